@@ -1,0 +1,163 @@
+//! Resources: what a provider makes of a component, and what the engine may know of each kind.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    address::{Address, ComponentId},
+    provider::Operation,
+    value::{Map, Value},
+};
+
+/// One attribute of a kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Attribute {
+    pub name: &'static str,
+    /// Expansion must give it.
+    pub required: bool,
+    /// Never shown; kept as a digest.
+    pub sensitive: bool,
+    /// Made by the world, not asked for: an output only.
+    pub computed: bool,
+    /// A change of it replaces the resource.
+    pub replaces: bool,
+    /// `read` reports it, so that drift of it can be seen.
+    pub observed: bool,
+    /// "seconds", "bytes", "octal mode"; empty where there is none.
+    pub unit: &'static str,
+}
+
+impl Attribute {
+    /// An optional, observed attribute that is updated in place.
+    pub const fn new(name: &'static str) -> Self {
+        Attribute {
+            name,
+            required: false,
+            sensitive: false,
+            computed: false,
+            replaces: false,
+            observed: true,
+            unit: "",
+        }
+    }
+    pub const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+    pub const fn sensitive(mut self) -> Self {
+        self.sensitive = true;
+        self
+    }
+    /// An output.
+    pub const fn computed(mut self) -> Self {
+        self.computed = true;
+        self
+    }
+    pub const fn replaces(mut self) -> Self {
+        self.replaces = true;
+        self
+    }
+    /// `read` cannot see it: only the blueprint changes it.
+    pub const fn unobserved(mut self) -> Self {
+        self.observed = false;
+        self
+    }
+    pub const fn unit(mut self, unit: &'static str) -> Self {
+        self.unit = unit;
+        self
+    }
+}
+
+/// The schema of a kind of resource.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kind {
+    pub name: &'static str,
+    pub attributes: &'static [Attribute],
+    /// A new one may exist beside the old one while it is replaced.
+    pub create_before_destroy: bool,
+    /// It holds data that cannot be made again: protected from deletion unless the blueprint says otherwise.
+    pub holds_data: bool,
+    /// Rolled back through a copy kept at its place even when the record holds only a digest.
+    pub keeps_previous: bool,
+}
+
+impl Kind {
+    pub const fn new(name: &'static str, attributes: &'static [Attribute]) -> Self {
+        Kind { name, attributes, create_before_destroy: false, holds_data: false, keeps_previous: false }
+    }
+
+    pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attributes.iter().find(|attribute| attribute.name == name)
+    }
+}
+
+/// What may and may not be done to a resource; from the component's `lifecycle`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lifecycle {
+    /// A plan that would delete or replace it is refused.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub prevent_destroy: bool,
+    /// Attributes whose difference is left alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignore_changes: Vec<String>,
+    /// Make the new one first when it is replaced; only where the kind allows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub create_before_destroy: Option<bool>,
+}
+
+/// A resource as the blueprint wants it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Desired {
+    pub address: Address,
+    pub kind: String,
+    pub provider: String,
+    pub inputs: Map,
+    /// What must be done before it, beside what its inputs refer to.
+    #[serde(default)]
+    pub after: Vec<Address>,
+    /// Where it lives, in the provider's own words (host, port, user; account, region). Kept with the record, so that
+    /// it can be deleted without the blueprint; never compared.
+    pub place: Value,
+    /// Which steps share a limit: a host, a region's API.
+    pub lane: String,
+    #[serde(default)]
+    pub lifecycle: Lifecycle,
+}
+
+/// What to do when a member fails its gate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Undo every member changed so far and stop.
+    #[default]
+    Rollback,
+    /// Leave the failed member as it is and stop.
+    Stop,
+}
+
+/// How the members of a component that serves traffic are changed: a few at a time, each drained before and proven after.
+///
+/// Members that are made for the first time need no drain; the plan leaves them outside.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Rollout {
+    pub component: ComponentId,
+    pub region: String,
+    /// So many members first, alone.
+    pub canary: u32,
+    /// At least 1.
+    pub max_unavailable: u32,
+    pub on_failure: OnFailure,
+    pub members: Vec<Member>,
+}
+
+/// One member of a rollout.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Member {
+    pub name: String,
+    /// What belongs to it; a change of any of these makes the member part of the rollout.
+    pub resources: Vec<Address>,
+    /// Before its first change: drain.
+    pub before: Vec<Operation>,
+    /// After its last change: health gate, then undrain.
+    pub after: Vec<Operation>,
+}
