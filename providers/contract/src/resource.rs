@@ -22,6 +22,8 @@ pub struct Attribute {
     pub replaces: bool,
     /// `read` reports it, so that drift of it can be seen.
     pub observed: bool,
+    /// Of a computed attribute: an update leaves it as it is, so that what refers to it need not wait.
+    pub stable: bool,
     /// "seconds", "bytes", "octal mode"; empty where there is none.
     pub unit: &'static str,
 }
@@ -36,6 +38,7 @@ impl Attribute {
             computed: false,
             replaces: false,
             observed: true,
+            stable: false,
             unit: "",
         }
     }
@@ -54,6 +57,12 @@ impl Attribute {
     }
     pub const fn replaces(mut self) -> Self {
         self.replaces = true;
+        self
+    }
+    /// An output that stays the same for as long as the resource exists: an id, an address.
+    pub const fn stable(mut self) -> Self {
+        self.computed = true;
+        self.stable = true;
         self
     }
     /// `read` cannot see it: only the blueprint changes it.
@@ -115,6 +124,10 @@ pub struct Desired {
     /// What must be done before it, beside what its inputs refer to.
     #[serde(default)]
     pub after: Vec<Address>,
+    /// What is done before it where both are done, but whose failure does not hold it up: a load balancer follows the
+    /// members it serves, and must come up even when one of them does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follows: Vec<Address>,
     /// Where it lives, in the provider's own words (host, port, user; account, region). Kept with the record, so that
     /// it can be deleted without the blueprint; never compared.
     pub place: Value,
