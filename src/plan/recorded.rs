@@ -1,0 +1,82 @@
+//! A resource as the state has it. The store keeps [`Payload`] as text and never looks inside.
+
+use serde::{Deserialize, Serialize};
+use standfast_contract::{Address, AddressError, Lifecycle, Map, Value};
+use standfast_state::ResourceRecord;
+
+/// What a record says of a resource, decoded.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Recorded {
+    pub address: Address,
+    pub deposed: String,
+    pub kind: String,
+    pub provider: String,
+    pub id: String,
+    pub dependencies: Vec<Address>,
+    pub payload: Payload,
+}
+
+/// The version of the payload's format.
+const PAYLOAD_VERSION: u32 = 1;
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Payload {
+    pub version: u32,
+    /// As applied; sensitive texts as digests.
+    pub inputs: Map,
+    pub outputs: Map,
+    pub place: Value,
+    pub lane: String,
+    #[serde(default)]
+    pub lifecycle: Lifecycle,
+}
+
+impl Payload {
+    pub fn new(inputs: Map, outputs: Map, place: Value, lane: String, lifecycle: Lifecycle) -> Self {
+        Payload { version: PAYLOAD_VERSION, inputs, outputs, place, lane, lifecycle }
+    }
+}
+
+/// Why a record could not be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    #[error("the state's record of `{address}` cannot be read: {reason}")]
+    Payload { address: String, reason: String },
+    #[error("the state's record of `{address}` has version {version}; this program knows {PAYLOAD_VERSION}")]
+    Newer { address: String, version: u32 },
+    #[error(transparent)]
+    Address(#[from] AddressError),
+}
+
+impl Recorded {
+    pub fn decode(record: &ResourceRecord) -> Result<Self, RecordError> {
+        let payload: Payload = serde_json::from_str(&record.payload)
+            .map_err(|error| RecordError::Payload { address: record.address.clone(), reason: error.to_string() })?;
+        if payload.version > PAYLOAD_VERSION {
+            return Err(RecordError::Newer { address: record.address.clone(), version: payload.version });
+        }
+        Ok(Recorded {
+            address: record.address.parse()?,
+            deposed: record.deposed.clone(),
+            kind: record.kind.clone(),
+            provider: record.provider.clone(),
+            id: record.id.clone(),
+            dependencies: record.dependencies.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
+            payload,
+        })
+    }
+
+    pub fn encode(&self) -> ResourceRecord {
+        let inputs = serde_json::to_string(&self.payload.inputs).unwrap_or_default();
+        ResourceRecord {
+            address: self.address.to_string(),
+            deposed: self.deposed.clone(),
+            kind: self.kind.clone(),
+            provider: self.provider.clone(),
+            id: self.id.clone(),
+            inputs_digest: blake3::hash(inputs.as_bytes()).to_hex().to_string(),
+            dependencies: self.dependencies.iter().map(Address::to_string).collect(),
+            payload: serde_json::to_string(&self.payload).unwrap_or_default(),
+        }
+    }
+}
