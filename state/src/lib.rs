@@ -1,1 +1,33 @@
+//! What a stack remembers between runs: its resources, the journal of every call, the lock and the history.
+//!
+//! The crate keeps records and never looks into their payload: the engine writes JSON text and gets the same
+//! text back. It knows no provider, no plan and no blueprint syntax, so that a new store (PostgreSQL, S3) is
+//!
+//! | file | holds |
+//! |---|---|
+//! | `record` | the resources as last recorded, and the changes that a write can make to them |
+//! | `journal` | intent before effect, and how each ended |
+//! | `lock` | one writer at a time: leases, holders, fencing tokens |
+//! | `history` | runs, with the blueprint and variables of each |
+//! | `export` | everything of one state as one versioned value, to move it between stores |
+//! | `store` | the trait that every store implements |
+//! | `error` | what can go wrong, and the next move for each |
+//!
+//! Deliberately absent: secrets (payloads carry keyed digests only, which the engine sees to) and any
+//! interpretation of a payload, an action or a token.
 
+mod error;
+mod export;
+mod history;
+mod journal;
+mod lock;
+mod record;
+mod store;
+
+pub use error::StoreError;
+pub use export::{EXPORT_FORMAT, Export, UsedPlan};
+pub use history::{RunDetail, RunId, RunRecord, RunStart};
+pub use journal::{Intent, IntentId, JournalEntry, OpenIntent, Outcome};
+pub use lock::{Holder, LEASE_MS_DEFAULT, Lease, LockRequest};
+pub use record::{Change, Head, ResourceRecord, Snapshot, StackId};
+pub use store::Store;
