@@ -6,7 +6,7 @@
 //! Deliberately absent: the state, the world, any decision. The diff reads this graph and decides.
 
 mod cycle;
-pub mod draw;
+
 mod link;
 
 use std::collections::{BTreeMap, HashMap};

@@ -1,0 +1,339 @@
+//! One task: intent, call, outcome, with retries; every effect is in the journal before it is tried.
+
+use std::{sync::Arc, time::Duration};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use standfast_contract::{
+    Address, Call, Context, ErrorClass, Made, Map, Operation, Provider, ProviderError, Value, Vault,
+    provider::OPERATION_TIMEOUT_MAX,
+};
+use standfast_state::{Change, Intent, IntentId, Lease, Outcome, RunId, Store, StoreError};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::event::Event;
+use crate::plan::{
+    Action, Step,
+    recorded::{Payload, Recorded},
+};
+
+/// Tries after the first, and the longest wait between two.
+const RETRIES_MAX: usize = 6;
+const RETRY_WAIT_MAX: Duration = Duration::from_secs(15);
+
+/// Why a task failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    #[error("could not record the result of {address}: {source}")]
+    Store { address: Address, source: StoreError },
+    #[error("{address} needs `{attribute}`, which nothing has put out")]
+    Unknown { address: Address, attribute: String },
+    #[error(transparent)]
+    Secret(#[from] standfast_contract::secret::SecretError),
+}
+
+impl TaskError {
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            TaskError::Provider(error) => error.hint.clone(),
+            TaskError::Store { source, .. } => source.hint(),
+            TaskError::Unknown { .. } => None,
+            TaskError::Secret(error) => error.hint.clone(),
+        }
+    }
+
+    /// Nothing else at that place will work either.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, TaskError::Provider(error) if error.class == ErrorClass::Unreachable)
+    }
+}
+
+/// What a task left behind.
+pub enum Done {
+    Made { inputs: Map, outputs: Map },
+    Removed,
+    Operated,
+}
+
+/// What every task of a run shares.
+pub struct Shared {
+    pub store: Arc<dyn Store>,
+    pub lease: Lease,
+    pub run: RunId,
+    pub vault: Arc<Vault>,
+    pub plan_id: String,
+    pub events: UnboundedSender<Event>,
+}
+
+/// One task with everything it needs.
+pub struct Attempt {
+    pub shared: Arc<Shared>,
+    pub provider: Arc<dyn Provider>,
+    pub context: Context,
+    pub task: u32,
+}
+
+impl Attempt {
+    /// Creates, updates, or only writes down.
+    pub async fn make(&self, step: &Step, inputs: Map) -> Result<Done, TaskError> {
+        let address = &step.address;
+        match step.action {
+            Action::Forget => {
+                self.record(address, &[remove(step, &step.deposed)]).await?;
+                Ok(Done::Removed)
+            }
+            Action::Refresh => {
+                let outputs = step.prior.as_ref().map(|prior| prior.outputs.clone()).unwrap_or_default();
+                let id = step.prior.as_ref().map(|prior| prior.id.clone()).unwrap_or_default();
+                self.record(address, &[Change::Put(record_of(step, id, &inputs, &outputs).encode())]).await?;
+                Ok(Done::Made { inputs, outputs })
+            }
+            Action::Create => self.create(step, inputs, "create").await,
+            Action::Replace if step.create_before_destroy => {
+                // Known as an old copy before the new one exists, so that neither can be lost.
+                let depose = Change::Depose { address: address.to_string(), deposed: self.deposed_key(step) };
+                self.record(address, &[depose]).await?;
+                self.create(step, inputs, "create").await
+            }
+            Action::Replace => self.create(step, inputs, "create").await,
+            Action::Update | Action::Move => {
+                let changed = step.changes.iter().map(|change| change.attribute.clone()).collect();
+                self.update(step, inputs, changed).await
+            }
+            Action::Delete => self.drop(step).await,
+        }
+    }
+
+    async fn create(&self, step: &Step, inputs: Map, action: &str) -> Result<Done, TaskError> {
+        let token = step.token.clone().unwrap_or_else(|| self.token(&step.address, action));
+        let place = self.place(&step.place)?;
+        let call = Call { prior: Map::new(), prior_outputs: Map::new(), id: None, ..call(step, place, token, inputs) };
+        let intent = self.intend(step, "", action, &call.token).await?;
+        let made = self.call(&step.address, || self.provider.create(&self.context, &call)).await;
+        self.settle_made(step, intent, call.inputs, made).await
+    }
+
+    async fn update(&self, step: &Step, inputs: Map, changed: Vec<String>) -> Result<Done, TaskError> {
+        let place = self.place(&step.place)?;
+        let call = Call { changed, ..call(step, place, self.token(&step.address, "update"), inputs) };
+        let intent = self.intend(step, "", "update", &call.token).await?;
+        let made = self.call(&step.address, || self.provider.update(&self.context, &call)).await;
+        self.settle_made(step, intent, call.inputs, made).await
+    }
+
+    /// Deletes the old object: the current one, or the copy that a replacement set aside.
+    pub async fn drop(&self, step: &Step) -> Result<Done, TaskError> {
+        let deposed = match step.action {
+            Action::Replace if step.create_before_destroy => self.deposed_key(step),
+            _ => step.deposed.clone(),
+        };
+        let inputs = step.prior.as_ref().map(|prior| prior.inputs.clone()).unwrap_or_default();
+        self.delete(step, inputs, deposed).await
+    }
+
+    async fn delete(&self, step: &Step, inputs: Map, deposed: String) -> Result<Done, TaskError> {
+        let place = self.place(&step.place)?;
+        let call = call(step, place, self.token(&step.address, "delete"), inputs);
+        let intent = self.intend(step, &deposed, "delete", &call.token).await?;
+        let deleted = self.call(&step.address, || self.provider.delete(&self.context, &call)).await;
+        match deleted {
+            Ok(()) => {
+                self.settle(&step.address, intent, &Outcome::Done, &[remove(step, &deposed)]).await?;
+                Ok(Done::Removed)
+            }
+            Err(error) => self.settle_failed(&step.address, intent, error).await,
+        }
+    }
+
+    /// Puts a resource back to what it was before the plan.
+    pub async fn undo(&self, step: &Step, applied: Map) -> Result<Done, TaskError> {
+        let Some(prior) = &step.prior else {
+            return self.delete(step, applied, String::new()).await;
+        };
+        let restored = prior.inputs.clone();
+        match step.action {
+            Action::Update => {
+                let changed = step.changes.iter().map(|change| change.attribute.clone()).collect();
+                // What is there now is what the plan put there.
+                let mut now = step.clone();
+                if let Some(now) = &mut now.prior {
+                    now.inputs = applied;
+                }
+                self.update(&now, restored, changed).await
+            }
+            _ => self.create(step, restored, "undo").await,
+        }
+    }
+
+    pub async fn operate(&self, operation: &Operation) -> Result<Done, TaskError> {
+        let mut resolved = operation.clone();
+        resolved.place = self.place(&operation.place)?;
+        for value in resolved.inputs.values_mut() {
+            *value = value.resolve(&|_| None, &self.shared.vault)?;
+        }
+        self.call(&operation.address, || self.provider.operate(&self.context, &resolved)).await?;
+        Ok(Done::Operated)
+    }
+
+    /// Calls until it works, the error is final, or the tries are used up.
+    async fn call<T, F, R>(&self, address: &Address, mut call: F) -> Result<T, ProviderError>
+    where
+        F: FnMut() -> R,
+        R: Future<Output = Result<T, ProviderError>>,
+    {
+        let mut waits = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(200))
+            .with_max_delay(RETRY_WAIT_MAX)
+            .with_max_times(RETRIES_MAX)
+            .with_jitter()
+            .build();
+        let mut attempt = 1;
+        loop {
+            let answer = match tokio::time::timeout(OPERATION_TIMEOUT_MAX, call()).await {
+                Ok(answer) => answer,
+                Err(_) => Err(ProviderError::new(
+                    ErrorClass::Uncertain,
+                    format!("finish {address}"),
+                    format!("no answer within {} s", OPERATION_TIMEOUT_MAX.as_secs()),
+                )),
+            };
+            let error = match answer {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if !matches!(error.class, ErrorClass::Transient | ErrorClass::Uncertain) {
+                return Err(error);
+            }
+            let Some(wait) = waits.next() else { return Err(error) };
+            let wait = error.retry_after.map_or(wait, |asked| asked.max(wait));
+            attempt += 1;
+            self.tell(Event::Retrying {
+                task: self.task,
+                address: address.to_string(),
+                attempt,
+                wait,
+                reason: error.to_string(),
+            });
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    async fn intend(&self, step: &Step, deposed: &str, action: &str, token: &str) -> Result<IntentId, TaskError> {
+        let payload = serde_json::json!({
+            "provider": step.provider, "kind": step.kind, "place": step.place, "lane": step.lane,
+        });
+        let intent = Intent {
+            run: self.shared.run,
+            address: step.address.to_string(),
+            deposed: deposed.to_owned(),
+            action: action.to_owned(),
+            token: token.to_owned(),
+            payload: payload.to_string(),
+        };
+        let stored = self.shared.store.intend(&self.shared.lease, &intent).await;
+        stored.map_err(|source| TaskError::Store { address: step.address.clone(), source })
+    }
+
+    async fn settle_made(
+        &self,
+        step: &Step,
+        intent: IntentId,
+        inputs: Map,
+        made: Result<Made, ProviderError>,
+    ) -> Result<Done, TaskError> {
+        match made {
+            Ok(made) => {
+                let put = Change::Put(record_of(step, made.id, &inputs, &made.outputs).encode());
+                self.settle(&step.address, intent, &Outcome::Done, &[put]).await?;
+                Ok(Done::Made { inputs, outputs: made.outputs })
+            }
+            Err(error) => self.settle_failed(&step.address, intent, error).await,
+        }
+    }
+
+    async fn settle_failed(&self, address: &Address, intent: IntentId, error: ProviderError) -> Result<Done, TaskError> {
+        // An answer that never came leaves the intent open: the next run looks the matter up.
+        let outcome = match error.class {
+            ErrorClass::Uncertain => Outcome::Unknown,
+            _ => Outcome::Failed { message: error.to_string() },
+        };
+        self.settle(address, intent, &outcome, &[]).await?;
+        Err(error.into())
+    }
+
+    async fn settle(
+        &self,
+        address: &Address,
+        intent: IntentId,
+        outcome: &Outcome,
+        changes: &[Change],
+    ) -> Result<(), TaskError> {
+        let settled = self.shared.store.settle(&self.shared.lease, intent, outcome, changes).await;
+        settled.map(drop).map_err(|source| TaskError::Store { address: address.clone(), source })
+    }
+
+    async fn record(&self, address: &Address, changes: &[Change]) -> Result<(), TaskError> {
+        let recorded = self.shared.store.record(&self.shared.lease, changes).await;
+        recorded.map(drop).map_err(|source| TaskError::Store { address: address.clone(), source })
+    }
+
+    fn place(&self, place: &Value) -> Result<Value, TaskError> {
+        Ok(place.resolve(&|_| None, &self.shared.vault)?)
+    }
+
+    /// The same for every try of the same step of the same plan.
+    fn token(&self, address: &Address, action: &str) -> String {
+        let digest = blake3::hash(format!("{}\n{address}\n{action}", self.shared.plan_id).as_bytes());
+        digest.to_hex()[..32].to_owned()
+    }
+
+    fn deposed_key(&self, step: &Step) -> String {
+        self.token(&step.address, "depose")[..8].to_owned()
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody listening is no reason to stop.
+        let _ = self.shared.events.send(event);
+    }
+}
+
+fn call(step: &Step, place: Value, token: String, inputs: Map) -> Call {
+    let (id, prior, prior_outputs) = match &step.prior {
+        Some(prior) => (Some(prior.id.clone()), prior.inputs.clone(), prior.outputs.clone()),
+        None => (None, Map::new(), Map::new()),
+    };
+    Call {
+        address: step.address.clone(),
+        kind: step.kind.clone(),
+        place,
+        token,
+        id,
+        inputs,
+        prior,
+        prior_outputs,
+        changed: Vec::new(),
+    }
+}
+
+fn record_of(step: &Step, id: String, inputs: &Map, outputs: &Map) -> Recorded {
+    Recorded {
+        address: step.address.clone(),
+        deposed: String::new(),
+        kind: step.kind.clone(),
+        provider: step.provider.clone(),
+        id,
+        dependencies: step.dependencies.clone(),
+        payload: Payload::new(
+            inputs.clone(),
+            outputs.clone(),
+            step.place.clone(),
+            step.lane.clone(),
+            step.lifecycle.clone(),
+        ),
+    }
+}
+
+fn remove(step: &Step, deposed: &str) -> Change {
+    Change::Remove { address: step.address.to_string(), deposed: deposed.to_owned() }
+}

@@ -1,0 +1,398 @@
+//! Making a plan: every resource judged, every step ordered. Pure.
+
+mod deletions;
+mod members;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
+
+use standfast_contract::{
+    Address, Desired, Kind, Lifecycle, Map, Observed, OutputRef, Stack, Target, Value, Vault, secret::SecretError,
+    value::resolve_map,
+};
+use standfast_state::Head;
+
+use super::{
+    Action, Change, FORMAT_VERSION, Plan, Prior, Purpose, Selection, Step, Summary, Wait,
+    diff::{Seen, Verdict, differences, judge},
+    observe::{Look, Observations, Providers, secret_digests},
+    recorded::Recorded,
+    select::Selected,
+};
+use crate::graph::Graph;
+
+/// Everything that a plan is made of.
+pub struct Situation<'a> {
+    pub stack: Stack,
+    pub purpose: Purpose,
+    pub head: Head,
+    /// Empty for a destroy.
+    pub graph: &'a Graph,
+    /// With `moved` already applied.
+    pub recorded: &'a [Recorded],
+    /// New address to old.
+    pub moves: HashMap<Address, Address>,
+    pub observations: Option<&'a Observations>,
+    /// Creates that a run left without an outcome: address to token.
+    pub interrupted: HashMap<Address, String>,
+    pub providers: &'a Providers,
+    pub vault: &'a Vault,
+    pub selection: Selection,
+    /// Selectors of `--replace`.
+    pub replace: Vec<String>,
+    /// Selectors of `removed`.
+    pub forget: Vec<String>,
+    pub plan_id: String,
+    pub blueprint: Option<String>,
+    pub variables: BTreeMap<String, String>,
+}
+
+/// Why no plan can be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error("the plan would {}", .0.join("\nthe plan would "))]
+    Protected(Vec<String>),
+    #[error("{selector} names nothing in the blueprint or the state")]
+    NoSuchTarget { selector: String },
+    #[error("the provider {provider} of {address} has no kind `{kind}`")]
+    UnknownKind { provider: String, address: Address, kind: String },
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+}
+
+/// What has become of a wanted resource while planning.
+enum Fate {
+    /// Not selected and not recorded.
+    Absent,
+    /// As recorded.
+    Same { recorded: usize },
+    Changed { recorded: Option<usize>, action: Action, inputs: Map },
+}
+
+/// Makes the plan.
+pub fn make(situation: &Situation<'_>) -> Result<Plan, PlanError> {
+    let unknown = situation.selection.unknown(situation.graph, situation.recorded);
+    if let Some(selector) = unknown.first() {
+        return Err(PlanError::NoSuchTarget { selector: (*selector).to_owned() });
+    }
+    let mut maker = Maker::new(situation);
+    if situation.purpose == Purpose::RefreshOnly {
+        maker.refresh_only()?;
+    } else {
+        for position in 0..situation.graph.len() as u32 {
+            maker.wanted(position)?;
+        }
+        maker.unwanted()?;
+        maker.order_deletions();
+    }
+    maker.finish()
+}
+
+struct Maker<'a> {
+    situation: &'a Situation<'a>,
+    selected: Selected,
+    /// Position in `recorded` of each current object.
+    recorded_at: HashMap<&'a Address, usize>,
+    fates: Vec<Fate>,
+    /// The nearest steps at or below each wanted resource.
+    reach: Vec<Rc<[Wait]>>,
+    steps: Vec<Step>,
+    step_of: HashMap<Address, u32>,
+    summary: Summary,
+    refused: Vec<String>,
+}
+
+impl<'a> Maker<'a> {
+    fn new(situation: &'a Situation<'a>) -> Self {
+        let current = situation.recorded.iter().enumerate().filter(|(_, record)| record.deposed.is_empty());
+        Maker {
+            selected: situation.selection.over(situation.graph, situation.recorded),
+            recorded_at: current.map(|(at, record)| (&record.address, at)).collect(),
+            fates: Vec::with_capacity(situation.graph.len()),
+            reach: Vec::with_capacity(situation.graph.len()),
+            steps: Vec::new(),
+            step_of: HashMap::new(),
+            summary: Summary::default(),
+            refused: Vec::new(),
+            situation,
+        }
+    }
+
+    fn kind(&self, provider: &str, address: &Address, kind: &str) -> Result<&'static Kind, PlanError> {
+        self.situation.providers.kind(provider, kind).ok_or_else(|| PlanError::UnknownKind {
+            provider: provider.to_owned(),
+            address: address.clone(),
+            kind: kind.to_owned(),
+        })
+    }
+
+    fn seen(&self, address: &Address) -> Seen<'a> {
+        match self.situation.observations.and_then(|observations| observations.looks.get(address)) {
+            Some(Look::Gone) => Seen::Gone,
+            Some(Look::There(observed)) => Seen::There(observed),
+            Some(Look::Unreadable(_)) | None => Seen::NotRead,
+        }
+    }
+
+    /// Judges one wanted resource; those it depends on have been judged before.
+    fn wanted(&mut self, position: u32) -> Result<(), PlanError> {
+        let desired = &self.situation.graph.resources[position as usize];
+        let recorded = self.recorded_at.get(&desired.address).copied();
+        if !self.selected.wants(position) {
+            return self.keep(position, recorded);
+        }
+        let kind = self.kind(&desired.provider, &desired.address, &desired.kind)?;
+        let inputs = resolve_map(&desired.inputs, &|reference| self.output(reference), self.situation.vault)?;
+        let seen = self.seen(&desired.address);
+        let record = recorded.map(|at| &self.situation.recorded[at]);
+        let Some(record) = record else {
+            return match seen {
+                Seen::There(observed) if self.situation.interrupted.contains_key(&desired.address) => {
+                    self.adopt(position, kind, inputs, observed)
+                }
+                _ => self.change(position, None, Action::Create, "new".into(), Vec::new(), inputs),
+            };
+        };
+        let verdict = if record.kind == desired.kind {
+            let ignore = &desired.lifecycle.ignore_changes;
+            judge(kind, &inputs, Some(&record.payload.inputs), seen, ignore)
+        } else {
+            Verdict::Replace { reason: format!("its kind was {}", record.kind), changes: Vec::new() }
+        };
+        let asked = self.situation.replace.iter().any(|selector| desired.address.matches(selector));
+        match verdict {
+            Verdict::NoOp | Verdict::Update { .. } if asked => {
+                self.change(position, recorded, Action::Replace, "asked for by --replace".into(), Vec::new(), inputs)
+            }
+            Verdict::NoOp => match self.record_only(desired, record) {
+                Some((action, reason)) => self.change(position, recorded, action, reason, Vec::new(), inputs),
+                None => self.keep(position, recorded),
+            },
+            Verdict::Create { reason } => self.change(position, recorded, Action::Create, reason, Vec::new(), inputs),
+            Verdict::Update { reason, changes } => {
+                self.change(position, recorded, Action::Update, reason, changes, inputs)
+            }
+            Verdict::Replace { reason, changes } => {
+                self.change(position, recorded, Action::Replace, reason, changes, inputs)
+            }
+        }
+    }
+
+    /// What an unchanged resource still has to have written down.
+    fn record_only(&self, desired: &Desired, record: &Recorded) -> Option<(Action, String)> {
+        if let Some(from) = self.situation.moves.get(&desired.address) {
+            return Some((Action::Move, format!("was {from}")));
+        }
+        let payload = &record.payload;
+        let said = [
+            ("lifecycle", desired.lifecycle != payload.lifecycle),
+            ("place", place_differs(&desired.place, &payload.place)),
+        ];
+        let differing: Vec<&str> = said.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
+        (!differing.is_empty()).then(|| (Action::Refresh, format!("its {} changed", differing.join(" and "))))
+    }
+
+    fn keep(&mut self, position: u32, recorded: Option<usize>) -> Result<(), PlanError> {
+        if recorded.is_some() {
+            self.summary.no_op += 1;
+        }
+        self.fates.push(recorded.map_or(Fate::Absent, |recorded| Fate::Same { recorded }));
+        self.reach.push(self.waits(position));
+        Ok(())
+    }
+
+    /// An interrupted create that did take effect becomes an update of what it made.
+    fn adopt(&mut self, position: u32, kind: &Kind, inputs: Map, observed: &Observed) -> Result<(), PlanError> {
+        let changes = differences(kind, &inputs, &observed.attributes, Seen::NotRead, &[]);
+        let action = if changes.is_empty() { Action::Refresh } else { Action::Update };
+        let reason = "made by a run that was interrupted; adopted".to_owned();
+        self.change(position, None, action, reason, changes, inputs)?;
+        if let Some(step) = self.steps.last_mut() {
+            step.prior = Some(Prior {
+                id: observed.id.clone(),
+                inputs: observed.attributes.clone(),
+                outputs: observed.outputs.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    fn change(
+        &mut self,
+        position: u32,
+        recorded: Option<usize>,
+        action: Action,
+        reason: String,
+        changes: Vec<Change>,
+        inputs: Map,
+    ) -> Result<(), PlanError> {
+        let graph = self.situation.graph;
+        let desired = &graph.resources[position as usize];
+        let record = recorded.map(|at| &self.situation.recorded[at]);
+        if action == Action::Replace && record.is_some_and(|record| record.payload.lifecycle.prevent_destroy) {
+            self.refused.push(format!("replace {} ({reason}), which is protected", desired.address));
+        }
+        let kind = self.kind(&desired.provider, &desired.address, &desired.kind)?;
+        let observed = match self.seen(&desired.address) {
+            Seen::There(observed) => Some(observed),
+            _ => None,
+        };
+        let step = Step {
+            address: desired.address.clone(),
+            deposed: String::new(),
+            kind: desired.kind.clone(),
+            provider: desired.provider.clone(),
+            action,
+            reason,
+            changes,
+            lane: desired.lane.clone(),
+            place: desired.place.clone(),
+            inputs: desired.inputs.clone(),
+            prior: record.filter(|_| action != Action::Create).map(|record| prior(record, observed)),
+            lifecycle: desired.lifecycle.clone(),
+            dependencies: graph
+                .dependencies(position)
+                .iter()
+                .map(|edge| graph.resources[edge.to as usize].address.clone())
+                .collect(),
+            after: self.waits(position).to_vec(),
+            dependants: Vec::new(),
+            create_before_destroy: action == Action::Replace && self.may_create_first(position, kind),
+            token: self.situation.interrupted.get(&desired.address).cloned(),
+            moved_from: self.situation.moves.get(&desired.address).cloned(),
+        };
+        self.fates.push(Fate::Changed { recorded, action, inputs });
+        let number = self.push(step);
+        self.reach.push(Rc::from([Wait { step: number, soft: false }]));
+        Ok(())
+    }
+
+    /// The new one may come first where the kind allows it and nothing below it must go first.
+    fn may_create_first(&self, position: u32, kind: &Kind) -> bool {
+        let graph = self.situation.graph;
+        let asked = graph.resources[position as usize].lifecycle.create_before_destroy.unwrap_or(true);
+        let below_goes_first = graph.dependencies(position).iter().any(|edge| {
+            let step = self.step_of.get(&graph.resources[edge.to as usize].address);
+            step.is_some_and(|&step| {
+                let step = &self.steps[step as usize];
+                step.action == Action::Replace && !step.create_before_destroy
+            })
+        });
+        kind.create_before_destroy && asked && !below_goes_first
+    }
+
+    fn push(&mut self, step: Step) -> u32 {
+        let number = self.steps.len() as u32;
+        self.summary.count(step.action);
+        if step.deposed.is_empty() {
+            self.step_of.insert(step.address.clone(), number);
+        }
+        self.steps.push(step);
+        number
+    }
+
+    /// The nearest steps below a resource: through resources that stay as they are, to those that change.
+    fn waits(&self, position: u32) -> Rc<[Wait]> {
+        let edges = self.situation.graph.dependencies(position);
+        if self.steps.is_empty() || edges.is_empty() {
+            return Rc::from([]);
+        }
+        if let [edge] = edges
+            && !edge.soft
+        {
+            return Rc::clone(&self.reach[edge.to as usize]);
+        }
+        let mut waits: Vec<Wait> = edges
+            .iter()
+            .flat_map(|edge| {
+                let below = &self.reach[edge.to as usize];
+                below.iter().map(|wait| Wait { step: wait.step, soft: wait.soft || edge.soft })
+            })
+            .collect();
+        waits.sort_unstable();
+        waits.dedup_by_key(|wait| wait.step);
+        waits.into()
+    }
+
+    /// What an output is known to be while planning; `None` is known after apply.
+    fn output(&self, reference: &OutputRef) -> Option<Value> {
+        let Target::Resource(address) = &reference.of else { return None };
+        let position = self.situation.graph.position(address)?;
+        let recorded = |at: usize| {
+            let record = &self.situation.recorded[at];
+            match self.seen(address) {
+                Seen::There(observed) => observed.outputs.get(&reference.output),
+                _ => None,
+            }
+            .or_else(|| record.payload.outputs.get(&reference.output))
+            .or_else(|| record.payload.inputs.get(&reference.output))
+            .cloned()
+        };
+        match &self.fates[position as usize] {
+            Fate::Absent => None,
+            Fate::Same { recorded: at } => recorded(*at),
+            Fate::Changed { recorded: at, action, inputs } => {
+                if let Some(input) = inputs.get(&reference.output) {
+                    return (!input.is_unknown()).then(|| input.clone());
+                }
+                let resource = &self.situation.graph.resources[position as usize];
+                let kind = self.situation.providers.kind(&resource.provider, &resource.kind)?;
+                let stable = kind.attribute(&reference.output).is_some_and(|attribute| attribute.stable);
+                let untouched = matches!(action, Action::Refresh | Action::Move);
+                let kept = untouched || (stable && *action == Action::Update);
+                kept.then(|| at.and_then(recorded)).flatten()
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Plan, PlanError> {
+        if !self.refused.is_empty() {
+            return Err(PlanError::Protected(self.refused));
+        }
+        let situation = self.situation;
+        let rollouts = members::rollouts(situation.graph, &self.steps, &self.step_of);
+        let values = self.steps.iter().flat_map(|step| step.inputs.values().chain([&step.place]));
+        let operations = rollouts.iter().flat_map(|rollout| &rollout.members);
+        let places = operations.flat_map(|member| member.before.iter().chain(&member.after)).map(|one| &one.place);
+        let secrets = secret_digests(values.chain(places), situation.vault)?;
+        Ok(Plan {
+            format_version: FORMAT_VERSION,
+            id: situation.plan_id.clone(),
+            purpose: situation.purpose,
+            stack: situation.stack.clone(),
+            lineage: situation.head.lineage.clone(),
+            serial: situation.head.serial,
+            summary: self.summary,
+            steps: self.steps,
+            rollouts,
+            outputs: situation.graph.outputs.clone(),
+            probes: situation.graph.probes.clone(),
+            warnings: situation.observations.map(Observations::warnings).unwrap_or_default(),
+            secrets,
+            blueprint: situation.blueprint.clone(),
+            variables: situation.variables.clone(),
+        })
+    }
+}
+
+/// What the record says, with the outputs as they are now.
+fn prior(record: &Recorded, observed: Option<&Observed>) -> Prior {
+    let mut outputs = record.payload.outputs.clone();
+    outputs.extend(observed.into_iter().flat_map(|observed| observed.outputs.clone()));
+    Prior { id: record.id.clone(), inputs: record.payload.inputs.clone(), outputs }
+}
+
+/// Whether a place is another one than recorded. Recorded places hold secrets by source, as desired ones do.
+fn place_differs(desired: &Value, recorded: &Value) -> bool {
+    desired != recorded
+}
+
+/// The lifecycle that a resource ends up with: what its kind demands, what its component says.
+pub fn lifecycle_of(kind: Option<&Kind>, said: &Lifecycle, deletion_protection: Option<bool>) -> Lifecycle {
+    let holds_data = kind.is_some_and(|kind| kind.holds_data);
+    let protected = said.prevent_destroy || deletion_protection.unwrap_or(holds_data) && holds_data
+        || deletion_protection == Some(true);
+    Lifecycle { prevent_destroy: protected, ..said.clone() }
+}

@@ -1,0 +1,136 @@
+//! What is recorded and no longer wanted, and what only the record has to learn.
+
+use std::collections::HashSet;
+
+use standfast_contract::Address;
+
+use super::{Maker, PlanError};
+use crate::plan::{
+    Action, Because, Change, Prior, Step,
+    diff::{Seen, differences},
+    recorded::Recorded,
+};
+
+impl Maker<'_> {
+    /// Deletes or forgets what the blueprint no longer has; deletions come last, dependants first.
+    pub(super) fn unwanted(&mut self) -> Result<(), PlanError> {
+        let situation = self.situation;
+        for record in situation.recorded {
+            let current = record.deposed.is_empty();
+            if !self.selected.may_delete(&record.address)
+                || (current && situation.graph.position(&record.address).is_some())
+            {
+                continue;
+            }
+            let gone = current && self.seen(&record.address) == Seen::Gone;
+            let (action, reason) = if !current {
+                (Action::Delete, "left over from a replacement".to_owned())
+            } else if situation.forget.iter().any(|selector| record.address.matches(selector)) {
+                (Action::Forget, "`removed` says so".to_owned())
+            } else if gone {
+                (Action::Forget, "it is gone already".to_owned())
+            } else if situation.graph.is_empty() {
+                (Action::Delete, "the stack is destroyed".to_owned())
+            } else {
+                (Action::Delete, "no longer in the blueprint".to_owned())
+            };
+            if action == Action::Delete && current && record.payload.lifecycle.prevent_destroy {
+                self.refused.push(format!("delete {} ({reason}), which is protected", record.address));
+            }
+            let step = of_record(record, action, reason, Vec::new());
+            self.push(step);
+        }
+        // An interrupted create of something that the blueprint no longer wants is found by its marks (`state rebuild`).
+        Ok(())
+    }
+
+    /// For each deletion, the steps of what was recorded to depend on it.
+    pub(super) fn order_deletions(&mut self) {
+        let mut waits = Vec::new();
+        for record in self.situation.recorded.iter().filter(|record| record.deposed.is_empty()) {
+            let Some(&dependant) = self.step_of.get(&record.address) else { continue };
+            for dependency in &record.dependencies {
+                if let Some(&step) = self.step_of.get(dependency)
+                    && matches!(self.steps[step as usize].action, Action::Delete | Action::Replace)
+                {
+                    waits.push((step, dependant));
+                }
+            }
+        }
+        for (step, dependant) in waits {
+            self.steps[step as usize].dependants.push(dependant);
+        }
+    }
+
+    /// `--refresh-only`: the record takes over what the world says.
+    pub(super) fn refresh_only(&mut self) -> Result<(), PlanError> {
+        let situation = self.situation;
+        let mut known = HashSet::<&Address>::new();
+        for record in situation.recorded.iter().filter(|record| record.deposed.is_empty()) {
+            if !known.insert(&record.address) || !self.selected.may_delete(&record.address) {
+                continue;
+            }
+            let kind = self.kind(&record.provider, &record.address, &record.kind)?;
+            let seen = self.seen(&record.address);
+            match seen {
+                Seen::NotRead => self.summary.no_op += 1,
+                Seen::Gone => {
+                    let step = of_record(record, Action::Forget, "it is gone".to_owned(), Vec::new());
+                    self.push(step);
+                }
+                Seen::There(observed) => {
+                    let inputs = &record.payload.inputs;
+                    let drift: Vec<Change> = differences(kind, inputs, inputs, seen, &[])
+                        .into_iter()
+                        .map(|change| Change {
+                            before: change.after,
+                            after: change.before,
+                            because: Because::Drift,
+                            forces_replacement: false,
+                            attribute: change.attribute,
+                        })
+                        .collect();
+                    if drift.is_empty() {
+                        self.summary.no_op += 1;
+                        continue;
+                    }
+                    let names: Vec<&str> = drift.iter().map(|change| change.attribute.as_str()).collect();
+                    let mut step =
+                        of_record(record, Action::Refresh, format!("drift: {}", names.join(", ")), drift.clone());
+                    step.inputs.extend(drift.into_iter().map(|change| (change.attribute, change.after)));
+                    step.prior = Some(Prior {
+                        id: observed.id.clone(),
+                        inputs: inputs.clone(),
+                        outputs: observed.outputs.clone(),
+                    });
+                    self.push(step);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn of_record(record: &Recorded, action: Action, reason: String, changes: Vec<Change>) -> Step {
+    let payload = &record.payload;
+    Step {
+        address: record.address.clone(),
+        deposed: record.deposed.clone(),
+        kind: record.kind.clone(),
+        provider: record.provider.clone(),
+        action,
+        reason,
+        changes,
+        lane: payload.lane.clone(),
+        place: payload.place.clone(),
+        inputs: payload.inputs.clone(),
+        prior: Some(Prior { id: record.id.clone(), inputs: payload.inputs.clone(), outputs: payload.outputs.clone() }),
+        lifecycle: payload.lifecycle.clone(),
+        dependencies: record.dependencies.clone(),
+        after: Vec::new(),
+        dependants: Vec::new(),
+        create_before_destroy: false,
+        token: None,
+        moved_from: None,
+    }
+}

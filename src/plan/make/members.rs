@@ -1,0 +1,74 @@
+//! Which members of which rollouts a plan touches.
+
+use std::collections::{HashMap, HashSet};
+
+use standfast_contract::{Address, Member};
+
+use crate::{
+    graph::Graph,
+    plan::{Action, MemberPlan, RolloutPlan, Step},
+};
+
+/// The rollouts that have something to do, members in the order in which they are changed.
+pub fn rollouts(graph: &Graph, steps: &[Step], step_of: &HashMap<Address, u32>) -> Vec<RolloutPlan> {
+    if steps.is_empty() {
+        return Vec::new();
+    }
+    graph
+        .rollouts
+        .iter()
+        .filter_map(|rollout| {
+            let component = rollout.component.to_string();
+            let members: Vec<MemberPlan> = rollout
+                .members
+                .iter()
+                .filter_map(|member| member_plan(graph, member, &component, steps, step_of))
+                .collect();
+            (!members.is_empty()).then(|| RolloutPlan {
+                component: rollout.component.clone(),
+                canary: rollout.canary,
+                max_unavailable: rollout.max_unavailable.max(1),
+                on_failure: rollout.on_failure,
+                members,
+            })
+        })
+        .collect()
+}
+
+fn member_plan(
+    graph: &Graph,
+    member: &Member,
+    component: &str,
+    steps: &[Step],
+    step_of: &HashMap<Address, u32>,
+) -> Option<MemberPlan> {
+    let lanes: HashSet<&str> = member
+        .resources
+        .iter()
+        .filter_map(|address| graph.position(address))
+        .map(|at| graph.resources[at as usize].lane.as_str())
+        .collect();
+    let touches = |step: &Step| !matches!(step.action, Action::Refresh | Action::Forget | Action::Move);
+    let mut touched: Vec<u32> = member.resources.iter().filter_map(|address| step_of.get(address).copied()).collect();
+    // What the member no longer has is in no list of its resources any more; its lane and component tell.
+    touched.extend((0u32..).zip(steps).filter_map(|(number, step)| {
+        let left = step.action == Action::Delete && step.address.component() == component;
+        (left && lanes.len() == 1 && lanes.contains(step.lane.as_str())).then_some(number)
+    }));
+    touched.retain(|&step| touches(&steps[step as usize]));
+    touched.sort_unstable();
+    touched.dedup();
+    if touched.is_empty() {
+        return None;
+    }
+    let all_created = touched.iter().all(|&step| steps[step as usize].action == Action::Create);
+    // One whose resources were all made before and one of which was lost is no newcomer: it may be serving.
+    let complete = member.resources.iter().all(|address| step_of.contains_key(address));
+    Some(MemberPlan {
+        name: member.name.clone(),
+        steps: touched,
+        before: member.before.clone(),
+        after: member.after.clone(),
+        new: all_created && complete,
+    })
+}

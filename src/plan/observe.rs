@@ -1,0 +1,161 @@
+//! Looking at the world: reads in batches, one a provider, all providers at once.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use futures::future::join_all;
+use standfast_contract::{
+    Address, Context, Kind, Map, Observed, OutputRef, Provider, ProviderError, ReadRequest, SecretSource, Target, Value,
+    Vault, secret::SecretError, value::resolve_map,
+};
+
+use super::{Warning, recorded::Recorded};
+use crate::graph::Graph;
+
+/// The providers of this process, by name.
+#[derive(Clone, Default)]
+pub struct Providers(pub BTreeMap<&'static str, Arc<dyn Provider>>);
+
+impl Providers {
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Provider>> {
+        self.0.get(name)
+    }
+
+    pub fn kind(&self, provider: &str, kind: &str) -> Option<&'static Kind> {
+        self.get(provider).and_then(|provider| provider.kind(kind))
+    }
+
+    pub fn names(&self) -> Vec<&'static str> {
+        self.0.keys().copied().collect()
+    }
+
+    pub async fn close(&self) {
+        join_all(self.0.values().map(|provider| provider.close())).await;
+    }
+}
+
+/// What a look at one resource gave.
+#[derive(Clone, Debug)]
+pub enum Look {
+    Gone,
+    There(Observed),
+    /// Its place did not answer.
+    Unreadable(ProviderError),
+}
+
+/// What was seen, by address.
+#[derive(Default, Debug)]
+pub struct Observations {
+    pub looks: HashMap<Address, Look>,
+}
+
+impl Observations {
+    /// One warning for each distinct failure, however many resources it hides.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut failures: BTreeMap<String, (usize, Option<String>)> = BTreeMap::new();
+        for look in self.looks.values() {
+            if let Look::Unreadable(error) = look {
+                failures.entry(error.to_string()).or_insert((0, error.hint.clone())).0 += 1;
+            }
+        }
+        failures
+            .into_iter()
+            .map(|(message, (count, hint))| Warning {
+                subject: format!("{count} resource{} not looked at", if count == 1 { "" } else { "s" }),
+                message,
+                hint,
+            })
+            .collect()
+    }
+}
+
+/// Reads everything recorded, and what an interrupted create may have made.
+///
+/// `suspects` are addresses whose create has no outcome in the journal. A place whose secret cannot be read is an
+/// error here and not a warning: nothing could be applied there either.
+pub async fn observe(
+    providers: &Providers,
+    context: &Context,
+    graph: &Graph,
+    recorded: &[Recorded],
+    suspects: &[Address],
+    vault: &Vault,
+) -> Result<Observations, SecretError> {
+    let outputs: HashMap<&Address, &Map> =
+        recorded.iter().map(|record| (&record.address, &record.payload.outputs)).collect();
+    let known = |reference: &OutputRef| match &reference.of {
+        Target::Resource(address) => outputs.get(address).and_then(|map| map.get(&reference.output)).cloned(),
+        Target::Component(_) => None,
+    };
+    let mut batches: BTreeMap<&str, Vec<ReadRequest>> = BTreeMap::new();
+    let desired_of = |address: &Address| graph.position(address).map(|at| &graph.resources[at as usize]);
+    for record in recorded.iter().filter(|record| record.deposed.is_empty()) {
+        let desired = desired_of(&record.address);
+        let place = desired.map_or(&record.payload.place, |desired| &desired.place);
+        batches.entry(&record.provider).or_default().push(ReadRequest {
+            address: record.address.clone(),
+            kind: record.kind.clone(),
+            place: place.resolve(&known, vault)?,
+            id: Some(record.id.clone()),
+            recorded: Some((record.payload.inputs.clone(), record.payload.outputs.clone())),
+            desired: desired.map(|desired| resolve_map(&desired.inputs, &known, vault)).transpose()?,
+        });
+    }
+    for address in suspects {
+        let Some(desired) = desired_of(address).filter(|_| !outputs.contains_key(address)) else { continue };
+        batches.entry(&desired.provider).or_default().push(ReadRequest {
+            address: address.clone(),
+            kind: desired.kind.clone(),
+            place: desired.place.resolve(&known, vault)?,
+            id: None,
+            recorded: None,
+            desired: Some(resolve_map(&desired.inputs, &known, vault)?),
+        });
+    }
+    let answers = join_all(batches.into_iter().map(|(name, requests)| async move {
+        let looks = match providers.get(name) {
+            Some(provider) => provider.read(context, &requests).await,
+            None => requests.iter().map(|_| Err(no_provider(name))).collect(),
+        };
+        (requests, looks)
+    }))
+    .await;
+    let mut observations = Observations::default();
+    for (requests, looks) in answers {
+        for (request, look) in requests.into_iter().zip(looks) {
+            let look = match look {
+                Ok(None) => Look::Gone,
+                Ok(Some(observed)) => Look::There(observed),
+                Err(error) => Look::Unreadable(error),
+            };
+            observations.looks.insert(request.address, look);
+        }
+    }
+    Ok(observations)
+}
+
+/// The error for a provider that this build does not have.
+pub fn no_provider(name: &str) -> ProviderError {
+    ProviderError::permanent(format!("use the provider `{name}`"), "this build of standfast does not have it")
+        .hint(format!("build with `--features {name}`"))
+}
+
+/// The digest of every secret that these values name, for binding a plan to them.
+pub fn secret_digests<'a>(
+    values: impl Iterator<Item = &'a Value>,
+    vault: &Vault,
+) -> Result<Vec<(SecretSource, String)>, SecretError> {
+    let mut digests = BTreeMap::new();
+    let mut failed = None;
+    for value in values {
+        value.for_each_secret(&mut |source| match vault.fetch(source) {
+            Ok(sensitive) => {
+                digests.insert(source.clone(), sensitive.digest().to_owned());
+            }
+            Err(error) => failed = Some(error),
+        });
+    }
+    failed.map_or_else(|| Ok(digests.into_iter().collect()), Err)
+}

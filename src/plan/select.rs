@@ -1,0 +1,99 @@
+//! `--target` and `--exclude`: which resources a plan may touch.
+
+use std::collections::{HashMap, HashSet};
+
+use standfast_contract::Address;
+
+use super::recorded::Recorded;
+use crate::graph::Graph;
+
+/// What was asked for. Empty selects everything.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Selection {
+    pub targets: Vec<String>,
+    pub excludes: Vec<String>,
+}
+
+/// What came of it.
+pub struct Selected {
+    wanted: Vec<bool>,
+    /// Recorded resources that may be deleted; `None` where all may.
+    recorded: Option<HashSet<Address>>,
+}
+
+impl Selected {
+    pub fn wants(&self, position: u32) -> bool {
+        self.wanted.get(position as usize).copied().unwrap_or(true)
+    }
+
+    pub fn may_delete(&self, address: &Address) -> bool {
+        self.recorded.as_ref().is_none_or(|set| set.contains(address))
+    }
+}
+
+impl Selection {
+    pub fn is_everything(&self) -> bool {
+        self.targets.is_empty() && self.excludes.is_empty()
+    }
+
+    /// Selectors that name nothing, neither wanted nor recorded.
+    pub fn unknown<'a>(&'a self, graph: &Graph, recorded: &[Recorded]) -> Vec<&'a str> {
+        let names = |selector: &str| {
+            graph.resources.iter().any(|resource| resource.address.matches(selector))
+                || recorded.iter().any(|record| record.address.matches(selector))
+        };
+        self.targets.iter().chain(&self.excludes).filter(|selector| !names(selector)).map(String::as_str).collect()
+    }
+
+    /// Targets take with them what they depend on, exclusions what depends on them. For deletions it is the other
+    /// way round: what depends on a thing must go before it.
+    pub fn over(&self, graph: &Graph, recorded: &[Recorded]) -> Selected {
+        if self.is_everything() {
+            return Selected { wanted: Vec::new(), recorded: None };
+        }
+        let named = |selectors: &[String], address: &Address| selectors.iter().any(|one| address.matches(one));
+        let count = graph.len();
+        let mut wanted: Vec<bool> = graph
+            .resources
+            .iter()
+            .map(|resource| self.targets.is_empty() || named(&self.targets, &resource.address))
+            .collect();
+        // Dependencies come first in the graph's order, so that one pass each way is enough.
+        for position in (0..count).rev() {
+            if wanted[position] {
+                for edge in graph.dependencies(position as u32) {
+                    wanted[edge.to as usize] = true;
+                }
+            }
+        }
+        let mut excluded = vec![false; count];
+        for position in 0..count {
+            excluded[position] = named(&self.excludes, &graph.resources[position].address)
+                || graph.dependencies(position as u32).iter().any(|edge| !edge.soft && excluded[edge.to as usize]);
+            wanted[position] &= !excluded[position];
+        }
+        Selected { wanted, recorded: Some(self.deletable(recorded)) }
+    }
+
+    fn deletable(&self, recorded: &[Recorded]) -> HashSet<Address> {
+        let mut dependants: HashMap<&Address, Vec<&Address>> = HashMap::new();
+        for record in recorded {
+            for dependency in &record.dependencies {
+                dependants.entry(dependency).or_default().push(&record.address);
+            }
+        }
+        let selected = |address: &Address| {
+            (self.targets.is_empty() || self.targets.iter().any(|one| address.matches(one)))
+                && !self.excludes.iter().any(|one| address.matches(one))
+        };
+        let mut queue: Vec<&Address> =
+            recorded.iter().map(|record| &record.address).filter(|address| selected(address)).collect();
+        let mut found = HashSet::new();
+        while let Some(address) = queue.pop() {
+            if found.insert(address.clone()) {
+                queue.extend(dependants.get(address).into_iter().flatten());
+            }
+        }
+        found
+    }
+}
