@@ -19,6 +19,8 @@
 //! Deliberately absent: secrets (payloads carry keyed digests only, which the engine sees to) and any
 //! interpretation of a payload, an action or a token.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod export;
 mod history;
