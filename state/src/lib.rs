@@ -2,6 +2,7 @@
 //!
 //! The crate keeps records and never looks into their payload: the engine writes JSON text and gets the same
 //! text back. It knows no provider, no plan and no blueprint syntax, so that a new store (PostgreSQL, S3) is
+//! written against the [`Store`] trait and the [`conformance`] suite alone.
 //!
 //! | file | holds |
 //! |---|---|
@@ -12,16 +13,21 @@
 //! | `export` | everything of one state as one versioned value, to move it between stores |
 //! | `store` | the trait that every store implements |
 //! | `error` | what can go wrong, and the next move for each |
+//! | `sqlite` | the default store: one file, one writer thread, group commit |
+//! | `conformance` | the suite that a store passes or fails as a whole (feature `conformance`) |
 //!
 //! Deliberately absent: secrets (payloads carry keyed digests only, which the engine sees to) and any
 //! interpretation of a payload, an action or a token.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod export;
 mod history;
 mod journal;
 mod lock;
 mod record;
+mod sqlite;
 mod store;
 
 pub use error::StoreError;
@@ -30,4 +36,5 @@ pub use history::{RunDetail, RunId, RunRecord, RunStart};
 pub use journal::{Intent, IntentId, JournalEntry, OpenIntent, Outcome};
 pub use lock::{Holder, LEASE_MS_DEFAULT, Lease, LockRequest};
 pub use record::{Change, Head, ResourceRecord, Snapshot, StackId};
+pub use sqlite::{OpenMode, SqliteStore, open_memory, open_sqlite};
 pub use store::Store;

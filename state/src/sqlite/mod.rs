@@ -1,0 +1,254 @@
+//! The default store: one SQLite file, which may hold many stacks and environments.
+//!
+//! WAL with `synchronous=FULL`: a write that returned survives a power cut, and readers never wait for the
+//! writer. Two connections on two threads (`writer`), the file checked before it is trusted (`open`), everything
+//! that is said to SQLite in `records`, `journal`, `history`, `lease` and `transfer`.
+
+mod failure;
+mod history;
+mod host;
+mod journal;
+mod lease;
+mod open;
+mod records;
+mod schema;
+mod transfer;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+pub use open::OpenMode;
+
+use crate::error::StoreError;
+use crate::export::Export;
+use crate::history::{RunDetail, RunId, RunRecord, RunStart};
+use crate::journal::{Intent, IntentId, Outcome};
+use crate::lock::{Holder, Lease, LockRequest};
+use crate::record::{Change, Head, Snapshot, StackId};
+use crate::store::Store;
+use failure::{Fault, translate};
+use writer::{Context, Role, Worker};
+
+/// One state in an SQLite file or in memory. Dropping it closes the file in order.
+pub struct SqliteStore {
+    // Dropped first: the last connection to close folds the log into the file, and that is the writer's work.
+    reader: Option<Worker>,
+    writer: Worker,
+    place: String,
+}
+
+/// Opens the state of `stack` in the file at `path`. Blocks for the opening.
+///
+/// # Errors
+/// Each way in which a file can be no usable state has its own [`StoreError`], with the next move in its hint.
+pub fn open_sqlite(
+    path: impl AsRef<Path>,
+    stack: &StackId,
+    mode: OpenMode,
+) -> Result<SqliteStore, StoreError> {
+    let path = path.as_ref();
+    let place = format!("sqlite:{}", path.display());
+    // The working directory may change under an open store.
+    let file =
+        std::path::absolute(path).map_err(|error| StoreError::from_io("open the state", &place, &error))?;
+    open::prepare(&file, mode, &place)?;
+    let mut conn = open::connect(&file, &place)?;
+    let state = open::state_row(&mut conn, stack, mode, &place)?;
+    let reading = open::connect(&file, &place)?;
+    reading
+        .pragma_update(None, "query_only", true)
+        .map_err(|error| translate(&error, "open the state", &place))?;
+    assemble(conn, Some(reading), state, place, Some(file))
+}
+
+/// A state in memory, gone when it is dropped: for tests, benches and plans on a world without a state.
+///
+/// # Errors
+/// Only when SQLite cannot be had at all.
+pub fn open_memory(stack: &StackId) -> Result<SqliteStore, StoreError> {
+    let place = "memory".to_owned();
+    let explain = |error: rusqlite::Error| translate(&error, "open the state", "memory");
+    let mut conn = Connection::open_in_memory().map_err(explain)?;
+    open::configure(&conn).map_err(explain)?;
+    schema::migrate(&mut conn).map_err(explain)?;
+    let state = open::state_row(&mut conn, stack, OpenMode::Create, &place)?;
+    assemble(conn, None, state, place, None)
+}
+
+fn assemble(
+    writing: Connection,
+    reading: Option<Connection>,
+    state: i64,
+    place: String,
+    file: Option<PathBuf>,
+) -> Result<SqliteStore, StoreError> {
+    let writer = Worker::spawn(Role::Write, writing, state, &place, file)?;
+    let reader = match reading {
+        Some(conn) => Some(Worker::spawn(Role::Read, conn, state, &place, None)?),
+        None => None,
+    };
+    Ok(SqliteStore { reader, writer, place })
+}
+
+impl SqliteStore {
+    async fn read<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Context<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.reader.as_ref().unwrap_or(&self.writer).call(operation, work).await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn describe(&self) -> String {
+        self.place.clone()
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        self.read("read the state", records::head).await
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.read("read the state", |context| {
+            Ok(Snapshot {
+                head: records::head(context)?,
+                resources: records::all(context)?,
+                open_intents: journal::open(context)?,
+            })
+        })
+        .await
+    }
+
+    async fn lock(&self, request: &LockRequest) -> Result<Lease, StoreError> {
+        let request = request.clone();
+        match self.writer.call("lock the state", move |context| lease::claim(context, &request)).await? {
+            lease::Claim::Granted(lease) => Ok(lease),
+            lease::Claim::Refused(holder) => {
+                Err(StoreError::Locked { place: self.place.clone(), holder: Box::new(holder) })
+            }
+        }
+    }
+
+    async fn renew(&self, lease: &Lease) -> Result<(), StoreError> {
+        let lease = lease.clone();
+        self.writer.call("renew the lock", move |context| lease::renew(context, &lease)).await
+    }
+
+    async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        self.writer.call("release the lock", move |context| lease::release(context, &lease)).await
+    }
+
+    async fn break_lock(&self) -> Result<Option<Holder>, StoreError> {
+        self.writer.call("break the lock", lease::break_lock).await
+    }
+
+    async fn holder(&self) -> Result<Option<Holder>, StoreError> {
+        self.read("read the lock", lease::holder).await
+    }
+
+    async fn begin_run(&self, lease: &Lease, start: &RunStart) -> Result<RunId, StoreError> {
+        let (lease, start) = (lease.clone(), start.clone());
+        self.writer.call("begin a run", move |context| history::begin(context, &lease, &start)).await
+    }
+
+    async fn end_run(
+        &self,
+        lease: &Lease,
+        run: RunId,
+        result: &str,
+        summary: &str,
+    ) -> Result<(), StoreError> {
+        let (lease, result, summary) = (lease.clone(), result.to_owned(), summary.to_owned());
+        self.writer
+            .call("end the run", move |context| history::end(context, &lease, run, &result, &summary))
+            .await
+    }
+
+    async fn intend(&self, lease: &Lease, intent: &Intent) -> Result<IntentId, StoreError> {
+        let (lease, intent) = (lease.clone(), intent.clone());
+        self.writer.call("write an intent", move |context| journal::intend(context, &lease, &intent)).await
+    }
+
+    async fn settle(
+        &self,
+        lease: &Lease,
+        intent: IntentId,
+        outcome: &Outcome,
+        changes: &[Change],
+    ) -> Result<u64, StoreError> {
+        let (lease, outcome, changes) = (lease.clone(), outcome.clone(), changes.to_vec());
+        self.writer
+            .call("write an outcome", move |context| {
+                journal::settle(context, &lease, intent, &outcome, &changes)
+            })
+            .await
+    }
+
+    async fn record(&self, lease: &Lease, changes: &[Change]) -> Result<u64, StoreError> {
+        let (lease, changes) = (lease.clone(), changes.to_vec());
+        self.writer
+            .call("change the records", move |context| {
+                lease::verify(context, &lease)?;
+                records::apply(context, &changes)
+            })
+            .await
+    }
+
+    async fn runs(&self, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
+        self.read("read the history", move |context| history::latest(context, limit)).await
+    }
+
+    async fn run(&self, id: RunId) -> Result<RunDetail, StoreError> {
+        self.read("read the history", move |context| history::detail(context, id)).await
+    }
+
+    async fn consume_plan(&self, lease: &Lease, plan_id: &str) -> Result<(), StoreError> {
+        let (lease, plan_id) = (lease.clone(), plan_id.to_owned());
+        self.writer
+            .call("use the saved plan", move |context| history::consume_plan(context, &lease, &plan_id))
+            .await
+    }
+
+    async fn get_meta(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let key = key.to_owned();
+        self.read("read a value", move |context| history::get_meta(context, &key)).await
+    }
+
+    async fn put_meta(&self, lease: Option<&Lease>, key: &str, value: &str) -> Result<(), StoreError> {
+        let (lease, key, value) = (lease.cloned(), key.to_owned(), value.to_owned());
+        self.writer
+            .call("write a value", move |context| {
+                if let Some(lease) = &lease {
+                    lease::verify(context, lease)?;
+                }
+                history::put_meta(context, &key, &value)
+            })
+            .await
+    }
+
+    async fn get_or_insert_meta(&self, key: &str, value: &str) -> Result<String, StoreError> {
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.writer
+            .call("write a value", move |context| match history::get_meta(context, &key)? {
+                Some(found) => Ok(found),
+                None => history::put_meta(context, &key, &value).map(|()| value),
+            })
+            .await
+    }
+
+    async fn export(&self) -> Result<Export, StoreError> {
+        self.read("export the state", transfer::export).await
+    }
+
+    async fn import(&self, lease: &Lease, export: &Export) -> Result<(), StoreError> {
+        let (lease, export) = (lease.clone(), export.clone());
+        self.writer
+            .call("import into the state", move |context| transfer::import(context, &lease, &export))
+            .await
+    }
+}

@@ -1,0 +1,256 @@
+//! From a path to a connection that may be trusted: what is there, whose is it, which version, is it whole.
+//!
+//! A new file is built under another name and moved into place complete, so that a half-made state is never
+//! seen, and an empty file is always somebody's accident: it is refused, never taken for "nothing exists".
+//! The integrity check costs time with the size of the file: it runs on small ones, and on any that was not
+//! closed in order.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+
+use super::failure::{BUSY_TIMEOUT_MS, Fault, translate};
+use super::{host, schema};
+use crate::error::StoreError;
+use crate::record::StackId;
+
+/// Files up to this size are checked on every opening, in bytes.
+const CHECK_ALWAYS_BYTES: u64 = 4 << 20;
+
+/// The log grows to this many pages (of 4 KiB) before it is folded into the file: a page that many results
+/// touch is then written there once.
+const WAL_CHECKPOINT_PAGES: u32 = 4096;
+
+/// The statements that a connection keeps prepared.
+const STATEMENT_CACHE: usize = 64;
+
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+const HEADER_BYTES: usize = 100;
+const OPERATION: &str = "open the state";
+
+/// Whether a state that is not there is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMode {
+    /// Makes directory, file and state where they are missing.
+    Create,
+    /// Fails with [`StoreError::Missing`] or [`StoreError::NoSuchState`] where they are.
+    MustExist,
+}
+
+/// Makes sure of the file: it is there, ours, of our version and whole.
+pub(super) fn prepare(path: &Path, mode: OpenMode, place: &str) -> Result<(), StoreError> {
+    let present = path.try_exists().map_err(|error| StoreError::from_io(OPERATION, place, &error))?;
+    match (present, mode) {
+        (true, _) => {}
+        (false, OpenMode::MustExist) => return Err(StoreError::Missing { place: place.to_owned() }),
+        (false, OpenMode::Create) => create(path, place)?,
+    }
+    let suspicious = inspect(path, place)?;
+    let mut conn = connect(path, place)?;
+    let explain = |error: rusqlite::Error| translate(&error, OPERATION, place);
+    if conn.is_readonly("main").map_err(explain)? {
+        let reason = "no write permission".to_owned();
+        return Err(StoreError::ReadOnly { operation: OPERATION, place: place.to_owned(), reason });
+    }
+    identify(&conn, place)?;
+    if suspicious {
+        check(&conn, place)?;
+    }
+    if schema::version(&conn).map_err(explain)? < schema::SCHEMA_VERSION {
+        schema::migrate(&mut conn).map_err(explain)?;
+    }
+    Ok(())
+}
+
+/// Builds the file beside its place and moves it there. Another process may win; its file is as good.
+fn create(path: &Path, place: &str) -> Result<(), StoreError> {
+    const OPERATION: &str = "make the state";
+    let explain_io = |error: io::Error| StoreError::from_io(OPERATION, place, &error);
+    let explain = |error: rusqlite::Error| translate(&error, OPERATION, place);
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    make_directory(directory).map_err(explain_io)?;
+    // Mode 0600 from its first byte; the -wal and -shm files take theirs from it.
+    let draft = tempfile::Builder::new()
+        .prefix(".state-")
+        .suffix(".new")
+        .tempfile_in(directory)
+        .map_err(explain_io)?;
+    let mut conn = Connection::open_with_flags(draft.path(), flags()).map_err(explain)?;
+    schema::migrate(&mut conn).map_err(explain)?;
+    conn.pragma_update(None, "journal_mode", "WAL").map_err(explain)?;
+    conn.close().map_err(|(_, error)| explain(error))?;
+    match draft.persist_noclobber(path) {
+        Ok(_) => {}
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(explain_io(error.error)),
+    }
+    // The name is as durable as what is in the file only once the directory is flushed.
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(explain_io)
+}
+
+#[cfg(unix)]
+fn make_directory(directory: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+#[cfg(not(unix))]
+fn make_directory(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)
+}
+
+fn flags() -> OpenFlags {
+    // Never CREATE: an empty file would come of it. No URI: a path is a path.
+    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+/// A connection with our settings. Nothing is read or written yet.
+pub(super) fn connect(path: &Path, place: &str) -> Result<Connection, StoreError> {
+    let explain = |error: rusqlite::Error| translate(&error, OPERATION, place);
+    let conn = Connection::open_with_flags(path, flags()).map_err(explain)?;
+    configure(&conn).map_err(explain)?;
+    Ok(conn)
+}
+
+/// Our settings for a connection, a file's or one in memory.
+pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
+    conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    // On macOS only this reaches the platter.
+    conn.pragma_update(None, "fullfsync", true)?;
+    conn.pragma_update(None, "checkpoint_fullfsync", true)?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "cell_size_check", true)?;
+    conn.pragma_update(None, "cache_size", -8192)?;
+    conn.pragma_update(None, "wal_autocheckpoint", WAL_CHECKPOINT_PAGES)
+}
+
+/// Reads the first bytes without SQLite, which would make files beside it. True when the file needs a check.
+fn inspect(path: &Path, place: &str) -> Result<bool, StoreError> {
+    let explain = |error: io::Error| StoreError::from_io(OPERATION, place, &error);
+    if path.is_dir() {
+        let reason = "it is a directory".to_owned();
+        return Err(StoreError::CannotOpen { operation: OPERATION, place: place.to_owned(), reason });
+    }
+    let unclean = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+    let mut header = Vec::with_capacity(HEADER_BYTES);
+    let mut file = File::open(path).map_err(explain)?;
+    file.by_ref().take(HEADER_BYTES as u64).read_to_end(&mut header).map_err(explain)?;
+    let length = file.metadata().map_err(explain)?.len();
+    let place = place.to_owned();
+    if header.is_empty() {
+        return Err(StoreError::Empty { place });
+    }
+    let damaged = |reason: String| StoreError::Damaged { operation: OPERATION, place: place.clone(), reason };
+    if !header.starts_with(&MAGIC[..header.len().min(MAGIC.len())]) {
+        if word(&header, 68) == Some(schema::APPLICATION_ID as u32) {
+            return Err(damaged("the first bytes of the file are not its own".to_owned()));
+        }
+        return Err(StoreError::Foreign { place, reason: "not an SQLite file".to_owned() });
+    }
+    if header.len() < HEADER_BYTES {
+        return Err(damaged(format!("only {length} bytes are left of the file")));
+    }
+    // <https://sqlite.org/fileformat2.html#the_database_header>: pages as of the last fold of the log.
+    let page_bytes = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        size => u64::from(size),
+    };
+    let truncated = word(&header, 28).is_some_and(|pages| u64::from(pages) * page_bytes > length);
+    Ok(truncated || unclean || length <= CHECK_ALWAYS_BYTES)
+}
+
+/// A big-endian number of the header.
+fn word(header: &[u8], at: usize) -> Option<u32> {
+    header.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes)
+}
+
+/// The path of a file that SQLite keeps beside the database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Refuses what is not ours or not our version, before anything is written.
+fn identify(conn: &Connection, place: &str) -> Result<(), StoreError> {
+    let explain = |error: rusqlite::Error| translate(&error, OPERATION, place);
+    let place = place.to_owned();
+    let application = schema::application_id(conn).map_err(explain)?;
+    if application != schema::APPLICATION_ID {
+        let reason = match application {
+            0 => "an SQLite file that says no application".to_owned(),
+            other => format!("an SQLite file of application {other:#x}"),
+        };
+        return Err(StoreError::Foreign { place, reason });
+    }
+    match schema::version(conn).map_err(explain)? {
+        found if found > schema::SCHEMA_VERSION => {
+            Err(StoreError::Newer { place, found, supported: schema::SCHEMA_VERSION })
+        }
+        found if found < schema::OLDEST_VERSION => {
+            Err(StoreError::TooOld { place, found, oldest: schema::OLDEST_VERSION })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// SQLite's own check of the file's structure: <https://sqlite.org/pragma.html#pragma_quick_check>.
+fn check(conn: &Connection, place: &str) -> Result<(), StoreError> {
+    let report: String = conn
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|error| translate(&error, OPERATION, place))?;
+    match report.as_str() {
+        "ok" => Ok(()),
+        _ => Err(StoreError::Damaged { operation: OPERATION, place: place.to_owned(), reason: report }),
+    }
+}
+
+/// The row of the state, made when the mode says so.
+pub(super) fn state_row(
+    conn: &mut Connection,
+    stack: &StackId,
+    mode: OpenMode,
+    place: &str,
+) -> Result<i64, StoreError> {
+    find_or_make(conn, stack, mode, place).map_err(|fault| fault.into_error(OPERATION, place))
+}
+
+fn find_or_make(conn: &mut Connection, stack: &StackId, mode: OpenMode, place: &str) -> Result<i64, Fault> {
+    if let Some(state) = find(conn, stack)? {
+        return Ok(state);
+    }
+    if mode == OpenMode::MustExist {
+        let found = conn
+            .prepare("SELECT stack, environment FROM states ORDER BY 1, 2")?
+            .query_map([], |row| Ok(StackId { stack: row.get(0)?, environment: row.get(1)? }))?
+            .collect::<Result<_, _>>()?;
+        return Err(StoreError::NoSuchState { place: place.to_owned(), stack: stack.clone(), found }.into());
+    }
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    tx.execute(
+        "INSERT INTO states (stack, environment, lineage, created_ms) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO NOTHING",
+        (&stack.stack, &stack.environment, uuid::Uuid::new_v4().to_string(), host::now().wall_ms),
+    )?;
+    let state = find(&tx, stack)?;
+    tx.commit()?;
+    state.ok_or(Fault::Sql(rusqlite::Error::QueryReturnedNoRows))
+}
+
+fn find(conn: &Connection, stack: &StackId) -> rusqlite::Result<Option<i64>> {
+    conn.query_row(
+        "SELECT id FROM states WHERE stack = ?1 AND environment = ?2",
+        (&stack.stack, &stack.environment),
+        |row| row.get(0),
+    )
+    .optional()
+}
