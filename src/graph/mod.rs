@@ -6,8 +6,10 @@
 //! Deliberately absent: the state, the world, any decision. The diff reads this graph and decides.
 
 mod cycle;
+pub mod expand;
 
 mod link;
+mod local;
 
 use std::collections::{BTreeMap, HashMap};
 

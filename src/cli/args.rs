@@ -1,0 +1,347 @@
+//! The arguments. Help texts are the product's voice: each says what the thing is for.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::commands::lab::LabArgs;
+
+/// One blueprint for highly available hosting, on AWS or on your own hosts.
+#[derive(Parser, Debug)]
+#[command(
+    name = "standfast",
+    version,
+    max_term_width = 100,
+    after_help = "Begin with `standfast init`, look with `standfast plan`, build with `standfast apply`.\n\
+                  Exit codes: 0 done, 1 failed, 2 changes (plan --detailed-exitcode, drift, status), 64 wrong arguments, \
+                  65 mistakes in the blueprint, 75 state locked, 130 interrupted."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Args, Debug)]
+pub struct Global {
+    /// How results are written: for people, for programs, or for a pull request
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub format: Format,
+    /// No colours (the variable NO_COLOR does the same)
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Work on the rehearsal hosts that `standfast lab up` made, with a state of their own
+    #[arg(long, global = true, env = "STANDFAST_LAB", value_parser = clap::builder::FalseyValueParser::new())]
+    pub lab: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+    Markdown,
+    Html,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Write a commented blueprint to start from
+    #[command(after_help = "Examples:\n  standfast init                       # simulated hosts, runs anywhere\n  standfast init --provider ssh shop.yaml")]
+    Init(InitArgs),
+    /// Check a blueprint without touching anything
+    #[command(after_help = "Examples:\n  standfast check shop.yaml\n  standfast check shop.yaml --env staging --format json")]
+    Check(BlueprintArgs),
+    /// Show what apply would do, and why
+    #[command(after_help = "Examples:\n  standfast plan shop.yaml\n  standfast plan shop.yaml --out next.plan && standfast apply next.plan\n  standfast plan shop.yaml --target load_balancers.front\n  standfast plan shop.yaml --format markdown > comment.md")]
+    Plan(PlanArgs),
+    /// Make the world as the blueprint says
+    #[command(after_help = "Examples:\n  standfast apply shop.yaml            # shows the plan and asks\n  standfast apply next.plan            # a saved plan, exactly as it was shown\n  standfast apply shop.yaml --auto-approve --format json\n\nCtrl-C once finishes what is in flight and stops; twice stops at once. The next apply goes on.")]
+    Apply(ApplyArgs),
+    /// Remove everything that the state knows of
+    #[command(after_help = "Examples:\n  standfast destroy shop.yaml\n  standfast destroy shop.yaml --target autoscaling_groups.web")]
+    Destroy(DestroyArgs),
+    /// How every component is doing now, as its hosts and load balancers see it
+    Status(StateOnlyArgs),
+    /// What differs in the world from what was left there
+    #[command(after_help = "Exit code 0: nothing differs; 2: something does. `standfast apply` heals it, `standfast apply --refresh-only` accepts it.")]
+    Drift(PlanArgs),
+    /// Draw the graph of resources
+    #[command(after_help = "Examples:\n  standfast graph shop.yaml | dot -Tpng > shop.png\n  standfast graph shop.yaml --as svg > shop.svg")]
+    Graph(GraphArgs),
+    /// Show a saved plan, or everything recorded of one resource
+    Show(ShowArgs),
+    /// What was run before: who, when, with what result
+    History(HistoryArgs),
+    /// Addresses and endpoints that the last apply left
+    Outputs(OutputsArgs),
+    /// Look at the state, or mend it
+    State(StateArgs),
+    /// Print the JSON Schema of a blueprint, for editors
+    #[command(after_help = "Put this line at the head of a blueprint:\n  # yaml-language-server: $schema=./schema.json")]
+    Schema,
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  standfast completions bash > /etc/bash_completion.d/standfast")]
+    Completions { shell: clap_complete::Shell },
+    /// Real hosts on this machine to rehearse on
+    Lab(LabArgs),
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct BlueprintArgs {
+    /// The blueprint [default: standfast.yaml, or the only .yaml file here]
+    pub blueprint: Option<PathBuf>,
+    /// Which of its environments
+    #[arg(long, env = "STANDFAST_ENV", value_name = "NAME")]
+    pub env: Option<String>,
+    /// Set a variable; may be repeated
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = pair)]
+    pub variables: Vec<(String, String)>,
+    /// Read variables from a YAML or JSON file; may be repeated, later ones win
+    #[arg(long = "var-file", value_name = "FILE")]
+    pub variable_files: Vec<PathBuf>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| format!("expected NAME=VALUE, found `{text}`"))
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct StoreArgs {
+    /// Where the state is kept [default: sqlite:.standfast/NAME.db beside the blueprint]
+    #[arg(long, env = "STANDFAST_STATE", value_name = "URL")]
+    pub state: Option<String>,
+    /// How long to wait for a state that somebody else has locked
+    #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub lock_timeout: std::time::Duration,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct SelectArgs {
+    /// Only this and what it depends on: a region, SECTION.NAME or an address, `*` at the end; may be repeated
+    #[arg(long = "target", value_name = "SELECTOR")]
+    pub targets: Vec<String>,
+    /// All but this and what depends on it; may be repeated
+    #[arg(long = "exclude", value_name = "SELECTOR")]
+    pub excludes: Vec<String>,
+    /// Replace this even though nothing differs; may be repeated
+    #[arg(long = "replace", value_name = "SELECTOR")]
+    pub replace: Vec<String>,
+    /// Change nothing in the world; only take over into the state what is so
+    #[arg(long)]
+    pub refresh_only: bool,
+    /// Do not look at the world first (faster; blind to drift)
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub refresh: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub blueprint: BlueprintArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Save the plan, to be applied exactly as shown
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Exit with 0 when nothing changes, 2 when something does
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Plan the removal of everything
+    #[arg(long)]
+    pub destroy: bool,
+    /// Show every attribute of what is created, too
+    #[arg(long)]
+    pub details: bool,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct RunArgs {
+    /// Do not ask
+    #[arg(long)]
+    pub auto_approve: bool,
+    /// How many steps may run at once in one provider
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
+    pub parallelism: u16,
+}
+
+#[derive(Args, Debug)]
+pub struct ApplyArgs {
+    #[command(flatten)]
+    pub blueprint: BlueprintArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    #[command(flatten)]
+    pub select: SelectArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct DestroyArgs {
+    #[command(flatten)]
+    pub blueprint: BlueprintArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Only this and what depends on it; may be repeated
+    #[arg(long = "target", value_name = "SELECTOR")]
+    pub targets: Vec<String>,
+    /// All but this; may be repeated
+    #[arg(long = "exclude", value_name = "SELECTOR")]
+    pub excludes: Vec<String>,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct StateOnlyArgs {
+    #[command(flatten)]
+    pub blueprint: BlueprintArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Drawing {
+    Dot,
+    Mermaid,
+    Svg,
+}
+
+#[derive(Args, Debug)]
+pub struct GraphArgs {
+    #[command(flatten)]
+    pub blueprint: BlueprintArgs,
+    /// The language of the drawing
+    #[arg(long = "as", value_enum, default_value_t = Drawing::Dot, value_name = "LANGUAGE")]
+    pub drawing: Drawing,
+    /// Draw components instead of single resources
+    #[arg(long)]
+    pub components: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ShowArgs {
+    /// A saved plan, or the address of a resource
+    pub what: String,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// The blueprint whose state is meant
+    #[arg(long, value_name = "FILE")]
+    pub blueprint: Option<PathBuf>,
+    /// Which of its environments
+    #[arg(long, env = "STANDFAST_ENV", value_name = "NAME")]
+    pub env: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct HistoryArgs {
+    #[command(flatten)]
+    pub blueprint: BlueprintArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Everything about one run, its journal and blueprint included
+    #[arg(long, value_name = "NUMBER")]
+    pub run: Option<u64>,
+    /// How many runs
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub limit: usize,
+}
+
+#[derive(Args, Debug)]
+pub struct OutputsArgs {
+    #[command(flatten)]
+    pub blueprint: BlueprintArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Print only this one, bare: `load_balancers.front.address`
+    #[arg(long, value_name = "OUTPUT")]
+    pub only: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct StateArgs {
+    #[command(subcommand)]
+    pub command: StateCommand,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct StateTarget {
+    /// The blueprint whose state is meant [default: standfast.yaml, or the only .yaml file here]
+    #[arg(long, value_name = "FILE")]
+    pub blueprint: Option<PathBuf>,
+    /// Which of its environments
+    #[arg(long, env = "STANDFAST_ENV", value_name = "NAME")]
+    pub env: Option<String>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum StateCommand {
+    /// Every recorded resource
+    List {
+        /// Only these: a region, SECTION.NAME or an address, `*` at the end
+        selectors: Vec<String>,
+        #[command(flatten)]
+        target: StateTarget,
+    },
+    /// Everything recorded of one resource
+    Show {
+        address: String,
+        #[command(flatten)]
+        target: StateTarget,
+    },
+    /// Give a recorded resource another address
+    Mv {
+        from: String,
+        to: String,
+        #[command(flatten)]
+        target: StateTarget,
+    },
+    /// Forget a resource; the world is not touched
+    Rm {
+        #[arg(required = true)]
+        addresses: Vec<String>,
+        #[command(flatten)]
+        target: StateTarget,
+    },
+    /// Record a resource of the blueprint that exists already
+    #[command(after_help = "The resource must be in the blueprint. What is found is recorded as it is; the next plan shows what differs.")]
+    Import {
+        address: String,
+        /// What it is called in the world, where the provider cannot tell from the blueprint
+        #[arg(long)]
+        id: Option<String>,
+        #[command(flatten)]
+        target: StateTarget,
+    },
+    /// Show who holds the state's lock, and break it
+    Unlock {
+        #[command(flatten)]
+        target: StateTarget,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct InitArgs {
+    /// Where to write it
+    #[arg(default_value = "standfast.yaml")]
+    pub path: PathBuf,
+    /// What it is to be built on
+    #[arg(long, value_enum, default_value_t = Starter::Sim)]
+    pub provider: Starter,
+    /// The name of the stack [default: the folder's]
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Starter {
+    Sim,
+    Ssh,
+}

@@ -1,0 +1,131 @@
+//! From typed errors to words, hints and exit codes: the one place.
+
+use standfast_contract::{ProviderError, secret::SecretError};
+use standfast_state::StoreError;
+
+use super::exit;
+use crate::{
+    apply::ApplyError,
+    graph::{GraphError, expand::ExpandError},
+    plan::{make::PlanError, recorded::RecordError, saved::SavedPlanError},
+};
+
+/// What is printed when a command fails.
+#[derive(Debug)]
+pub struct CliError {
+    pub message: String,
+    pub hint: Option<String>,
+    pub code: u8,
+    /// Already laid out for the reader (diagnostics with source lines); printed as it is.
+    pub rendered: bool,
+}
+
+impl CliError {
+    pub fn new(message: impl Into<String>) -> Self {
+        CliError { message: message.into(), hint: None, code: exit::ERROR, rendered: false }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub fn code(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> Self {
+        let code = if matches!(error, StoreError::Locked { .. }) { exit::LOCKED } else { exit::ERROR };
+        CliError { hint: error.hint(), code, ..CliError::new(error.to_string()) }
+    }
+}
+
+impl From<ProviderError> for CliError {
+    fn from(error: ProviderError) -> Self {
+        CliError { hint: error.hint.clone(), ..CliError::new(error.to_string()) }
+    }
+}
+
+impl From<SecretError> for CliError {
+    fn from(error: SecretError) -> Self {
+        CliError { hint: error.hint.clone(), ..CliError::new(error.to_string()) }
+    }
+}
+
+impl From<GraphError> for CliError {
+    fn from(error: GraphError) -> Self {
+        let hint = match &error {
+            GraphError::Cycle { .. } | GraphError::OutputCycle { .. } => {
+                "take one reference or `depends_on` out of the circle"
+            }
+            GraphError::Dangling { .. } | GraphError::UnknownOutput { .. } => "see `standfast graph` for what there is",
+            GraphError::Duplicate { .. } => "give one of the two another name",
+        };
+        CliError::new(error.to_string()).hint(hint).code(exit::BLUEPRINT)
+    }
+}
+
+impl From<ExpandError> for CliError {
+    fn from(error: ExpandError) -> Self {
+        match error {
+            ExpandError::Lookup(error) => error.into(),
+            ExpandError::Graph(error) => error.into(),
+            ExpandError::Problems(problems) => {
+                let lines: Vec<String> = problems
+                    .iter()
+                    .map(|problem| match &problem.hint {
+                        Some(hint) => format!("{}\n  {hint}", problem.message),
+                        None => problem.message.clone(),
+                    })
+                    .collect();
+                CliError::new(lines.join("\n")).code(exit::BLUEPRINT)
+            }
+        }
+    }
+}
+
+impl From<PlanError> for CliError {
+    fn from(error: PlanError) -> Self {
+        let hint = match &error {
+            PlanError::Protected(_) => Some(
+                "what holds data is protected by default; to let it go, set `deletion_protection: false` (or \
+                 `lifecycle.prevent_destroy: false`) on the component, apply, and plan again"
+                    .to_owned(),
+            ),
+            PlanError::NoSuchTarget { .. } => {
+                Some("`standfast state list` and `standfast graph` show what can be named".to_owned())
+            }
+            PlanError::UnknownKind { .. } => Some("the state was written by a newer standfast; update this one".to_owned()),
+            PlanError::Secret(error) => error.hint.clone(),
+        };
+        CliError { hint, ..CliError::new(error.to_string()) }
+    }
+}
+
+impl From<RecordError> for CliError {
+    fn from(error: RecordError) -> Self {
+        CliError::new(error.to_string()).hint("the state was written by a newer standfast, or damaged; restore a backup of it")
+    }
+}
+
+impl From<SavedPlanError> for CliError {
+    fn from(error: SavedPlanError) -> Self {
+        CliError::new(error.to_string()).hint("make it again with `standfast plan --out FILE`")
+    }
+}
+
+impl From<ApplyError> for CliError {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Store(error) => error.into(),
+            ApplyError::Record(error) => error.into(),
+            ApplyError::Secret(error) => error.into(),
+            ApplyError::SecretChanged { .. } => CliError::new(error.to_string()).hint("plan again"),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The command line: arguments in, words and exit codes out. One file a command.
+//!
+//! Only this room prints. stdout is data, stderr is talk: a plan, a listing and JSON go to stdout; progress, warnings
+//! and errors to stderr.
+
+mod args;
+mod commands;
+pub mod error;
+pub mod exit;
+mod locking;
+pub mod render;
+mod session;
+mod terminal;
+
+use std::{path::PathBuf, sync::Arc};
+
+use clap::Parser;
+
+use crate::plan::observe::Providers;
+pub use args::Cli;
+pub use error::CliError;
+
+/// What the registry must know to build the providers.
+pub struct ProviderSettings {
+    /// Where the simulated world lives; beside the state.
+    pub sim_world: PathBuf,
+}
+
+/// Builds the providers of this program; `main` gives it, so that nothing in here names a provider crate.
+pub type Registry = Arc<dyn Fn(&ProviderSettings) -> Result<Providers, CliError> + Send + Sync>;
+
+/// Runs the program and returns its exit code.
+pub fn main(registry: Registry) -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are data; anything else is a mistake in the arguments.
+            let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
+            let _ = error.print();
+            return code;
+        }
+    };
+    terminal::set_color(cli.global.no_color);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            terminal::error(&CliError::new(format!("could not start the runtime: {error}")), &cli.global);
+            return exit::ERROR;
+        }
+    };
+    let code = match runtime.block_on(commands::run(&cli, &registry)) {
+        Ok(code) => code,
+        Err(error) => {
+            terminal::error(&error, &cli.global);
+            error.code
+        }
+    };
+    // A task that still waits for a dead connection must not hold up the exit.
+    runtime.shutdown_background();
+    code
+}

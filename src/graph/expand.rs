@@ -1,0 +1,136 @@
+//! From components to resources: lookups asked, every component expanded, the graph built.
+//!
+//! The lookups are the only I/O; local files are answered here, the rest by each region's provider, all at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::join_all;
+use standfast_contract::{
+    Answers, Component, Context, ExpandRequest, Lookup, Problem, Provider, ProviderError, Region,
+};
+
+use super::{Graph, GraphError, local};
+use std::sync::Arc;
+
+/// What the blueprint says, as far as expansion needs it.
+pub struct Wanted<'a> {
+    pub regions: &'a [Region],
+    pub components: &'a [Component],
+}
+
+/// Why a blueprint could not be expanded.
+#[derive(Debug, thiserror::Error)]
+pub enum ExpandError {
+    /// Components that cannot be built as they are written.
+    #[error("{} problem{}", .0.len(), if .0.len() == 1 { "" } else { "s" })]
+    Problems(Vec<Problem>),
+    #[error(transparent)]
+    Lookup(#[from] ProviderError),
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+}
+
+/// Expands every component with its region's provider.
+///
+/// `provider` gives a provider by name; a name that it does not know is a problem of each component there.
+pub async fn expand(
+    wanted: &Wanted<'_>,
+    provider: &(dyn Fn(&str) -> Option<Arc<dyn Provider>> + Send + Sync),
+    known: &[&str],
+    context: &Context,
+) -> Result<Graph, ExpandError> {
+    let mut problems = Vec::new();
+    let mut placed: Vec<(ExpandRequest<'_>, Arc<dyn Provider>)> = Vec::new();
+    for component in wanted.components {
+        let Some(region) = wanted.regions.iter().find(|region| region.name == component.common().region) else {
+            continue;
+        };
+        match provider(&region.provider) {
+            Some(provider) => placed.push((
+                ExpandRequest {
+                    stack: &context.stack,
+                    region,
+                    component,
+                    components: wanted.components,
+                    regions: wanted.regions,
+                },
+                provider,
+            )),
+            None => problems.push(Problem {
+                component: component.id(),
+                key: String::new(),
+                message: format!(
+                    "{} cannot be built: this standfast has no provider `{}` (region {})",
+                    component.id(),
+                    region.provider,
+                    region.name
+                ),
+                hint: Some(format!("providers here: {}", known.join(", "))),
+            }),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(ExpandError::Problems(problems));
+    }
+    let answers = answer(wanted.regions, &placed, provider, context).await?;
+    let mut parts = Vec::new();
+    for (request, provider) in &placed {
+        match provider.expand(request, &answers) {
+            Ok(expansion) => parts.push((request.component, expansion)),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(ExpandError::Problems(problems));
+    }
+    for (component, expansion) in &mut parts {
+        let common = component.common();
+        let owner = provider(&wanted.regions.iter().find(|one| one.name == common.region).map_or("", |one| &one.provider));
+        for resource in &mut expansion.resources {
+            let holds_data = owner.as_ref().and_then(|owner| owner.kind(&resource.kind)).is_some_and(|kind| kind.holds_data);
+            resource.lifecycle = common.lifecycle.clone();
+            resource.lifecycle.prevent_destroy |= common.deletion_protection.unwrap_or(holds_data);
+        }
+    }
+    Ok(Graph::build(parts)?)
+}
+
+/// Asks every question once.
+async fn answer(
+    regions: &[Region],
+    placed: &[(ExpandRequest<'_>, Arc<dyn Provider>)],
+    provider: &(dyn Fn(&str) -> Option<Arc<dyn Provider>> + Send + Sync),
+    context: &Context,
+) -> Result<Answers, ExpandError> {
+    let questions: BTreeSet<Lookup> =
+        placed.iter().flat_map(|(request, provider)| provider.lookups(request)).collect();
+    let mut answers = Answers::default();
+    let mut asked: BTreeMap<String, Vec<Lookup>> = BTreeMap::new();
+    for question in questions {
+        match &question {
+            Lookup::File { path } => {
+                let found = local::file(path)?;
+                answers.0.insert(question, found);
+            }
+            Lookup::Tree { path } => {
+                let found = local::tree(path)?;
+                answers.0.insert(question, found);
+            }
+            Lookup::Provider { region, .. } => asked.entry(region.clone()).or_default().push(question),
+        }
+    }
+    let replies = join_all(asked.into_iter().map(|(name, lookups)| async move {
+        let region = regions.iter().find(|region| region.name == name)?;
+        let provider = provider(&region.provider)?;
+        let found = provider.lookup(context, region, &lookups).await;
+        Some(lookups.into_iter().zip(found).collect::<Vec<_>>())
+    }))
+    .await;
+    for (lookup, reply) in replies.into_iter().flatten().flatten() {
+        // Without an answer the expansion says what it lacks, or does without: a dead host must not stop a plan.
+        if let Ok(value) = reply {
+            answers.0.insert(lookup, value);
+        }
+    }
+    Ok(answers)
+}
