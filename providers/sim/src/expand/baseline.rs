@@ -44,7 +44,7 @@ fn order(build: &mut Build<'_>, first: usize) {
 
 fn on_host(build: &mut Build<'_>, baseline: &Baseline, host: &str) {
     let setting = |build: &mut Build<'_>, kind: &str, name: &str, more: Vec<(&str, Value)>| {
-        let address = build.add(
+        build.add(
             "setting",
             &format!("{host}.{kind}.{name}"),
             [("host", host.into()), ("type", kind.into()), ("name", name.into())],
