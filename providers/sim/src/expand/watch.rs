@@ -1,0 +1,77 @@
+//! Names and watchers: DNS records, and an alarm for every component of the region.
+
+use standfast_contract::{
+    Component, OutputRef, Value,
+    component::{Dns, Monitoring, Notify},
+};
+
+use super::{Build, list, ms, word};
+
+pub(super) fn expand_dns(build: &mut Build<'_>, dns: &Dns) {
+    let mut all = Vec::new();
+    let mut names = Vec::new();
+    for record in &dns.records {
+        let address = build.add(
+            "record",
+            &record.name,
+            [
+                ("zone", dns.zone.as_str().into()),
+                ("name", record.name.as_str().into()),
+                ("value", OutputRef::component(record.to.clone(), "address")),
+                ("ttl_ms", ms(record.ttl)),
+                ("routing", word(record.routing)),
+            ],
+        );
+        all.push(address);
+        names.push(record.name.clone());
+    }
+    build.output("names", list(&names));
+    build.probe("records", &all, &[]);
+}
+
+pub(super) fn expand_monitoring(build: &mut Build<'_>, monitoring: &Monitoring) {
+    let collector = build.add(
+        "collector",
+        "main",
+        [("hosts", list(&monitoring.hosts)), ("retention_ms", monitoring.retention.map_or(Value::Null, ms))],
+    );
+    let mut channels = Vec::new();
+    for (name, notify) in &monitoring.notify {
+        let (kind, target) = match notify {
+            Notify::Webhook(url) => ("webhook", url.clone()),
+            Notify::Email(address) => ("email", address.as_str().into()),
+        };
+        let channel = build.add("channel", name, [("type", kind.into()), ("target", target)]);
+        channels.push(OutputRef::resource(&channel, "id"));
+    }
+    let mut all = vec![collector.clone()];
+    for component in build.request.components {
+        let condition = match component {
+            Component::LoadBalancer(_) => "no healthy target for 30s",
+            Component::AutoscalingGroup(_) => "fewer members than desired for 5m",
+            Component::Database(_) => "no writer for 30s, or replication lag above 30s",
+            Component::SessionStore(_) => "no primary for 30s",
+            Component::DisasterRecovery(_) => "copy in the second region older than 5m",
+            Component::Network(_) | Component::Baseline(_) | Component::Dns(_) | Component::Monitoring(_) => {
+                continue;
+            }
+        };
+        if component.common().region != build.region.name {
+            continue;
+        }
+        let watched = component.id().to_string();
+        let alarm = build.add(
+            "alarm",
+            &watched,
+            [
+                ("watches", watched.as_str().into()),
+                ("collector", OutputRef::resource(&collector, "id")),
+                ("condition", condition.into()),
+                ("channels", if channels.is_empty() { Value::Null } else { channels.clone().into() }),
+            ],
+        );
+        all.push(alarm);
+    }
+    build.output("collector", OutputRef::resource(&collector, "id"));
+    build.probe("alarms", &all, &[collector]);
+}

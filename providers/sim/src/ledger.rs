@@ -1,0 +1,407 @@
+//! What there is in the world: a value that lines are applied to, and that says what a call may do.
+//!
+//! Pure: no file, no clock. Inputs are kept as JSON text, a third of the memory of the parsed form, and parsed when
+//! they are looked at.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::value::RawValue;
+use standfast_contract::{Address, Call, Map, Stack, Value};
+
+use crate::{
+    fault::{Scripted, Subject},
+    kinds::{self, Id, KINDS, SimKind},
+    line::{FORMAT_VERSION, Line, MadeLine},
+};
+
+/// A thing in the world.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Index of the stack whose mark it carries.
+    stack: u16,
+    pub address: Address,
+    pub token: Box<str>,
+    digest: u64,
+    refers: Box<[Id]>,
+    inputs: Box<RawValue>,
+    pub drained: bool,
+}
+
+impl Entry {
+    /// A text that is no object (nobody writes one) reads as no attributes.
+    pub fn inputs(&self) -> Map {
+        serde_json::from_str(self.inputs.get()).unwrap_or_default()
+    }
+}
+
+/// Why the world refuses a call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("IdempotentParameterMismatch: the client token `{token}` was used for {id} with other inputs")]
+    TokenMismatch { token: String, id: String },
+    #[error("InvalidReference: {attribute_of} refers to {id}, which does not exist")]
+    InvalidReference { attribute_of: Address, id: String },
+    #[error("MissingParameter: a {kind} needs `{attribute}`")]
+    MissingParameter { kind: &'static str, attribute: &'static str },
+    #[error("InvalidParameter: `{attribute}` is not known yet")]
+    UnknownParameter { attribute: String },
+    #[error("InvalidParameter: `{attribute}` of a {kind} cannot be changed in place")]
+    Immutable { kind: &'static str, attribute: String },
+    #[error("InvalidKind: this world has no kind `{kind}`")]
+    InvalidKind { kind: String },
+    #[error("NotFound: there is no {id}")]
+    NotFound { id: String },
+    #[error("DependencyViolation: {id} is still referred to by {by}")]
+    DependencyViolation { id: String, by: String },
+}
+
+/// Why a line cannot be applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadLine {
+    #[error("format version {0} is not known to this program")]
+    Version(u32),
+    #[error("there is no {0} at this point of the file")]
+    NoSuch(String),
+    #[error("there is no fault number {0} at this point of the file")]
+    NoFault(usize),
+}
+
+/// What a create comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Admitted {
+    /// The token is known: this was made before.
+    Known(Id),
+    New {
+        id: Id,
+        refers: Vec<Id>,
+    },
+}
+
+#[derive(Default)]
+pub(crate) struct Ledger {
+    stacks: Vec<Stack>,
+    entries: HashMap<Id, Entry>,
+    marks: HashMap<(u16, Address), Vec<Id>>,
+    tokens: HashMap<Box<str>, Id>,
+    /// How many refer to a thing.
+    referred: HashMap<Id, u32>,
+    counted: BTreeMap<u8, u32>,
+    pub faults: Vec<Scripted>,
+    attempts: HashMap<(Box<str>, Box<str>), u32>,
+}
+
+impl Ledger {
+    pub fn entry(&self, id: Id) -> Option<&Entry> {
+        self.entries.get(&id)
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Everything, in the order of its ids.
+    pub fn entries(&self) -> Vec<(Id, &Entry)> {
+        let mut all: Vec<_> = self.entries.iter().map(|(id, entry)| (*id, entry)).collect();
+        all.sort_unstable_by_key(|(id, _)| *id);
+        all
+    }
+
+    pub fn stack_of(&self, entry: &Entry) -> &Stack {
+        &self.stacks[usize::from(entry.stack)]
+    }
+
+    /// What carries this mark, the first made first.
+    pub fn marked(&self, stack: &Stack, address: &Address) -> &[Id] {
+        self.stacks
+            .iter()
+            .position(|known| known == stack)
+            .and_then(|at| self.marks.get(&(index(at), address.clone())))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// The marks that more than one thing carries.
+    pub fn duplicates(&self) -> Vec<(&Stack, &Address, &[Id])> {
+        let twins = self.marks.iter().filter(|(_, ids)| ids.len() > 1);
+        let mut all: Vec<_> = twins
+            .map(|((stack, address), ids)| (&self.stacks[usize::from(*stack)], address, ids.as_slice()))
+            .collect();
+        all.sort_unstable_by_key(|(_, address, _)| *address);
+        all
+    }
+
+    pub fn attempts(&self, subject: &str, verb: &str) -> u32 {
+        if self.attempts.is_empty() {
+            return 0;
+        }
+        self.attempts.get(&(subject.into(), verb.into())).copied().unwrap_or(0)
+    }
+
+    pub fn count_attempt(&mut self, subject: &str, verb: &str, attempts: u32) {
+        self.attempts.insert((subject.into(), verb.into()), attempts);
+    }
+
+    /// The first scripted fault that hits this call. Every script sees the call and counts it.
+    pub fn scripted(
+        &mut self,
+        subject: &Subject<'_>,
+        verb: &str,
+        attribute: &dyn Fn(&str) -> Option<Value>,
+    ) -> Option<usize> {
+        let mut first = None;
+        for (at, scripted) in self.faults.iter_mut().enumerate() {
+            if first.is_none() && scripted.hits(subject, verb, attribute) {
+                first = Some(at);
+            }
+        }
+        first
+    }
+
+    /// Whether a create may be done, and as what. `digest` is of its inputs.
+    pub fn admit_create(&self, call: &Call, digest: u64) -> Result<Admitted, Refusal> {
+        if let Some(id) = self.tokens.get(call.token.as_str()) {
+            let known = self.entries.get(id).is_some_and(|entry| entry.digest == digest);
+            return if known {
+                Ok(Admitted::Known(*id))
+            } else {
+                Err(Refusal::TokenMismatch { token: call.token.clone(), id: id.to_string() })
+            };
+        }
+        let (kind, sim_kind) =
+            kinds::by_name(&call.kind).ok_or_else(|| Refusal::InvalidKind { kind: call.kind.clone() })?;
+        for attribute in sim_kind.schema.attributes.iter().filter(|attribute| attribute.required) {
+            if call.inputs.get(attribute.name).is_none_or(|value| *value == Value::Null) {
+                return Err(Refusal::MissingParameter {
+                    kind: sim_kind.schema.name,
+                    attribute: attribute.name,
+                });
+            }
+        }
+        let refers = self.admit_inputs(sim_kind, call)?;
+        let number = self.counted.get(&kind).copied().unwrap_or(0) + 1;
+        Ok(Admitted::New { id: Id { kind, number }, refers })
+    }
+
+    /// Whether an update may be done, and what it will refer to.
+    pub fn admit_update(&self, id: Id, call: &Call) -> Result<Vec<Id>, Refusal> {
+        if !self.entries.contains_key(&id) {
+            return Err(Refusal::NotFound { id: id.to_string() });
+        }
+        let kind = id.sim_kind();
+        for name in &call.changed {
+            if kind.schema.attribute(name).is_some_and(|attribute| attribute.replaces) {
+                return Err(Refusal::Immutable { kind: kind.schema.name, attribute: name.clone() });
+            }
+        }
+        self.admit_inputs(kind, call)
+    }
+
+    fn admit_inputs(&self, kind: &SimKind, call: &Call) -> Result<Vec<Id>, Refusal> {
+        if let Some((name, _)) = call.inputs.iter().find(|(_, value)| value.is_unknown()) {
+            return Err(Refusal::UnknownParameter { attribute: name.clone() });
+        }
+        let refers = kinds::references(kind, &call.inputs);
+        match refers.iter().find(|id| !self.entries.contains_key(id)) {
+            Some(id) => {
+                Err(Refusal::InvalidReference { attribute_of: call.address.clone(), id: id.to_string() })
+            }
+            None => Ok(refers),
+        }
+    }
+
+    /// Whether something may be deleted: `false` when it is gone already.
+    pub fn admit_delete(&self, id: Id) -> Result<bool, Refusal> {
+        if !self.entries.contains_key(&id) {
+            return Ok(false);
+        }
+        if !self.referred.contains_key(&id) {
+            return Ok(true);
+        }
+        let by = self.entries.values().find(|entry| entry.refers.contains(&id));
+        let by = by.map_or_else(String::new, |entry| entry.address.to_string());
+        Err(Refusal::DependencyViolation { id: id.to_string(), by })
+    }
+
+    /// Takes a line over. On an error nothing is changed.
+    pub fn apply(&mut self, line: Line<'_>) -> Result<(), BadLine> {
+        match line {
+            Line::World { version: FORMAT_VERSION } => {}
+            Line::World { version } => return Err(BadLine::Version(version)),
+            Line::Made(made) => self.insert(made),
+            Line::Changed(changed) => {
+                self.change(changed.id, changed.refers.into(), changed.inputs.to_owned())?;
+            }
+            Line::Gone { id } => {
+                self.remove(id).ok_or_else(|| BadLine::NoSuch(id.to_string()))?;
+            }
+            Line::Drained { id, drained } => {
+                let entry = self.entries.get_mut(&id).ok_or_else(|| BadLine::NoSuch(id.to_string()))?;
+                entry.drained = drained;
+            }
+            Line::Tamper { address, attribute, value } => {
+                for id in self.at(&address)? {
+                    let mut inputs = self.entries.get(&id).map(Entry::inputs).unwrap_or_default();
+                    if value == Value::Null {
+                        inputs.remove(&attribute);
+                    } else {
+                        inputs.insert(attribute.clone(), value.clone());
+                    }
+                    let refers = kinds::references(id.sim_kind(), &inputs);
+                    if let Ok(raw) = serde_json::value::to_raw_value(&inputs) {
+                        self.change(id, refers.into(), raw)?;
+                    }
+                }
+            }
+            Line::Destroy { address } => {
+                for id in self.at(&address)? {
+                    self.remove(id);
+                }
+            }
+            Line::Fault(fault) => self.faults.push(Scripted::new(fault)),
+            Line::Fired { fault, fired } => {
+                self.faults.get_mut(fault).ok_or(BadLine::NoFault(fault))?.fired = fired;
+            }
+            Line::Failed { subject, verb, attempts } => self.count_attempt(&subject, &verb, attempts),
+            Line::Counted { id } => self.count(id),
+        }
+        Ok(())
+    }
+
+    /// The lines that make an equal ledger.
+    pub fn for_each_line<E>(&self, mut write: impl FnMut(&Line<'_>) -> Result<(), E>) -> Result<(), E> {
+        write(&Line::World { version: FORMAT_VERSION })?;
+        for (id, entry) in self.entries() {
+            let stack = self.stack_of(entry);
+            write(&Line::Made(MadeLine {
+                id,
+                address: entry.address.clone(),
+                stack: (&stack.name).into(),
+                environment: (&stack.environment).into(),
+                token: (&*entry.token).into(),
+                digest: entry.digest,
+                refers: entry.refers.to_vec(),
+                inputs: &entry.inputs,
+            }))?;
+            if entry.drained {
+                write(&Line::Drained { id, drained: true })?;
+            }
+        }
+        for (kind, number) in &self.counted {
+            write(&Line::Counted { id: Id { kind: *kind, number: *number } })?;
+        }
+        // A spent fault keeps its place: another process knows the later ones by their numbers.
+        for (at, scripted) in self.faults.iter().enumerate() {
+            write(&Line::Fault(scripted.fault.clone()))?;
+            if scripted.fired > 0 {
+                write(&Line::Fired { fault: at, fired: scripted.fired })?;
+            }
+        }
+        let mut attempts: Vec<_> = self.attempts.iter().collect();
+        attempts.sort_unstable();
+        for ((subject, verb), attempts) in attempts {
+            write(&Line::Failed {
+                subject: (&**subject).into(),
+                verb: (&**verb).into(),
+                attempts: *attempts,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// How many lines that would be, about.
+    pub fn live_lines(&self) -> usize {
+        1 + self.entries.len() + KINDS.len() + 2 * self.faults.len() + self.attempts.len()
+    }
+
+    pub fn has(&self, address: &Address) -> bool {
+        self.at(address).is_ok()
+    }
+
+    fn at(&self, address: &Address) -> Result<Vec<Id>, BadLine> {
+        let stacks = 0..index(self.stacks.len());
+        let ids: Vec<_> = stacks
+            .filter_map(|stack| self.marks.get(&(stack, address.clone())))
+            .flat_map(|ids| ids.iter().copied())
+            .collect();
+        if ids.is_empty() { Err(BadLine::NoSuch(address.to_string())) } else { Ok(ids) }
+    }
+
+    fn insert(&mut self, made: MadeLine<'_>) {
+        let stack = match self
+            .stacks
+            .iter()
+            .position(|known| known.name == made.stack && known.environment == made.environment)
+        {
+            Some(at) => at,
+            None => {
+                self.stacks.push(Stack {
+                    name: made.stack.into_owned(),
+                    environment: made.environment.into_owned(),
+                });
+                self.stacks.len() - 1
+            }
+        };
+        let stack = index(stack);
+        self.count(made.id);
+        self.tokens.insert(made.token.as_ref().into(), made.id);
+        self.marks.entry((stack, made.address.clone())).or_default().push(made.id);
+        let refers: Box<[Id]> = made.refers.into();
+        self.refer(&refers, 1);
+        self.entries.insert(
+            made.id,
+            Entry {
+                stack,
+                address: made.address,
+                token: made.token.as_ref().into(),
+                digest: made.digest,
+                refers,
+                inputs: made.inputs.to_owned(),
+                drained: false,
+            },
+        );
+    }
+
+    fn change(&mut self, id: Id, refers: Box<[Id]>, inputs: Box<RawValue>) -> Result<(), BadLine> {
+        let entry = self.entries.get_mut(&id).ok_or_else(|| BadLine::NoSuch(id.to_string()))?;
+        entry.inputs = inputs;
+        let before = std::mem::replace(&mut entry.refers, refers.clone());
+        if before != refers {
+            self.refer(&before, -1);
+            self.refer(&refers, 1);
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, id: Id) -> Option<()> {
+        let entry = self.entries.remove(&id)?;
+        self.refer(&entry.refers, -1);
+        self.tokens.remove(&entry.token);
+        let mark = (entry.stack, entry.address);
+        if let Some(ids) = self.marks.get_mut(&mark) {
+            ids.retain(|one| *one != id);
+            if ids.is_empty() {
+                self.marks.remove(&mark);
+            }
+        }
+        Some(())
+    }
+
+    fn refer(&mut self, ids: &[Id], by: i32) {
+        for id in ids {
+            let count = self.referred.entry(*id).or_default();
+            *count = count.saturating_add_signed(by);
+            if *count == 0 {
+                self.referred.remove(id);
+            }
+        }
+    }
+
+    fn count(&mut self, id: Id) {
+        let counted = self.counted.entry(id.kind).or_default();
+        *counted = id.number.max(*counted);
+    }
+}
+
+/// Of a stack. A world holds a handful.
+fn index(at: usize) -> u16 {
+    u16::try_from(at).unwrap_or(u16::MAX)
+}
