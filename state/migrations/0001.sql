@@ -7,10 +7,17 @@ CREATE TABLE states (
     stack       TEXT    NOT NULL,
     environment TEXT    NOT NULL,
     lineage     TEXT    NOT NULL,
+    checksum    INTEGER NOT NULL,           -- CRC-32 over the three columns above
     serial      INTEGER NOT NULL DEFAULT 0,
     last_token  INTEGER NOT NULL DEFAULT 0, -- the last fencing token given out; never goes back
     last_run    INTEGER NOT NULL DEFAULT 0, -- the last run number given out
     created_ms  INTEGER NOT NULL,
+    -- How many records and open intents there are, and the sums of their checksums, kept by the triggers below.
+    -- A read compares them: a row lost to a damaged index would else be missed by nobody.
+    record_count INTEGER NOT NULL DEFAULT 0,
+    record_sum   INTEGER NOT NULL DEFAULT 0,
+    open_count   INTEGER NOT NULL DEFAULT 0,
+    open_sum     INTEGER NOT NULL DEFAULT 0,
     UNIQUE (stack, environment)
 ) STRICT;
 
@@ -28,6 +35,18 @@ CREATE TABLE resources (
     checksum      INTEGER NOT NULL,            -- CRC-32 over the columns above but `state`
     UNIQUE (state, address, deposed)
 ) STRICT;
+
+CREATE TRIGGER record_added AFTER INSERT ON resources BEGIN
+    UPDATE states SET record_count = record_count + 1, record_sum = record_sum + new.checksum WHERE id = new.state;
+END;
+
+CREATE TRIGGER record_changed AFTER UPDATE ON resources BEGIN
+    UPDATE states SET record_sum = record_sum - old.checksum + new.checksum WHERE id = new.state;
+END;
+
+CREATE TRIGGER record_removed AFTER DELETE ON resources BEGIN
+    UPDATE states SET record_count = record_count - 1, record_sum = record_sum - old.checksum WHERE id = old.state;
+END;
 
 CREATE TABLE journal (
     id         INTEGER PRIMARY KEY,
@@ -48,6 +67,18 @@ CREATE TABLE journal (
 ) STRICT;
 
 CREATE INDEX journal_open ON journal (state) WHERE open = 1;
+
+CREATE TRIGGER intent_opened AFTER INSERT ON journal WHEN new.open = 1 BEGIN
+    UPDATE states SET open_count = open_count + 1, open_sum = open_sum + new.checksum WHERE id = new.state;
+END;
+
+CREATE TRIGGER intent_closed AFTER UPDATE ON journal WHEN old.open = 1 AND new.open = 0 BEGIN
+    UPDATE states SET open_count = open_count - 1, open_sum = open_sum - old.checksum WHERE id = old.state;
+END;
+
+CREATE TRIGGER intent_dropped AFTER DELETE ON journal WHEN old.open = 1 BEGIN
+    UPDATE states SET open_count = open_count - 1, open_sum = open_sum - old.checksum WHERE id = old.state;
+END;
 
 -- Each distinct blueprint text once.
 CREATE TABLE blueprints (

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, Row};
 use super::failure::Fault;
 use super::host;
 use super::lease::{self, timestamp};
-use super::records::{self, checksum};
+use super::records::{self, Tally, checksum};
 use super::writer::Context;
 use crate::error::StoreError;
 use crate::history::RunId;
@@ -87,6 +87,9 @@ pub(super) fn settle(
 pub(super) fn open(context: &Context<'_>) -> Result<Vec<OpenIntent>, Fault> {
     let sql = format!("SELECT {COLUMNS} FROM journal WHERE state = ?1 AND open = 1 ORDER BY id");
     let entries = entries(context, &sql, &[context.state])?;
+    let mut tally = Tally::default();
+    entries.iter().for_each(|entry| tally.add(sum(&entry.intent)));
+    tally.compare(context, "open intents", "open_count, open_sum")?;
     let open = |entry: JournalEntry| OpenIntent {
         id: entry.id,
         at: entry.at,

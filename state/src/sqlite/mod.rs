@@ -54,8 +54,7 @@ pub fn open_sqlite(
     // The working directory may change under an open store.
     let file =
         std::path::absolute(path).map_err(|error| StoreError::from_io("open the state", &place, &error))?;
-    open::prepare(&file, mode, &place)?;
-    let mut conn = open::connect(&file, &place)?;
+    let mut conn = open::prepare(&file, mode, &place)?;
     let state = open::state_row(&mut conn, stack, mode, &place)?;
     let reading = open::connect(&file, &place)?;
     reading

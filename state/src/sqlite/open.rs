@@ -10,9 +10,10 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::failure::{BUSY_TIMEOUT_MS, Fault, translate};
+use super::records::checksum;
 use super::{host, schema};
 use crate::error::StoreError;
 use crate::record::StackId;
@@ -40,8 +41,8 @@ pub enum OpenMode {
     MustExist,
 }
 
-/// Makes sure of the file: it is there, ours, of our version and whole.
-pub(super) fn prepare(path: &Path, mode: OpenMode, place: &str) -> Result<(), StoreError> {
+/// Makes sure of the file: it is there, ours, of our version and whole. Returns a connection to it.
+pub(super) fn prepare(path: &Path, mode: OpenMode, place: &str) -> Result<Connection, StoreError> {
     let present = path.try_exists().map_err(|error| StoreError::from_io(OPERATION, place, &error))?;
     match (present, mode) {
         (true, _) => {}
@@ -59,10 +60,14 @@ pub(super) fn prepare(path: &Path, mode: OpenMode, place: &str) -> Result<(), St
     if suspicious {
         check(&conn, place)?;
     }
+    if is_truncated(path).map_err(|error| StoreError::from_io(OPERATION, place, &error))? {
+        let reason = "the file is shorter than its header says".to_owned();
+        return Err(StoreError::Damaged { operation: OPERATION, place: place.to_owned(), reason });
+    }
     if schema::version(&conn).map_err(explain)? < schema::SCHEMA_VERSION {
         schema::migrate(&mut conn).map_err(explain)?;
     }
-    Ok(())
+    Ok(conn)
 }
 
 /// Builds the file beside its place and moves it there. Another process may win; its file is as good.
@@ -140,7 +145,6 @@ fn inspect(path: &Path, place: &str) -> Result<bool, StoreError> {
         let reason = "it is a directory".to_owned();
         return Err(StoreError::CannotOpen { operation: OPERATION, place: place.to_owned(), reason });
     }
-    let unclean = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     let mut header = Vec::with_capacity(HEADER_BYTES);
     let mut file = File::open(path).map_err(explain)?;
     file.by_ref().take(HEADER_BYTES as u64).read_to_end(&mut header).map_err(explain)?;
@@ -159,13 +163,29 @@ fn inspect(path: &Path, place: &str) -> Result<bool, StoreError> {
     if header.len() < HEADER_BYTES {
         return Err(damaged(format!("only {length} bytes are left of the file")));
     }
-    // <https://sqlite.org/fileformat2.html#the_database_header>: pages as of the last fold of the log.
+    Ok(log_bytes(path) > 0 || length <= CHECK_ALWAYS_BYTES || is_truncated(path).map_err(explain)?)
+}
+
+/// Whether pages are missing at the end. SQLite itself does not notice when it is less than one. While there is a
+/// log, another process may be folding it into the file, and the header runs ahead.
+fn is_truncated(path: &Path) -> io::Result<bool> {
+    let mut header = [0; HEADER_BYTES];
+    let before = log_bytes(path);
+    let mut file = File::open(path)?;
+    file.read_exact(&mut header)?;
+    let length = file.metadata()?.len();
+    // <https://sqlite.org/fileformat2.html#the_database_header>
     let page_bytes = match u16::from_be_bytes([header[16], header[17]]) {
         1 => 65_536,
         size => u64::from(size),
     };
-    let truncated = word(&header, 28).is_some_and(|pages| u64::from(pages) * page_bytes > length);
-    Ok(truncated || unclean || length <= CHECK_ALWAYS_BYTES)
+    let pages = word(&header, 28).unwrap_or(0);
+    Ok(before == 0 && u64::from(pages) * page_bytes > length && log_bytes(path) == 0)
+}
+
+/// The size of the log beside the file.
+fn log_bytes(path: &Path) -> u64 {
+    fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len())
 }
 
 /// A big-endian number of the header.
@@ -225,32 +245,52 @@ pub(super) fn state_row(
 }
 
 fn find_or_make(conn: &mut Connection, stack: &StackId, mode: OpenMode, place: &str) -> Result<i64, Fault> {
-    if let Some(state) = find(conn, stack)? {
+    if let Some(state) = find(conn, stack, place)? {
         return Ok(state);
     }
     if mode == OpenMode::MustExist {
-        let found = conn
-            .prepare("SELECT stack, environment FROM states ORDER BY 1, 2")?
-            .query_map([], |row| Ok(StackId { stack: row.get(0)?, environment: row.get(1)? }))?
-            .collect::<Result<_, _>>()?;
+        let found = states(conn, place)?.into_iter().map(|(_, stack)| stack).collect();
         return Err(StoreError::NoSuchState { place: place.to_owned(), stack: stack.clone(), found }.into());
     }
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let lineage = uuid::Uuid::new_v4().to_string();
     tx.execute(
-        "INSERT INTO states (stack, environment, lineage, created_ms) VALUES (?1, ?2, ?3, ?4)
+        "INSERT INTO states (stack, environment, lineage, checksum, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT DO NOTHING",
-        (&stack.stack, &stack.environment, uuid::Uuid::new_v4().to_string(), host::now().wall_ms),
+        (
+            &stack.stack,
+            &stack.environment,
+            &lineage,
+            checksum([&stack.stack, &stack.environment, &lineage]),
+            host::now().wall_ms,
+        ),
     )?;
-    let state = find(&tx, stack)?;
+    let state = find(&tx, stack, place)?;
     tx.commit()?;
     state.ok_or(Fault::Sql(rusqlite::Error::QueryReturnedNoRows))
 }
 
-fn find(conn: &Connection, stack: &StackId) -> rusqlite::Result<Option<i64>> {
-    conn.query_row(
-        "SELECT id FROM states WHERE stack = ?1 AND environment = ?2",
-        (&stack.stack, &stack.environment),
-        |row| row.get(0),
-    )
-    .optional()
+fn find(conn: &Connection, stack: &StackId, place: &str) -> Result<Option<i64>, Fault> {
+    Ok(states(conn, place)?.into_iter().find(|(_, found)| found == stack).map(|(state, _)| state))
+}
+
+/// All states of the file, in order of name. They are few, and each is verified: a state whose name a flipped bit
+/// had changed would else be missing, and a new and empty one be made in its place.
+fn states(conn: &Connection, place: &str) -> Result<Vec<(i64, StackId)>, Fault> {
+    // NOT INDEXED: the rows themselves, not what an index says of them.
+    let mut statement = conn.prepare(
+        "SELECT id, stack, environment, lineage, checksum FROM states NOT INDEXED ORDER BY stack, environment",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut states = Vec::new();
+    while let Some(row) = rows.next()? {
+        let stack = StackId { stack: row.get(1)?, environment: row.get(2)? };
+        let (lineage, expected): (String, u32) = (row.get(3)?, row.get(4)?);
+        if checksum([&stack.stack, &stack.environment, &lineage]) != expected {
+            let reason = format!("the name or lineage of {stack} does not match its checksum");
+            return Err(StoreError::Damaged { operation: OPERATION, place: place.to_owned(), reason }.into());
+        }
+        states.push((row.get(0)?, stack));
+    }
+    Ok(states)
 }

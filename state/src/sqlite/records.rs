@@ -28,6 +28,39 @@ pub(super) fn head(context: &Context<'_>) -> Result<Head, Fault> {
         .query_row([context.state], |row| Ok(Head { lineage: row.get(0)?, serial: row.get(1)? }))?)
 }
 
+/// What was counted of some rows: how many, and the sum of their checksums.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    count: u64,
+    sum: u64,
+}
+
+impl Tally {
+    /// Counts one row in.
+    pub(super) fn add(&mut self, checksum: u32) {
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(u64::from(checksum));
+    }
+
+    /// Fails unless as many and the same rows were read as were written. `columns` of the state's row say which
+    /// those are.
+    pub(super) fn compare(&self, context: &Context<'_>, what: &str, columns: &str) -> Result<(), Fault> {
+        let written: Tally = context
+            .conn
+            .prepare_cached(&format!("SELECT {columns} FROM states WHERE id = ?1"))?
+            .query_row([context.state], |row| Ok(Tally { count: row.get(0)?, sum: row.get(1)? }))?;
+        if *self == written {
+            return Ok(());
+        }
+        let reason = if self.count == written.count {
+            format!("the {what} are not those that were written")
+        } else {
+            format!("{} {what} were found of {} that were written", self.count, written.count)
+        };
+        Err(context.damaged(reason))
+    }
+}
+
 /// All records, ordered by address, current objects first.
 pub(super) fn all(context: &Context<'_>) -> Result<Vec<ResourceRecord>, Fault> {
     let mut statement = context.conn.prepare_cached(
@@ -36,9 +69,12 @@ pub(super) fn all(context: &Context<'_>) -> Result<Vec<ResourceRecord>, Fault> {
     )?;
     let mut rows = statement.query([context.state])?;
     let mut records = Vec::new();
+    let mut tally = Tally::default();
     while let Some(row) = rows.next()? {
         records.push(read(context, row)?);
+        tally.add(row.get(8)?);
     }
+    tally.compare(context, "records", "record_count, record_sum")?;
     Ok(records)
 }
 

@@ -15,9 +15,6 @@ use crate::record::StackId;
 /// Everything that is kept of the state.
 pub(super) fn export(context: &Context<'_>) -> Result<Export, Fault> {
     let (conn, state) = (context.conn, context.state);
-    let stack = conn.query_row("SELECT stack, environment FROM states WHERE id = ?1", [state], |row| {
-        Ok(StackId { stack: row.get(0)?, environment: row.get(1)? })
-    })?;
     let mut runs: Vec<RunDetail> = history::latest(context, usize::MAX)?
         .iter()
         .map(|run| history::detail(context, run.id))
@@ -39,13 +36,20 @@ pub(super) fn export(context: &Context<'_>) -> Result<Export, Fault> {
         .collect::<Result<BTreeMap<String, String>, _>>()?;
     Ok(Export {
         format: EXPORT_FORMAT,
-        stack,
+        stack: stack(context)?,
         head: records::head(context)?,
         resources: records::all(context)?,
         runs,
         used_plans,
         meta,
     })
+}
+
+fn stack(context: &Context<'_>) -> Result<StackId, Fault> {
+    let sql = "SELECT stack, environment FROM states WHERE id = ?1";
+    Ok(context.conn.query_row(sql, [context.state], |row| {
+        Ok(StackId { stack: row.get(0)?, environment: row.get(1)? })
+    })?)
 }
 
 /// Replaces everything that is kept of the state, the lock and the fencing tokens excepted.
@@ -77,10 +81,12 @@ pub(super) fn import(context: &Context<'_>, lease: &Lease, export: &Export) -> R
     for (key, value) in &export.meta {
         history::put_meta(context, key, value)?;
     }
+    let own = stack(context)?;
+    let checksum = records::checksum([&own.stack, &own.environment, &export.head.lineage]);
     let last_run = export.runs.iter().map(|run| run.record.id.0).max().unwrap_or(0);
     conn.execute(
-        "UPDATE states SET lineage = ?2, serial = ?3, last_run = max(last_run, ?4) WHERE id = ?1",
-        (state, &export.head.lineage, export.head.serial, last_run),
+        "UPDATE states SET lineage = ?2, serial = ?3, last_run = max(last_run, ?4), checksum = ?5 WHERE id = ?1",
+        (state, &export.head.lineage, export.head.serial, last_run, checksum),
     )?;
     // A run that was begun under this lock went with the history that it belonged to.
     conn.execute("UPDATE locks SET run = NULL WHERE state = ?1", [state])?;
