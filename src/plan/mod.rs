@@ -5,6 +5,7 @@
 
 pub mod diff;
 pub mod make;
+pub mod moved;
 pub mod observe;
 pub mod recorded;
 pub mod saved;

@@ -37,6 +37,7 @@ pub fn layered(n: usize, width: usize, region: &Region) -> Vec<Desired> {
             provider: expand::PROVIDER.into(),
             inputs,
             after: Vec::new(),
+            follows: Vec::new(),
             place: place.clone(),
             lane: expand::lane(&region.name),
             lifecycle: Lifecycle::default(),

@@ -183,6 +183,7 @@ impl<'a> Build<'a> {
             provider: PROVIDER.into(),
             inputs: map,
             after: Vec::new(),
+            follows: Vec::new(),
             place: Settings::of_region(region).to_place(),
             lane: lane(&region.name),
             lifecycle: Lifecycle {

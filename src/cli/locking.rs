@@ -1,0 +1,83 @@
+//! The state's lock around a command: taken with patience, kept alive, given back.
+
+use std::{sync::Arc, time::Duration};
+
+use standfast_state::{LEASE_MS_DEFAULT, Lease, LockRequest, Store, StoreError};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
+
+use super::{error::CliError, terminal};
+use crate::apply::Interrupt;
+
+/// A held lock with its heartbeat.
+pub struct Lock {
+    store: Arc<dyn Store>,
+    lease: Lease,
+    heartbeat: JoinHandle<()>,
+}
+
+impl Lock {
+    /// Takes the lock, waiting up to `patience` for another holder.
+    ///
+    /// `lost` is told to stop at once when another writer has taken the lease over.
+    pub async fn take(
+        store: &Arc<dyn Store>,
+        command: &str,
+        patience: Duration,
+        lost: watch::Sender<Interrupt>,
+    ) -> Result<Lock, CliError> {
+        let request = LockRequest {
+            owner: user(),
+            host: host(),
+            process: std::process::id(),
+            command: command.to_owned(),
+            lease_ms: LEASE_MS_DEFAULT,
+        };
+        let deadline = Instant::now() + patience;
+        let mut told = false;
+        let lease = loop {
+            match store.lock(&request).await {
+                Ok(lease) => break lease,
+                Err(StoreError::Locked { holder, .. }) if Instant::now() < deadline => {
+                    if !told {
+                        terminal::say(format_args!("waiting for the state: {holder} holds it"));
+                        told = true;
+                    }
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let heartbeat = tokio::spawn(beat(Arc::clone(store), lease.clone(), lost));
+        Ok(Lock { store: Arc::clone(store), lease, heartbeat })
+    }
+
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    pub async fn release(self) -> Result<(), CliError> {
+        self.heartbeat.abort();
+        Ok(self.store.release(self.lease).await?)
+    }
+}
+
+/// Renews the lease three times in its life. One missed beat is survived; a lost lease stops the run.
+async fn beat(store: Arc<dyn Store>, lease: Lease, lost: watch::Sender<Interrupt>) {
+    let every = Duration::from_millis(lease.lease_ms / 3);
+    loop {
+        tokio::time::sleep(every).await;
+        if let Err(error @ StoreError::LeaseLost { .. }) = store.renew(&lease).await {
+            terminal::warn("state", &error.to_string(), error.hint().as_deref());
+            let _ = lost.send(Interrupt::Now);
+            return;
+        }
+    }
+}
+
+pub fn user() -> String {
+    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned())
+}
+
+pub fn host() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}

@@ -1,0 +1,244 @@
+//! What almost every command begins with: the blueprint, the state, the secrets' vault, the providers.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use standfast_contract::{Address, Context, Region, Stack, Vault};
+use standfast_state::{OpenMode, Snapshot, StackId, Store, open_sqlite};
+
+use super::{
+    ProviderSettings, Registry,
+    args::{BlueprintArgs, Global, SelectArgs, StoreArgs},
+    error::CliError,
+    exit, render,
+};
+use crate::{
+    blueprint::{self, Blueprint, secrets::LocalSecrets},
+    graph::{
+        Graph,
+        expand::{ExpandError, Wanted, expand},
+    },
+    plan::{
+        Plan, Purpose, Selection,
+        make::{Situation, make},
+        moved::{self, Move},
+        observe::{Providers, observe},
+        recorded::Recorded,
+    },
+};
+
+/// Everything a command works with.
+pub struct Session {
+    pub blueprint: Blueprint,
+    pub stack: Stack,
+    pub store: Arc<dyn Store>,
+    pub vault: Arc<Vault>,
+    pub providers: Providers,
+    regions: Vec<Region>,
+}
+
+/// Loads and checks a blueprint, its mistakes laid out for the reader.
+pub fn load(args: &BlueprintArgs, global: &Global) -> Result<Blueprint, CliError> {
+    let path = find_blueprint(args.blueprint.as_deref())?;
+    let options = blueprint::Options {
+        environment: args.env.clone(),
+        variables: args.variables.clone(),
+        variable_files: args.variable_files.clone(),
+    };
+    blueprint::load(&path, &options).map_err(|problems| {
+        if global.format == super::args::Format::Json {
+            return CliError { rendered: true, ..CliError::new(render::diagnostic::json(&problems)).code(exit::BLUEPRINT) };
+        }
+        let text = render::diagnostic::render(&problems, super::terminal::stderr_color(), 100);
+        CliError { rendered: true, ..CliError::new(text).code(exit::BLUEPRINT) }
+    })
+}
+
+/// The blueprint that is meant when none is named.
+pub fn find_blueprint(named: Option<&Path>) -> Result<PathBuf, CliError> {
+    if let Some(path) = named {
+        return Ok(path.to_owned());
+    }
+    let usual = PathBuf::from("standfast.yaml");
+    if usual.exists() {
+        return Ok(usual);
+    }
+    let mut found: Vec<PathBuf> = std::fs::read_dir(".")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| PathBuf::from(entry.file_name()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"))
+        .collect();
+    found.sort();
+    match found.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(CliError::new("there is no blueprint here").hint("`standfast init` writes one; or name its file")),
+        many => {
+            let names: Vec<String> = many.iter().map(|path| path.display().to_string()).collect();
+            Err(CliError::new(format!("there are several blueprints here: {}", names.join(", "))).hint("name the one that is meant"))
+        }
+    }
+}
+
+/// The folder for what belongs to a blueprint and is not written by hand.
+fn private_folder(blueprint: &Path) -> PathBuf {
+    blueprint.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).join(".standfast")
+}
+
+/// Opens the state of a stack.
+pub fn open_store(
+    args: &StoreArgs,
+    global: &Global,
+    blueprint: &Path,
+    stack: &Stack,
+) -> Result<Arc<dyn Store>, CliError> {
+    let id = StackId { stack: stack.name.clone(), environment: stack.environment.clone() };
+    let path = match args.state.as_deref() {
+        None => {
+            let lab = if global.lab { ".lab" } else { "" };
+            private_folder(blueprint).join(format!("{}{lab}.db", stack.name))
+        }
+        Some(url) => match url.split_once(':') {
+            Some(("sqlite", path)) => PathBuf::from(path.trim_start_matches("//")),
+            Some((scheme, _)) => {
+                return Err(CliError::new(format!("this standfast cannot keep a state in `{scheme}:`"))
+                    .hint("use `sqlite:PATH`")
+                    .code(exit::USAGE));
+            }
+            None => PathBuf::from(url),
+        },
+    };
+    Ok(Arc::new(open_sqlite(&path, &id, OpenMode::Create)?))
+}
+
+impl Session {
+    pub async fn open(
+        args: &BlueprintArgs,
+        store_args: &StoreArgs,
+        global: &Global,
+        registry: &Registry,
+    ) -> Result<Session, CliError> {
+        let blueprint = load(args, global)?;
+        let stack = Stack { name: blueprint.name().to_owned(), environment: blueprint.environment().to_owned() };
+        let store = open_store(store_args, global, blueprint.path(), &stack)?;
+        let folder = private_folder(blueprint.path());
+        let vault = vault(&store, LocalSecrets::new(folder.join("secrets"))).await?;
+        let lab = if global.lab { "lab." } else { "" };
+        let sim_world = folder.join(format!("{}.{lab}world.jsonl", stack.name));
+        let providers = registry(&ProviderSettings { sim_world })?;
+        let mut regions = blueprint.regions().to_vec();
+        if global.lab {
+            use_lab(&mut regions, &stack.name)?;
+        }
+        Ok(Session { blueprint, stack, store, vault, providers, regions })
+    }
+
+    pub fn context(&self) -> Context {
+        Context::quiet(self.stack.clone())
+    }
+
+    /// The blueprint's resources, linked.
+    pub async fn graph(&self) -> Result<Graph, CliError> {
+        let wanted = Wanted { regions: &self.regions, components: self.blueprint.components() };
+        let find = |name: &str| self.providers.get(name).cloned();
+        let graph = expand(&wanted, &find, &self.providers.names(), &self.context()).await;
+        graph.map_err(|error| match error {
+            ExpandError::Problems(problems) => {
+                let text = render::diagnostic::problems(&self.blueprint, &problems, super::terminal::stderr_color(), 100);
+                CliError { rendered: true, ..CliError::new(text).code(exit::BLUEPRINT) }
+            }
+            other => other.into(),
+        })
+    }
+
+    /// Plans, from what the state says now. The snapshot is the one that the plan was made from.
+    pub async fn plan(&self, select: &SelectArgs, purpose: Purpose) -> Result<(Plan, Snapshot), CliError> {
+        let snapshot = self.store.snapshot().await?;
+        let graph = if purpose == Purpose::Destroy { Graph::default() } else { self.graph().await? };
+        let mut recorded =
+            snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
+        let said: Vec<Move> = self
+            .blueprint
+            .moved()
+            .iter()
+            .map(|moved| Move { from: moved.from.clone(), to: moved.to.clone() })
+            .collect();
+        let moves = moved::rename(&mut recorded, &said);
+        let interrupted: HashMap<Address, String> = snapshot
+            .open_intents
+            .iter()
+            .filter(|open| open.intent.action == "create")
+            .filter_map(|open| Some((open.intent.address.parse().ok()?, open.intent.token.clone())))
+            .collect();
+        let suspects: Vec<Address> = interrupted.keys().cloned().collect();
+        let observations = if select.refresh {
+            let context = self.context();
+            Some(observe(&self.providers, &context, &graph, &recorded, &suspects, &self.vault).await?)
+        } else {
+            None
+        };
+        let plan = make(&Situation {
+            stack: self.stack.clone(),
+            purpose,
+            head: snapshot.head.clone(),
+            graph: &graph,
+            recorded: &recorded,
+            moves,
+            observations: observations.as_ref(),
+            interrupted,
+            providers: &self.providers,
+            vault: &self.vault,
+            selection: Selection { targets: select.targets.clone(), excludes: select.excludes.clone() },
+            replace: select.replace.clone(),
+            forget: self.blueprint.removed().to_vec(),
+            plan_id: new_id()?,
+            blueprint: Some(self.blueprint.text().to_owned()),
+            variables: self.blueprint.variables().clone(),
+        })?;
+        Ok((plan, snapshot))
+    }
+}
+
+/// Reaches the hosts through the lab's keys.
+fn use_lab(regions: &mut [Region], stack: &str) -> Result<(), CliError> {
+    let Some(config) = crate::lab::ssh_config(stack) else {
+        return Err(CliError::new(format!("there is no lab for {stack}")).hint("`standfast lab up BLUEPRINT` makes one"));
+    };
+    for region in regions.iter_mut().filter(|region| region.provider == "ssh") {
+        region.ssh.config = Some(config.display().to_string());
+        region.ssh.known_hosts = None;
+        region.ssh.identity_file = None;
+        region.ssh.jump_host = None;
+    }
+    Ok(())
+}
+
+/// The vault of a stack; its key is made with the state.
+async fn vault(store: &Arc<dyn Store>, secrets: LocalSecrets) -> Result<Arc<Vault>, CliError> {
+    let fresh = new_key()?;
+    let kept = store.get_or_insert_meta("digest_key", fresh.expose_secret()).await?;
+    let bytes = blake3::Hash::from_hex(kept.as_bytes()).map_err(|_| {
+        CliError::new(format!("the key in the state {} is damaged", store.describe())).hint("restore a backup of the state")
+    })?;
+    Ok(Arc::new(Vault::new(*bytes.as_bytes(), Box::new(secrets))))
+}
+
+fn random() -> Result<[u8; 32], CliError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| CliError::new(format!("could not get random bytes: {error}")))?;
+    Ok(bytes)
+}
+
+fn new_key() -> Result<SecretString, CliError> {
+    Ok(SecretString::from(blake3::Hash::from_bytes(random()?).to_hex().to_string()))
+}
+
+fn new_id() -> Result<String, CliError> {
+    Ok(blake3::Hash::from_bytes(random()?).to_hex()[..32].to_owned())
+}
+

@@ -1,0 +1,84 @@
+//! Talking to the terminal: colours, errors, questions.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::{
+    args::{Format, Global},
+    error::CliError,
+};
+
+pub const BOLD: Style = Style::new().bold();
+pub const DIM: Style = Style::new().dimmed();
+pub const GREEN: Style = AnsiColor::Green.on_default();
+pub const YELLOW: Style = AnsiColor::Yellow.on_default();
+pub const RED: Style = AnsiColor::Red.on_default();
+pub const CYAN: Style = AnsiColor::Cyan.on_default();
+
+/// Colours follow the terminal and NO_COLOR unless they are forbidden.
+pub fn set_color(never: bool) {
+    if never {
+        anstream::ColorChoice::Never.write_global();
+    }
+}
+
+/// Whether stderr takes colours.
+pub fn stderr_color() -> bool {
+    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
+}
+
+/// A text in a style.
+pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Prints data to stdout. A reader that has gone away (`| head`) is no error.
+pub fn out(text: impl std::fmt::Display) {
+    let mut stdout = anstream::stdout();
+    let _ = writeln!(stdout, "{text}");
+}
+
+/// Prints talk to stderr.
+pub fn say(text: impl std::fmt::Display) {
+    let mut stderr = anstream::stderr();
+    let _ = writeln!(stderr, "{text}");
+}
+
+pub fn warn(subject: &str, message: &str, hint: Option<&str>) {
+    say(format_args!("{}: {subject}: {message}", paint(YELLOW.bold(), "warning")));
+    if let Some(hint) = hint {
+        say(format_args!("  {}: {hint}", paint(CYAN, "hint")));
+    }
+}
+
+/// Prints how a command failed: as JSON where JSON was asked for.
+pub fn error(error: &CliError, global: &Global) {
+    if global.format == Format::Json {
+        let body = serde_json::json!({ "error": { "message": error.message, "hint": error.hint, "exit_code": error.code } });
+        say(body);
+        return;
+    }
+    if error.rendered {
+        say(error.message.trim_end());
+    } else {
+        say(format_args!("{}: {}", paint(RED.bold(), "error"), error.message));
+    }
+    if let Some(hint) = &error.hint {
+        say(format_args!("{}: {hint}", paint(CYAN.bold(), "hint")));
+    }
+}
+
+/// Asks a question that only `yes` answers. Without a terminal nobody can answer.
+pub fn confirm(question: &str) -> Result<bool, CliError> {
+    if !std::io::stdin().is_terminal() {
+        return Err(CliError::new("nobody is there to approve this: standard input is no terminal")
+            .hint("add `--auto-approve`, or save the plan with `plan --out FILE` and apply the file"));
+    }
+    let mut stderr = anstream::stderr();
+    let _ = write!(stderr, "\n{question} Only {} is taken as consent: ", paint(BOLD, "yes"));
+    let _ = stderr.flush();
+    let mut line = String::new();
+    let read = std::io::stdin().lock().read_line(&mut line);
+    Ok(read.is_ok() && line.trim() == "yes")
+}
