@@ -1,0 +1,233 @@
+//! `apply`: carries out a plan, new or saved; and the run that `destroy` shares.
+
+use std::{io::IsTerminal, path::Path, sync::Arc};
+
+use tokio::sync::{mpsc, watch};
+
+use super::{
+    super::{
+        CliError, Registry,
+        args::{ApplyArgs, BlueprintArgs, Format, Global, RunArgs, SelectArgs, StoreArgs},
+        exit,
+        locking::{Lock, host, user},
+        render,
+        session::Session,
+        terminal,
+    },
+    plan::{purpose, show},
+};
+use crate::{
+    apply::{Interrupt, Report, Settings, apply},
+    plan::{Plan, Purpose, Summary, saved},
+};
+use standfast_state::{RunStart, Snapshot};
+
+pub async fn run(args: &ApplyArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+    let named = args.blueprint.blueprint.as_deref();
+    if let Some(path) = named.filter(|path| saved::is_saved_plan(path)) {
+        return saved_plan(path, args, global, registry).await;
+    }
+    let session = Session::open(&args.blueprint, &args.store, global, registry).await?;
+    let purpose = purpose(&args.select, false);
+    carry_out(&session, &Work::New { select: &args.select, purpose }, &args.store, &args.run, global).await
+}
+
+async fn saved_plan(path: &Path, args: &ApplyArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+    let plan = saved::read(path)?;
+    let Some(origin) = plan.blueprint_path.clone() else {
+        return Err(CliError::new("the plan does not say which blueprint it was made from").hint("make it again"));
+    };
+    let blueprint = BlueprintArgs { blueprint: Some(origin.into()), ..args.blueprint.clone() };
+    let session = Session::of_plan(&plan, &blueprint, &args.store, global, registry).await?;
+    carry_out(&session, &Work::Saved(Box::new(plan)), &args.store, &args.run, global).await
+}
+
+/// What is to be done.
+pub enum Work<'a> {
+    New { select: &'a SelectArgs, purpose: Purpose },
+    Saved(Box<Plan>),
+}
+
+/// Locks, plans, asks, applies, records the run, unlocks.
+pub async fn carry_out(
+    session: &Session,
+    work: &Work<'_>,
+    store_args: &StoreArgs,
+    run_args: &RunArgs,
+    global: &Global,
+) -> Result<u8, CliError> {
+    let (interrupt, interrupted) = watch::channel(Interrupt::None);
+    let command = match work {
+        Work::New { purpose: Purpose::Destroy, .. } => "destroy",
+        _ => "apply",
+    };
+    let lock = Lock::take(&session.store, command, store_args.lock_timeout, interrupt.clone()).await?;
+    let result = locked(session, work, run_args, global, &lock, command, (interrupt, interrupted)).await;
+    session.providers.close().await;
+    let released = lock.release().await;
+    let code = result?;
+    released?;
+    Ok(code)
+}
+
+type Interrupts = (watch::Sender<Interrupt>, watch::Receiver<Interrupt>);
+
+async fn locked(
+    session: &Session,
+    work: &Work<'_>,
+    run_args: &RunArgs,
+    global: &Global,
+    lock: &Lock,
+    command: &str,
+    (interrupt, interrupted): Interrupts,
+) -> Result<u8, CliError> {
+    let (plan, snapshot) = match work {
+        Work::New { select, purpose } => session.plan(select, *purpose).await?,
+        Work::Saved(plan) => {
+            let snapshot = session.store.snapshot().await?;
+            refuse_stale(plan, &snapshot)?;
+            (plan.as_ref().clone(), snapshot)
+        }
+    };
+    let saved = matches!(work, Work::Saved(_));
+    if global.format != Format::Json {
+        terminal::out(show(&plan, global.format, false));
+    }
+    if plan.is_empty() {
+        close_intents(session, lock, &snapshot).await?;
+        if global.format == Format::Json {
+            terminal::out(show(&plan, Format::Json, false));
+        }
+        return Ok(exit::OK);
+    }
+    if !saved && !run_args.auto_approve && !terminal::confirm(question(&plan))? {
+        return Err(CliError::new("not approved; nothing was changed"));
+    }
+    if saved {
+        session.store.consume_plan(lock.lease(), &plan.id).await?;
+    }
+    session.preflight(&plan, &snapshot).await?;
+    let start = RunStart {
+        command: command.to_owned(),
+        owner: user(),
+        host: host(),
+        blueprint: plan.blueprint.clone(),
+        variables: serde_json::to_string(&plan.variables).unwrap_or_default(),
+        plan_id: Some(plan.id.clone()),
+        summary: counts(&plan.summary),
+    };
+    let run = session.store.begin_run(lock.lease(), &start).await?;
+    close_intents(session, lock, &snapshot).await?;
+    let (events, received) = mpsc::unbounded_channel();
+    let style = match global.format {
+        Format::Json => render::progress::Style::Json,
+        _ if std::io::stderr().is_terminal() => render::progress::Style::Live,
+        _ => render::progress::Style::Plain,
+    };
+    let drawing = tokio::spawn(render::progress::follow(received, style));
+    let signals = tokio::spawn(listen(interrupt));
+    let settings = Settings {
+        providers: session.providers.clone(),
+        store: Arc::clone(&session.store),
+        lease: lock.lease().clone(),
+        run,
+        vault: Arc::clone(&session.vault),
+        parallelism: usize::from(run_args.parallelism),
+        interrupt: interrupted,
+        events,
+    };
+    let applied = apply(Arc::new(plan), &snapshot, settings).await;
+    signals.abort();
+    let _ = drawing.await;
+    let (result, summary) = match &applied {
+        Ok(report) => (result_word(report), render::report::counts(report)),
+        Err(error) => ("failed", error.to_string()),
+    };
+    session.store.end_run(lock.lease(), run, result, &summary).await?;
+    let report = applied?;
+    if global.format != Format::Json {
+        terminal::say(render::report::text(&report).trim_end());
+    }
+    Ok(if report.succeeded() {
+        exit::OK
+    } else if report.interrupted {
+        exit::INTERRUPTED
+    } else {
+        exit::ERROR
+    })
+}
+
+/// A saved plan fits only the state that it was made from.
+fn refuse_stale(plan: &Plan, snapshot: &Snapshot) -> Result<(), CliError> {
+    if plan.lineage != snapshot.head.lineage {
+        return Err(CliError::new("the plan was made from another state: the lineages differ")
+            .hint("plan again against this state, or name the right one with `--state`"));
+    }
+    if plan.serial != snapshot.head.serial {
+        return Err(CliError::new(format!(
+            "the plan is stale: it was made from serial {} of the state, which is at {} now",
+            plan.serial, snapshot.head.serial
+        ))
+        .hint("plan again and apply the new plan"));
+    }
+    Ok(())
+}
+
+/// What an earlier run left without an outcome has been looked up by the plan; it is history from here on.
+async fn close_intents(session: &Session, lock: &Lock, snapshot: &Snapshot) -> Result<(), CliError> {
+    for open in &snapshot.open_intents {
+        let outcome = standfast_state::Outcome::Failed { message: "interrupted; looked up by a later run".to_owned() };
+        session.store.settle(lock.lease(), open.id, &outcome, &[]).await?;
+    }
+    Ok(())
+}
+
+fn question(plan: &Plan) -> &'static str {
+    match plan.purpose {
+        Purpose::Destroy => "Destroy all of this?",
+        Purpose::RefreshOnly => "Take this over into the state?",
+        Purpose::Apply => "Apply this?",
+    }
+}
+
+fn counts(summary: &Summary) -> String {
+    let parts = [
+        (summary.create, "create"),
+        (summary.update, "update"),
+        (summary.replace, "replace"),
+        (summary.delete, "delete"),
+        (summary.forget, "forget"),
+        (summary.refresh, "refresh"),
+        (summary.r#move, "move"),
+    ];
+    let words: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} to {word}")).collect();
+    words.join(", ")
+}
+
+fn result_word(report: &Report) -> &'static str {
+    match (report.succeeded(), report.interrupted, report.rolled_back > 0) {
+        (true, ..) => "succeeded",
+        (_, true, _) => "interrupted",
+        (_, _, true) => "rolled back",
+        _ => "failed",
+    }
+}
+
+/// The first Ctrl-C or SIGTERM finishes what is in flight, the second stops at once.
+async fn listen(interrupt: watch::Sender<Interrupt>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut int), Ok(mut term), Ok(mut hup)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
+        return;
+    };
+    for level in [Interrupt::Finish, Interrupt::Now] {
+        tokio::select! {
+            _ = int.recv() => {}
+            _ = term.recv() => {}
+            _ = hup.recv() => {}
+        }
+        let _ = interrupt.send(level);
+    }
+}

@@ -1,0 +1,78 @@
+//! `history`: the runs that the state remembers.
+
+use standfast_state::{RunId, RunRecord, Store};
+
+use super::super::{
+    CliError,
+    args::{Global, HistoryArgs},
+    exit, render,
+    session::open_named,
+    terminal,
+};
+
+pub async fn run(args: &HistoryArgs, global: &Global) -> Result<u8, CliError> {
+    let store = open_named(&args.blueprint, &args.store, global)?;
+    match args.run {
+        Some(number) => one(store.as_ref(), RunId(number), global).await,
+        None => all(store.as_ref(), args.limit, global).await,
+    }
+}
+
+async fn all(store: &dyn Store, limit: usize, global: &Global) -> Result<u8, CliError> {
+    let runs = store.runs(limit).await?;
+    if super::is_json(global.format) {
+        terminal::out(super::pretty(&serde_json::json!({ "format_version": 1, "runs": runs })));
+        return Ok(exit::OK);
+    }
+    if runs.is_empty() {
+        terminal::out("Nothing has been run yet.");
+        return Ok(exit::OK);
+    }
+    let rows: Vec<Vec<String>> = runs.iter().map(row).collect();
+    terminal::out(render::listing::table(&["run", "started", "command", "by", "took", "result", "what"], &rows).trim_end());
+    Ok(exit::OK)
+}
+
+fn row(run: &RunRecord) -> Vec<String> {
+    let took = run.ended.map_or_else(String::new, |ended| {
+        let seconds = ended.duration_since(run.started).as_secs_f64();
+        format!("{seconds:.1} s")
+    });
+    vec![
+        run.id.to_string(),
+        format!("{:.0}", run.started),
+        run.command.clone(),
+        format!("{}@{}", run.owner, run.host),
+        took,
+        run.result.clone().unwrap_or_else(|| "did not end".to_owned()),
+        run.summary.clone(),
+    ]
+}
+
+async fn one(store: &dyn Store, id: RunId, global: &Global) -> Result<u8, CliError> {
+    let detail = store.run(id).await?;
+    if super::is_json(global.format) {
+        terminal::out(super::pretty(&detail));
+        return Ok(exit::OK);
+    }
+    let cells = row(&detail.record);
+    for (name, value) in ["run", "started", "command", "by", "took", "result", "what"].iter().zip(&cells) {
+        terminal::out(format_args!("{name:8} {value}"));
+    }
+    let rows: Vec<Vec<String>> = detail
+        .journal
+        .iter()
+        .map(|entry| {
+            let outcome = match &entry.outcome {
+                None => "no outcome".to_owned(),
+                Some(standfast_state::Outcome::Done) => "done".to_owned(),
+                Some(standfast_state::Outcome::Unknown) => "answer lost".to_owned(),
+                Some(standfast_state::Outcome::Failed { message }) => format!("failed: {message}"),
+            };
+            vec![format!("{:.0}", entry.at), entry.intent.action.clone(), entry.intent.address.clone(), outcome]
+        })
+        .collect();
+    terminal::out("");
+    terminal::out(render::listing::table(&["at", "action", "address", "outcome"], &rows).trim_end());
+    Ok(exit::OK)
+}

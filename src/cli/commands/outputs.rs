@@ -1,0 +1,45 @@
+//! `outputs`: addresses and endpoints that the last apply left.
+
+use std::collections::BTreeMap;
+
+use standfast_contract::{ComponentId, Map};
+
+use super::super::{
+    CliError,
+    args::{Global, OutputsArgs},
+    exit, render,
+    session::open_named,
+    terminal,
+};
+use crate::apply::META_OUTPUTS;
+
+pub async fn run(args: &OutputsArgs, global: &Global) -> Result<u8, CliError> {
+    let store = open_named(&args.blueprint, &args.store, global)?;
+    let kept = store.get_meta(META_OUTPUTS).await?;
+    let outputs: BTreeMap<ComponentId, Map> = match kept {
+        Some(text) => serde_json::from_str(&text)
+            .map_err(|error| CliError::new(format!("the outputs in {} cannot be read: {error}", store.describe())))?,
+        None => BTreeMap::new(),
+    };
+    if let Some(wanted) = &args.only {
+        let found = outputs.iter().find_map(|(id, map)| {
+            let name = wanted.strip_prefix(&format!("{id}."))?;
+            map.get(name)
+        });
+        let Some(value) = found else {
+            let known: Vec<String> =
+                outputs.iter().flat_map(|(id, map)| map.keys().map(move |name| format!("{id}.{name}"))).collect();
+            return Err(CliError::new(format!("there is no output `{wanted}`")).hint(format!("there are: {}", known.join(", "))));
+        };
+        terminal::out(value);
+        return Ok(exit::OK);
+    }
+    if super::is_json(global.format) {
+        terminal::out(super::pretty(&serde_json::json!({ "format_version": 1, "outputs": outputs })));
+    } else if outputs.is_empty() {
+        terminal::out("No outputs: nothing has been applied yet.");
+    } else {
+        terminal::out(render::report::outputs(&outputs).trim_end());
+    }
+    Ok(exit::OK)
+}

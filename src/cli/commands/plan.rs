@@ -1,0 +1,42 @@
+//! `plan`: what apply would do, and why.
+
+use super::super::{
+    CliError, Registry,
+    args::{Format, Global, PlanArgs, SelectArgs},
+    exit, render,
+    session::Session,
+    terminal,
+};
+use crate::plan::{Plan, Purpose, saved};
+
+pub async fn run(args: &PlanArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+    let session = Session::open(&args.blueprint, &args.store, global, registry).await?;
+    let planned = session.plan(&args.select, purpose(&args.select, args.destroy)).await;
+    session.providers.close().await;
+    let (plan, _) = planned?;
+    terminal::out(show(&plan, global.format, args.details));
+    if let Some(path) = &args.out {
+        saved::write(&plan, path)?;
+        terminal::say(format_args!("\nSaved. `standfast apply {}` does exactly this.", path.display()));
+    }
+    Ok(if args.detailed_exitcode && !plan.is_empty() { exit::CHANGES } else { exit::OK })
+}
+
+pub fn purpose(select: &SelectArgs, destroy: bool) -> Purpose {
+    match (select.refresh_only, destroy) {
+        (true, _) => Purpose::RefreshOnly,
+        (false, true) => Purpose::Destroy,
+        (false, false) => Purpose::Apply,
+    }
+}
+
+/// The plan in the format that was asked for.
+pub fn show(plan: &Plan, format: Format, details: bool) -> String {
+    let text = match format {
+        Format::Text => render::plan::text(plan, details),
+        Format::Json => render::plan::json(plan),
+        Format::Markdown => render::plan::markdown(plan),
+        Format::Html => render::plan::html(plan),
+    };
+    text.trim_end().to_owned()
+}

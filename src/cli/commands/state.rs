@@ -1,0 +1,261 @@
+//! `state`: a look at the records, and their repair by hand.
+
+use std::sync::Arc;
+
+use standfast_contract::{Address, ReadRequest};
+use standfast_state::{Change, Lease, ResourceRecord, Store};
+use tokio::sync::watch;
+
+use super::super::{
+    CliError, Registry,
+    args::{BlueprintArgs, Global, StateCommand, StateTarget},
+    exit,
+    locking::Lock,
+    render,
+    session::{Session, open_named},
+    terminal,
+};
+use crate::{
+    apply::Interrupt,
+    plan::recorded::{Payload, Recorded},
+};
+
+pub async fn run(command: &StateCommand, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+    match command {
+        StateCommand::List { selectors, target } => list(selectors, target, global).await,
+        StateCommand::Show { address, target } => show(address, target, global).await,
+        StateCommand::Mv { from, to, target } => rename(from, to, target, global).await,
+        StateCommand::Rm { addresses, target } => remove(addresses, target, global).await,
+        StateCommand::Import { address, id, target } => {
+            import(address, id.as_deref(), target, global, registry).await
+        }
+        StateCommand::Unlock { target } => unlock(target, global).await,
+    }
+}
+
+fn open(target: &StateTarget, global: &Global) -> Result<Arc<dyn Store>, CliError> {
+    open_named(&blueprint_args(target), &target.store, global)
+}
+
+fn blueprint_args(target: &StateTarget) -> BlueprintArgs {
+    BlueprintArgs {
+        blueprint: target.blueprint.clone(),
+        env: target.env.clone(),
+        variables: Vec::new(),
+        variable_files: Vec::new(),
+    }
+}
+
+fn not_recorded(address: &str, store: &dyn Store) -> CliError {
+    CliError::new(format!("{address} is not recorded in {}", store.describe())).hint("`standfast state list` shows what is")
+}
+
+async fn list(selectors: &[String], target: &StateTarget, global: &Global) -> Result<u8, CliError> {
+    let snapshot = open(target, global)?.snapshot().await?;
+    let wanted = |record: &&ResourceRecord| {
+        selectors.is_empty()
+            || record
+                .address
+                .parse::<Address>()
+                .is_ok_and(|address| selectors.iter().any(|selector| address.matches(selector)))
+    };
+    let records: Vec<&ResourceRecord> = snapshot.resources.iter().filter(wanted).collect();
+    if super::is_json(global.format) {
+        let rows: Vec<_> = records
+            .iter()
+            .map(|one| serde_json::json!({"address": one.address, "deposed": one.deposed, "kind": one.kind, "id": one.id, "provider": one.provider, "dependencies": one.dependencies}))
+            .collect();
+        let head = &snapshot.head;
+        terminal::out(super::pretty(&serde_json::json!({
+            "format_version": 1, "lineage": head.lineage, "serial": head.serial, "resources": rows,
+        })));
+        return Ok(exit::OK);
+    }
+    let rows: Vec<Vec<String>> = records
+        .iter()
+        .map(|one| {
+            let old = if one.deposed.is_empty() { String::new() } else { format!(" (old copy {})", one.deposed) };
+            vec![format!("{}{old}", one.address), one.id.clone()]
+        })
+        .collect();
+    if rows.is_empty() {
+        terminal::out("Nothing is recorded.");
+    } else {
+        terminal::out(render::listing::table(&["address", "id"], &rows).trim_end());
+    }
+    Ok(exit::OK)
+}
+
+pub async fn show(address: &str, target: &StateTarget, global: &Global) -> Result<u8, CliError> {
+    let store = open(target, global)?;
+    let snapshot = store.snapshot().await?;
+    let record = snapshot.resources.iter().find(|record| record.address == address && record.deposed.is_empty());
+    let recorded = Recorded::decode(record.ok_or_else(|| not_recorded(address, store.as_ref()))?)?;
+    let payload = &recorded.payload;
+    if super::is_json(global.format) {
+        terminal::out(super::pretty(&serde_json::json!({
+            "format_version": 1, "address": recorded.address, "kind": recorded.kind, "provider": recorded.provider,
+            "id": recorded.id, "dependencies": recorded.dependencies, "inputs": payload.inputs, "outputs": payload.outputs,
+            "place": payload.place, "lifecycle": payload.lifecycle,
+        })));
+        return Ok(exit::OK);
+    }
+    terminal::out(terminal::paint(terminal::BOLD, &recorded.address));
+    for (name, value) in [("kind", &recorded.kind), ("provider", &recorded.provider), ("id", &recorded.id)] {
+        terminal::out(format_args!("  {name:10} {value}"));
+    }
+    for (title, map) in [("inputs", &payload.inputs), ("outputs", &payload.outputs)] {
+        terminal::out(format_args!("  {title}"));
+        for (name, value) in map {
+            let text = value.to_string();
+            if text.contains('\n') {
+                terminal::out(format_args!("    {name}:"));
+                text.lines().for_each(|line| terminal::out(format_args!("      {line}")));
+            } else {
+                terminal::out(format_args!("    {name}: {text}"));
+            }
+        }
+    }
+    for dependency in &recorded.dependencies {
+        terminal::out(format_args!("  after      {dependency}"));
+    }
+    Ok(exit::OK)
+}
+
+/// Holds the lock around a change of the records.
+async fn with_lock<R>(
+    store: &Arc<dyn Store>,
+    target: &StateTarget,
+    command: &str,
+    change: impl AsyncFnOnce(&Lease) -> Result<R, CliError>,
+) -> Result<R, CliError> {
+    let (lost, _) = watch::channel(Interrupt::None);
+    let lock = Lock::take(store, command, target.store.lock_timeout, lost).await?;
+    let result = change(lock.lease()).await;
+    lock.release().await?;
+    result
+}
+
+async fn rename(from: &str, to: &str, target: &StateTarget, global: &Global) -> Result<u8, CliError> {
+    let to: Address = to.parse().map_err(|error| CliError::new(format!("{error}")).code(exit::USAGE))?;
+    let store = open(target, global)?;
+    with_lock(&store, target, "state mv", async |lease| {
+        let snapshot = store.snapshot().await?;
+        if !snapshot.resources.iter().any(|record| record.address == from) {
+            return Err(not_recorded(from, store.as_ref()));
+        }
+        if snapshot.resources.iter().any(|record| record.address == to.as_str()) {
+            return Err(CliError::new(format!("{to} is recorded already")).hint("remove it first with `standfast state rm`"));
+        }
+        store.record(lease, &[Change::Move { from: from.to_owned(), to: to.to_string() }]).await?;
+        Ok(())
+    })
+    .await?;
+    terminal::out(format_args!("{from} is recorded as {to} now."));
+    Ok(exit::OK)
+}
+
+async fn remove(addresses: &[String], target: &StateTarget, global: &Global) -> Result<u8, CliError> {
+    let store = open(target, global)?;
+    let count = with_lock(&store, target, "state rm", async |lease| {
+        let snapshot = store.snapshot().await?;
+        let mut changes = Vec::new();
+        for selector in addresses {
+            let before = changes.len();
+            changes.extend(
+                snapshot
+                    .resources
+                    .iter()
+                    .filter(|record| record.address.parse::<Address>().is_ok_and(|address| address.matches(selector)))
+                    .map(|record| Change::Remove { address: record.address.clone(), deposed: record.deposed.clone() }),
+            );
+            if changes.len() == before {
+                return Err(not_recorded(selector, store.as_ref()));
+            }
+        }
+        store.record(lease, &changes).await?;
+        Ok(changes.len())
+    })
+    .await?;
+    terminal::out(format_args!("{count} forgotten. They are still there in the world."));
+    Ok(exit::OK)
+}
+
+async fn import(
+    address: &str,
+    id: Option<&str>,
+    target: &StateTarget,
+    global: &Global,
+    registry: &Registry,
+) -> Result<u8, CliError> {
+    let address: Address = address.parse().map_err(|error| CliError::new(format!("{error}")).code(exit::USAGE))?;
+    let session = Session::open(&blueprint_args(target), &target.store, global, registry).await?;
+    let result = with_lock(&session.store, target, "state import", async |lease| {
+        adopt(&session, &address, id, lease).await
+    })
+    .await;
+    session.providers.close().await;
+    result?;
+    terminal::out(format_args!("{address} is recorded. `standfast plan` shows what differs from the blueprint."));
+    Ok(exit::OK)
+}
+
+async fn adopt(session: &Session, address: &Address, id: Option<&str>, lease: &Lease) -> Result<(), CliError> {
+    let snapshot = session.store.snapshot().await?;
+    if snapshot.resources.iter().any(|record| record.address == address.as_str()) {
+        return Err(CliError::new(format!("{address} is recorded already")));
+    }
+    let graph = session.graph().await?;
+    let Some(position) = graph.position(address) else {
+        return Err(CliError::new(format!("{address} is not in the blueprint")).hint("`standfast graph` shows what is"));
+    };
+    let desired = &graph.resources[position as usize];
+    let provider = session
+        .providers
+        .get(&desired.provider)
+        .ok_or_else(|| CliError::from(crate::plan::observe::no_provider(&desired.provider)))?;
+    let request = ReadRequest {
+        address: address.clone(),
+        kind: desired.kind.clone(),
+        place: desired.place.resolve(&|_| None, &session.vault)?,
+        id: id.map(str::to_owned),
+        recorded: None,
+        desired: Some(standfast_contract::value::resolve_map(&desired.inputs, &|_| None, &session.vault)?),
+    };
+    let looks = provider.read(&session.context(), &[request]).await;
+    let Some(observed) = looks.into_iter().next().transpose()?.flatten() else {
+        return Err(CliError::new(format!("{address} does not exist yet")).hint("`standfast apply` makes it"));
+    };
+    let recorded = Recorded {
+        address: address.clone(),
+        deposed: String::new(),
+        kind: desired.kind.clone(),
+        provider: desired.provider.clone(),
+        id: observed.id,
+        dependencies: graph.dependencies(position).iter().map(|edge| graph.resources[edge.to as usize].address.clone()).collect(),
+        payload: Payload::new(
+            observed.attributes,
+            observed.outputs,
+            desired.place.clone(),
+            desired.lane.clone(),
+            desired.lifecycle.clone(),
+        ),
+    };
+    session.store.record(lease, &[Change::Put(recorded.encode())]).await?;
+    Ok(())
+}
+
+async fn unlock(target: &StateTarget, global: &Global) -> Result<u8, CliError> {
+    let store = open(target, global)?;
+    let Some(holder) = store.holder().await? else {
+        terminal::out("Nobody holds the lock.");
+        return Ok(exit::OK);
+    };
+    terminal::say(format_args!("{holder} holds the lock; its lease runs until {:.0}.", holder.expires));
+    if !terminal::confirm("Break it? If that process still works, it will be stopped at its next write.")? {
+        return Err(CliError::new("the lock was left as it is"));
+    }
+    store.break_lock().await?;
+    terminal::out("The lock is broken.");
+    Ok(exit::OK)
+}
