@@ -94,6 +94,8 @@ const REMOVED: &[&str] = &[
     "etc/ssh/ssh_host_ed25519_key",
     "etc/ssh/ssh_host_ed25519_key.pub",
     "etc/apt/apt.conf.d/99mmdebstrap",
+    // mmdebstrap's name for a list of sources that it was given as a file.
+    "etc/apt/sources.list.d/0000sources.list",
     "etc/hostname",
 ];
 
@@ -234,10 +236,11 @@ pub(super) fn stanza(control: &str, file: &str, size_bytes: u64, sha256: &str) -
     text
 }
 
-/// `Release` of the package folder, without which every `apt-get update` in a host complains.
+/// `Release` of the package folder, without which every `apt-get update` in a host complains. apt wants a date, and
+/// only minds one to come.
 pub(super) fn release_file(packages_bytes: usize, packages_sha256: &str) -> String {
     format!(
-        "Origin: standfast lab\nLabel: standfast lab\nSuite: {SUITE}\nSHA256:\n {packages_sha256} {packages_bytes} Packages\n"
+        "Origin: standfast lab\nLabel: standfast lab\nSuite: {SUITE}\nDate: Thu, 01 Jan 1970 00:00:00 UTC\nSHA256:\n {packages_sha256} {packages_bytes} Packages\n"
     )
 }
 
