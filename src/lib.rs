@@ -4,8 +4,12 @@
 //! blueprint.yaml --> blueprint --> graph --> plan --> apply --> state, events, report
 //! ```
 //!
-//! ARCHITECTURE.md says which room may import which.
+//! `lab` makes hosts to rehearse on, `cli` is the only room that prints. ARCHITECTURE.md says which room may import
+//! which.
 
-pub mod graph;
-pub mod plan;
 pub mod apply;
+pub mod blueprint;
+pub mod cli;
+pub mod graph;
+pub mod lab;
+pub mod plan;
