@@ -116,6 +116,20 @@ async fn a_file_of_dead_lines_is_written_anew_under_those_who_use_it() {
     assert_eq!(open(&path).world().len().unwrap(), 2);
 }
 
+#[tokio::test]
+async fn a_file_that_is_emptied_or_removed_is_an_empty_world() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("world");
+    let sim = open(&path);
+    sim.create(&context(), &node_call("x", "t1")).await.unwrap();
+    std::fs::write(&path, "").unwrap();
+    assert!(sim.world().is_empty().unwrap());
+    sim.create(&context(), &node_call("x", "t1")).await.unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(sim.world().is_empty().unwrap());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"world\":{\"version\":1}}\n");
+}
+
 /// Run by the test below in processes of its own.
 #[tokio::test]
 async fn worker() {
