@@ -445,3 +445,67 @@ impl Ledger {
 fn index(at: usize) -> u16 {
     u16::try_from(at).unwrap_or(u16::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{Fault, FaultKind};
+
+    fn lines(ledger: &Ledger) -> Vec<String> {
+        let mut lines = Vec::new();
+        let collect = |line: &Line<'_>| serde_json::to_string(line).map(|line| lines.push(line));
+        ledger.for_each_line(collect).unwrap();
+        lines
+    }
+
+    fn of(lines: &[impl AsRef<str>]) -> Ledger {
+        let mut ledger = Ledger::default();
+        for line in lines {
+            ledger.apply(serde_json::from_str(line.as_ref()).unwrap()).unwrap();
+        }
+        ledger
+    }
+
+    const MADE: &str = r#"{"made":{"id":"node-000007","address":"home/baselines.b/node.x","stack":"s","environment":"e","token":"t","digest":18446744073709551615,"inputs":{"name":"x"}}}"#;
+    const ABOVE: &str = r#"{"made":{"id":"node-000008","address":"home/baselines.b/node.y","stack":"s","environment":"e","token":"u","digest":2,"refers":["node-000007"],"inputs":{"below":"node-000007"}}}"#;
+
+    #[test]
+    fn its_lines_make_an_equal_one() {
+        let mut ledger = of(&[MADE, ABOVE]);
+        let tamper = Line::Tamper {
+            address: "home/baselines.b/node.x".parse().unwrap(),
+            attribute: "size".into(),
+            value: Value::Int(3),
+        };
+        let id: Id = "node-000007".parse().unwrap();
+        for line in [
+            tamper,
+            Line::Drained { id, drained: true },
+            Line::Fault(Fault::new("*", "create", FaultKind::Hang).nth(3).times(2)),
+            Line::Fault(Fault::new("home", "read", FaultKind::Unreachable).forever()),
+            Line::Fired { fault: 1, fired: 1 },
+            Line::Failed { subject: "home/x".into(), verb: "create".into(), attempts: 4 },
+        ] {
+            ledger.apply(line).unwrap();
+        }
+        let written = lines(&ledger);
+        assert!(written.iter().any(|line| line.contains(r#""size":3"#)), "{written:#?}");
+        assert_eq!(lines(&of(&written)), written);
+        assert!(written.len() <= ledger.live_lines());
+    }
+
+    #[test]
+    fn a_referrer_that_lets_go_makes_deletion_possible() {
+        let mut ledger = of(&[MADE, ABOVE]);
+        let (below, above): (Id, Id) = ("node-000007".parse().unwrap(), "node-000008".parse().unwrap());
+        assert!(matches!(ledger.admit_delete(below), Err(Refusal::DependencyViolation { .. })));
+        let inputs = RawValue::from_string("{}".into()).unwrap();
+        ledger
+            .apply(Line::Changed(crate::line::ChangedLine { id: above, refers: vec![], inputs: &inputs }))
+            .unwrap();
+        assert_eq!(ledger.admit_delete(below), Ok(true));
+        ledger.apply(Line::Gone { id: below }).unwrap();
+        assert_eq!(ledger.admit_delete(below), Ok(false));
+        assert_eq!(ledger.apply(Line::Gone { id: below }), Err(BadLine::NoSuch("node-000007".into())));
+    }
+}
