@@ -3,7 +3,10 @@
 //! Pure: no file, no clock. Inputs are kept as JSON text, a third of the memory of the parsed form, and parsed when
 //! they are looked at.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::Entry as Slot},
+    sync::Arc,
+};
 
 use serde_json::value::RawValue;
 use standfast_contract::{Address, Call, Map, Stack, Value};
@@ -20,7 +23,7 @@ pub(crate) struct Entry {
     /// Index of the stack whose mark it carries.
     stack: u16,
     pub address: Address,
-    pub token: Box<str>,
+    pub token: Arc<str>,
     digest: u64,
     refers: Box<[Id]>,
     inputs: Box<RawValue>,
@@ -31,6 +34,22 @@ impl Entry {
     /// A text that is no object (nobody writes one) reads as no attributes.
     pub fn inputs(&self) -> Map {
         serde_json::from_str(self.inputs.get()).unwrap_or_default()
+    }
+}
+
+/// What carries one mark: nearly always one thing, then without an allocation of its own.
+#[derive(Debug)]
+enum Marked {
+    One(Id),
+    Many(Vec<Id>),
+}
+
+impl Marked {
+    fn ids(&self) -> &[Id] {
+        match self {
+            Marked::One(id) => std::slice::from_ref(id),
+            Marked::Many(ids) => ids,
+        }
     }
 }
 
@@ -81,8 +100,8 @@ pub(crate) enum Admitted {
 pub(crate) struct Ledger {
     stacks: Vec<Stack>,
     entries: HashMap<Id, Entry>,
-    marks: HashMap<(u16, Address), Vec<Id>>,
-    tokens: HashMap<Box<str>, Id>,
+    marks: HashMap<(u16, Address), Marked>,
+    tokens: HashMap<Arc<str>, Id>,
     /// How many refer to a thing.
     referred: HashMap<Id, u32>,
     counted: BTreeMap<u8, u32>,
@@ -91,6 +110,13 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, more: usize) {
+        self.entries.reserve(more);
+        self.marks.reserve(more);
+        self.tokens.reserve(more);
+    }
+
     pub fn entry(&self, id: Id) -> Option<&Entry> {
         self.entries.get(&id)
     }
@@ -116,14 +142,14 @@ impl Ledger {
             .iter()
             .position(|known| known == stack)
             .and_then(|at| self.marks.get(&(index(at), address.clone())))
-            .map_or(&[], Vec::as_slice)
+            .map_or(&[], Marked::ids)
     }
 
     /// The marks that more than one thing carries.
     pub fn duplicates(&self) -> Vec<(&Stack, &Address, &[Id])> {
-        let twins = self.marks.iter().filter(|(_, ids)| ids.len() > 1);
+        let twins = self.marks.iter().filter(|(_, marked)| marked.ids().len() > 1);
         let mut all: Vec<_> = twins
-            .map(|((stack, address), ids)| (&self.stacks[usize::from(*stack)], address, ids.as_slice()))
+            .map(|((stack, address), marked)| (&self.stacks[usize::from(*stack)], address, marked.ids()))
             .collect();
         all.sort_unstable_by_key(|(_, address, _)| *address);
         all
@@ -320,7 +346,7 @@ impl Ledger {
         let stacks = 0..index(self.stacks.len());
         let ids: Vec<_> = stacks
             .filter_map(|stack| self.marks.get(&(stack, address.clone())))
-            .flat_map(|ids| ids.iter().copied())
+            .flat_map(|marked| marked.ids().iter().copied())
             .collect();
         if ids.is_empty() { Err(BadLine::NoSuch(address.to_string())) } else { Ok(ids) }
     }
@@ -342,8 +368,18 @@ impl Ledger {
         };
         let stack = index(stack);
         self.count(made.id);
-        self.tokens.insert(made.token.as_ref().into(), made.id);
-        self.marks.entry((stack, made.address.clone())).or_default().push(made.id);
+        let token: Arc<str> = made.token.as_ref().into();
+        self.tokens.insert(token.clone(), made.id);
+        match self.marks.entry((stack, made.address.clone())) {
+            Slot::Vacant(slot) => {
+                slot.insert(Marked::One(made.id));
+            }
+            Slot::Occupied(mut slot) => {
+                let mut ids = slot.get().ids().to_vec();
+                ids.push(made.id);
+                slot.insert(Marked::Many(ids));
+            }
+        }
         let refers: Box<[Id]> = made.refers.into();
         self.refer(&refers, 1);
         self.entries.insert(
@@ -351,7 +387,7 @@ impl Ledger {
             Entry {
                 stack,
                 address: made.address,
-                token: made.token.as_ref().into(),
+                token,
                 digest: made.digest,
                 refers,
                 inputs: made.inputs.to_owned(),
@@ -376,10 +412,14 @@ impl Ledger {
         self.refer(&entry.refers, -1);
         self.tokens.remove(&entry.token);
         let mark = (entry.stack, entry.address);
-        if let Some(ids) = self.marks.get_mut(&mark) {
-            ids.retain(|one| *one != id);
-            if ids.is_empty() {
-                self.marks.remove(&mark);
+        if let Slot::Occupied(mut slot) = self.marks.entry(mark) {
+            let rest: Vec<Id> = slot.get().ids().iter().copied().filter(|one| *one != id).collect();
+            match rest.as_slice() {
+                [] => {
+                    slot.remove();
+                }
+                [one] => *slot.get_mut() = Marked::One(*one),
+                _ => *slot.get_mut() = Marked::Many(rest),
             }
         }
         Some(())
@@ -404,4 +444,68 @@ impl Ledger {
 /// Of a stack. A world holds a handful.
 fn index(at: usize) -> u16 {
     u16::try_from(at).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{Fault, FaultKind};
+
+    fn lines(ledger: &Ledger) -> Vec<String> {
+        let mut lines = Vec::new();
+        let collect = |line: &Line<'_>| serde_json::to_string(line).map(|line| lines.push(line));
+        ledger.for_each_line(collect).unwrap();
+        lines
+    }
+
+    fn of(lines: &[impl AsRef<str>]) -> Ledger {
+        let mut ledger = Ledger::default();
+        for line in lines {
+            ledger.apply(serde_json::from_str(line.as_ref()).unwrap()).unwrap();
+        }
+        ledger
+    }
+
+    const MADE: &str = r#"{"made":{"id":"node-000007","address":"home/baselines.b/node.x","stack":"s","environment":"e","token":"t","digest":18446744073709551615,"inputs":{"name":"x"}}}"#;
+    const ABOVE: &str = r#"{"made":{"id":"node-000008","address":"home/baselines.b/node.y","stack":"s","environment":"e","token":"u","digest":2,"refers":["node-000007"],"inputs":{"below":"node-000007"}}}"#;
+
+    #[test]
+    fn its_lines_make_an_equal_one() {
+        let mut ledger = of(&[MADE, ABOVE]);
+        let tamper = Line::Tamper {
+            address: "home/baselines.b/node.x".parse().unwrap(),
+            attribute: "size".into(),
+            value: Value::Int(3),
+        };
+        let id: Id = "node-000007".parse().unwrap();
+        for line in [
+            tamper,
+            Line::Drained { id, drained: true },
+            Line::Fault(Fault::new("*", "create", FaultKind::Hang).nth(3).times(2)),
+            Line::Fault(Fault::new("home", "read", FaultKind::Unreachable).forever()),
+            Line::Fired { fault: 1, fired: 1 },
+            Line::Failed { subject: "home/x".into(), verb: "create".into(), attempts: 4 },
+        ] {
+            ledger.apply(line).unwrap();
+        }
+        let written = lines(&ledger);
+        assert!(written.iter().any(|line| line.contains(r#""size":3"#)), "{written:#?}");
+        assert_eq!(lines(&of(&written)), written);
+        assert!(written.len() <= ledger.live_lines());
+    }
+
+    #[test]
+    fn a_referrer_that_lets_go_makes_deletion_possible() {
+        let mut ledger = of(&[MADE, ABOVE]);
+        let (below, above): (Id, Id) = ("node-000007".parse().unwrap(), "node-000008".parse().unwrap());
+        assert!(matches!(ledger.admit_delete(below), Err(Refusal::DependencyViolation { .. })));
+        let inputs = RawValue::from_string("{}".into()).unwrap();
+        ledger
+            .apply(Line::Changed(crate::line::ChangedLine { id: above, refers: vec![], inputs: &inputs }))
+            .unwrap();
+        assert_eq!(ledger.admit_delete(below), Ok(true));
+        ledger.apply(Line::Gone { id: below }).unwrap();
+        assert_eq!(ledger.admit_delete(below), Ok(false));
+        assert_eq!(ledger.apply(Line::Gone { id: below }), Err(BadLine::NoSuch("node-000007".into())));
+    }
 }

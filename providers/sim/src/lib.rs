@@ -50,6 +50,7 @@ mod ledger;
 mod line;
 mod log;
 mod provider;
+mod read;
 mod settings;
 mod world;
 

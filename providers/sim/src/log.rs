@@ -8,7 +8,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, BufWriter, Read, Seek, SeekFrom, Write},
+    io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -41,6 +41,10 @@ pub(crate) struct Log {
 
 /// Below so many lines nothing is compacted.
 const COMPACT_LINES_MIN: u64 = 1_000;
+/// Read at once.
+const READ_BYTES: usize = 1 << 18;
+/// To guess how many things a file holds; a short line has about so many.
+const BYTES_PER_LINE: usize = 320;
 
 impl Log {
     /// Opens or makes the file and reads it.
@@ -49,12 +53,6 @@ impl Log {
         let mut log = Log { path: path.to_owned(), file, inode, position: 0, lines: 0 };
         let mut ledger = Ledger::default();
         log.locked(&mut ledger, |log, ledger| {
-            if log.position == 0 {
-                let mut first = Vec::new();
-                encode(&mut first, &Line::World { version: FORMAT_VERSION })
-                    .map_err(|source| log.io("write", source))?;
-                log.append(&first)?;
-            }
             let live = u64::try_from(ledger.live_lines()).unwrap_or(u64::MAX);
             if log.lines > COMPACT_LINES_MIN && log.lines > live.saturating_mul(2) {
                 log.compact(ledger)?;
@@ -91,30 +89,42 @@ impl Log {
     /// Reads what is new. Call it under the lock.
     fn catch_up(&mut self, ledger: &mut Ledger) -> Result<(), WorldError> {
         let length = self.file.metadata().map_err(|source| self.io("look at", source))?.len();
+        if length < self.position {
+            // Cut short by a hand: start over with what is left.
+            (self.position, self.lines) = (0, 0);
+            *ledger = Ledger::default();
+        }
+        if length == 0 {
+            let mut first = Vec::new();
+            encode(&mut first, &Line::World { version: FORMAT_VERSION })
+                .map_err(|source| self.io("write", source))?;
+            return self.append(&first);
+        }
         if length == self.position {
             return Ok(());
         }
-        let mut fresh =
-            Vec::with_capacity(usize::try_from(length.saturating_sub(self.position)).unwrap_or(0));
-        self.file
-            .seek(SeekFrom::Start(self.position))
-            .and_then(|_| self.file.read_to_end(&mut fresh))
-            .map_err(|source| self.io("read", source))?;
-        let mut whole = fresh.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        if whole < fresh.len() {
-            // Nobody else writes now, so the writer died in the middle, or a hand forgot the newline.
-            if serde_json::from_slice::<Line<'_>>(&fresh[whole..]).is_ok() {
-                self.file.write_all(b"\n").map_err(|source| self.io("write", source))?;
-                fresh.push(b'\n');
-                whole = fresh.len();
-            } else {
-                let end = self.position + u64::try_from(whole).unwrap_or(0);
-                self.file.set_len(end).map_err(|source| self.io("cut the torn last line of", source))?;
+        let fresh = usize::try_from(length.saturating_sub(self.position)).unwrap_or(0);
+        ledger.reserve(fresh / BYTES_PER_LINE);
+        self.file.seek(SeekFrom::Start(self.position)).map_err(|source| self.io("read", source))?;
+        let mut reader = BufReader::with_capacity(READ_BYTES.min(fresh.max(1)), &self.file);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = reader.read_until(b'\n', &mut line).map_err(|source| self.io("read", source))?;
+            if read == 0 {
+                break;
             }
-        }
-        for line in fresh[..whole].split_inclusive(|byte| *byte == b'\n') {
+            let parsed = serde_json::from_slice::<Line<'_>>(&line);
+            if !line.ends_with(b"\n") {
+                // Nobody else writes now, so the writer died in the middle, or a hand forgot the newline.
+                if parsed.is_err() {
+                    let cut = self.file.set_len(self.position);
+                    return cut.map_err(|source| self.io("cut the torn last line of", source));
+                }
+                (&self.file).write_all(b"\n").map_err(|source| self.io("write", source))?;
+            }
             if !line.trim_ascii().is_empty() {
-                serde_json::from_slice::<Line<'_>>(line)
+                parsed
                     .map_err(|error| error.to_string())
                     .and_then(|line| ledger.apply(line).map_err(|error| error.to_string()))
                     .map_err(|reason| WorldError::Line {
@@ -123,8 +133,12 @@ impl Log {
                         reason,
                     })?;
             }
+            let completed = u64::from(!line.ends_with(b"\n"));
+            self.position += u64::try_from(read).unwrap_or(0) + completed;
             self.lines += 1;
-            self.position += u64::try_from(line.len()).unwrap_or(0);
+            if completed > 0 {
+                break;
+            }
         }
         Ok(())
     }

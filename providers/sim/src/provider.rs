@@ -19,6 +19,7 @@ use crate::{
     ledger::{Admitted, Refusal},
     line::{ChangedLine, Line, MadeLine},
     log::WorldError,
+    read,
     settings::Settings,
     world::{Attempt, Turn, World},
 };
@@ -93,7 +94,7 @@ fn describe(verb: &str, subject: &str) -> String {
     }
 }
 
-const WORLD_HINT: &str =
+pub(crate) const WORLD_HINT: &str =
     "Repair that line of the world's file, or remove the file to begin with an empty world.";
 
 fn refuse(operation: String, refusal: &Refusal) -> ProviderError {
@@ -108,17 +109,19 @@ fn refuse(operation: String, refusal: &Refusal) -> ProviderError {
     }
 }
 
+/// Stands for a sensitive text that came unsealed: not even a digest of it is kept, for it would have no key.
+const UNSEALED: &str = "unsealed";
+
 /// What was asked for, without the text of anything sensitive: the world's file holds digests only.
 fn sealed(kind: &Kind, inputs: &Map) -> Result<Box<RawValue>, WorldError> {
-    let is_plain_secret = |(name, value): (&String, &Value)| {
+    let is_plain_secret = |name: &str, value: &Value| {
         matches!(value, Value::Text(_)) && kind.attribute(name).is_some_and(|attribute| attribute.sensitive)
     };
-    let raw = if inputs.iter().any(is_plain_secret) {
+    let raw = if inputs.iter().any(|(name, value)| is_plain_secret(name, value)) {
         let mut inputs = inputs.clone();
         for (name, value) in &mut inputs {
-            if let (true, Value::Text(text)) = (is_plain_secret((name, value)), &*value) {
-                let digest = blake3::hash(text.as_bytes());
-                *value = Value::Sensitive(Sensitive::from_digest(digest.to_hex().as_str()));
+            if is_plain_secret(name, value) {
+                *value = Value::Sensitive(Sensitive::from_digest(UNSEALED));
             }
         }
         serde_json::value::to_raw_value(&inputs)
@@ -139,12 +142,14 @@ fn made(id: Id, region: &str, inputs: &Map) -> Made {
     Made { id: id.to_string(), outputs: kinds::outputs(id, region, inputs) }
 }
 
-/// The id of a recorded thing. One that no thing of this world could have names nothing.
-fn id_of(call: &Call) -> Result<Id, Refusal> {
-    let text = call.id.as_deref().unwrap_or_default();
-    text.parse().map_err(|_| Refusal::NotFound {
-        id: if text.is_empty() { call.address.to_string() } else { text.to_owned() },
-    })
+/// The id of a recorded thing, or of what carries its mark where the record has none.
+fn id_of(turn: &Turn<'_>, context: &Context, call: &Call) -> Result<Id, Refusal> {
+    let (found, id) = match &call.id {
+        // One that no thing of this world could have names nothing.
+        Some(id) => (id.parse().ok(), id.clone()),
+        None => (turn.ledger.marked(&context.stack, &call.address).last().copied(), call.address.to_string()),
+    };
+    found.ok_or(Refusal::NotFound { id })
 }
 
 fn attempt<'a>(context: &'a Context, call: &'a Call, verb: &'a str) -> Result<Attempt<'a>, ProviderError> {
@@ -246,7 +251,7 @@ impl Provider for Sim {
         let mut answers = Vec::with_capacity(requests.len());
         for run in requests.chunk_by(|one, other| one.place == other.place) {
             for page in run.chunks(PAGE_MAX) {
-                match self.read_page(context, page).await {
+                match read::page(&self.world, context, page).await {
                     Ok(read) => answers.extend(read),
                     Err(error) => answers.extend(page.iter().map(|_| Err(error.clone()))),
                 }
@@ -288,7 +293,8 @@ impl Provider for Sim {
         let attempt = attempt(context, call, "update")?;
         let region = attempt.settings.region;
         self.perform(attempt, |turn| {
-            let admitted = id_of(call).and_then(|id| Ok((id, turn.ledger.admit_update(id, call)?)));
+            let admitted =
+                id_of(turn, context, call).and_then(|id| Ok((id, turn.ledger.admit_update(id, call)?)));
             let (id, refers) = match admitted {
                 Ok(admitted) => admitted,
                 Err(refusal) => return Ok(Err(refusal)),
@@ -302,7 +308,7 @@ impl Provider for Sim {
 
     async fn delete(&self, context: &Context, call: &Call) -> Result<(), ProviderError> {
         self.perform(attempt(context, call, "delete")?, |turn| {
-            let Ok(id) = id_of(call) else { return Ok(Ok(())) };
+            let Ok(id) = id_of(turn, context, call) else { return Ok(Ok(())) };
             match turn.ledger.admit_delete(id) {
                 Ok(true) => turn.write(Line::Gone { id }).map(Ok),
                 Ok(false) => Ok(Ok(())),
@@ -409,65 +415,4 @@ impl Provider for Sim {
     }
 
     async fn close(&self) {}
-}
-
-impl Sim {
-    /// One call that reads many.
-    async fn read_page(
-        &self,
-        context: &Context,
-        page: &[ReadRequest],
-    ) -> Result<Vec<Result<Option<Observed>, ProviderError>>, ProviderError> {
-        let Some(first) = page.first() else { return Ok(Vec::new()) };
-        let settings = Settings::of_place(&first.place)?;
-        let attempt = |request, count| Attempt {
-            settings,
-            stack: &context.stack,
-            subject: Subject::Resource(request),
-            verb: "read",
-            exposure: Exposure::Refusals,
-            inputs: None,
-            count,
-        };
-        // Scripted faults hit one by one, inside; the page as a whole meets the random ones.
-        let (there, back) = settings.ways();
-        if !there.is_zero() {
-            sleep(there).await;
-        }
-        let read = self.world.turn(|turn| {
-            if let Some(struck) = turn.struck_page(&attempt(&first.address, page.len()))? {
-                return Ok(Err(struck.error(format!("read {} and {} more", first.address, page.len() - 1))));
-            }
-            let mut answers = Vec::with_capacity(page.len());
-            for request in page {
-                answers.push(match turn.scripted(&attempt(&request.address, 1))? {
-                    Some(struck) => Err(struck.error(format!("read {}", request.address))),
-                    None => Ok(look(turn, context, request)),
-                });
-            }
-            Ok(Ok(answers))
-        });
-        if !back.is_zero() {
-            sleep(back).await;
-        }
-        read.unwrap_or_else(|error| {
-            Err(ProviderError::permanent("read the simulated world", error.to_string()).hint(WORLD_HINT))
-        })
-    }
-}
-
-/// What there is under a recorded id or, without one, under the mark: a create whose answer was lost.
-fn look(turn: &Turn<'_>, context: &Context, request: &ReadRequest) -> Option<Observed> {
-    let id = match &request.id {
-        Some(id) => id.parse().ok()?,
-        None => *turn.ledger.marked(&context.stack, &request.address).first()?,
-    };
-    let entry = turn.ledger.entry(id)?;
-    let mut attributes = entry.inputs();
-    let outputs = kinds::outputs(id, entry.address.region(), &attributes);
-    let schema = &id.sim_kind().schema;
-    attributes.retain(|name, _| {
-        schema.attribute(name).is_some_and(|attribute| attribute.observed && !attribute.computed)
-    });
-    Some(Observed { id: id.to_string(), attributes, outputs })
 }

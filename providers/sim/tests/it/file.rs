@@ -116,6 +116,20 @@ async fn a_file_of_dead_lines_is_written_anew_under_those_who_use_it() {
     assert_eq!(open(&path).world().len().unwrap(), 2);
 }
 
+#[tokio::test]
+async fn a_file_that_is_emptied_or_removed_is_an_empty_world() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("world");
+    let sim = open(&path);
+    sim.create(&context(), &node_call("x", "t1")).await.unwrap();
+    std::fs::write(&path, "").unwrap();
+    assert!(sim.world().is_empty().unwrap());
+    sim.create(&context(), &node_call("x", "t1")).await.unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(sim.world().is_empty().unwrap());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"world\":{\"version\":1}}\n");
+}
+
 /// Run by the test below in processes of its own.
 #[tokio::test]
 async fn worker() {
@@ -123,6 +137,9 @@ async fn worker() {
     else {
         return;
     };
+    if name == "churn" {
+        return churn(Path::new(&path)).await;
+    }
     let sim = open(Path::new(&path));
     for number in 0..300 {
         let mut call = node_call(&format!("{name}-{number}"), &format!("{name}-{number}"));
@@ -134,6 +151,18 @@ async fn worker() {
         if number % 3 == 0 {
             let update = Call { id: Some(made.id), changed: vec!["size".into()], ..call };
             sim.update(&context(), &update).await.unwrap();
+        }
+    }
+}
+
+/// Dead lines and nothing else, with openings between them that write the file anew.
+async fn churn(path: &Path) {
+    for _ in 0..30 {
+        let sim = open(path);
+        for number in 0..100 {
+            let mut call = node_call("churn", &format!("churn-{number}"));
+            call.id = Some(sim.create(&context(), &call).await.unwrap().id);
+            sim.delete(&context(), &call).await.unwrap();
         }
     }
 }
@@ -153,13 +182,15 @@ fn spawn(path: &Path, name: &str) -> std::process::Child {
 fn processes_do_not_spoil_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("world");
-    let workers: Vec<_> = ["p", "q", "r"].into_iter().map(|name| spawn(&path, name)).collect();
+    let workers: Vec<_> = ["p", "q", "churn", "r"].into_iter().map(|name| spawn(&path, name)).collect();
     for mut worker in workers {
         assert!(worker.wait().unwrap().success());
     }
     let world = World::open(&path).unwrap();
     assert_eq!(world.len().unwrap(), 150 + 3 * 150);
     assert!(world.duplicates().unwrap().is_empty());
+    let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+    assert!(lines < 6_000, "{lines} lines: it was written anew in between");
 }
 
 #[test]

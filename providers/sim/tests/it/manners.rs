@@ -136,6 +136,9 @@ async fn marks_find_what_no_record_knows() {
     // A create whose answer was lost is seen under its mark.
     let seen = sim.read(&context(), &[read(&node("y"), None)]).await;
     assert_eq!(seen[0].as_ref().unwrap().as_ref().unwrap().id, "node-000002");
+    // And can be deleted by it.
+    sim.delete(&context(), &node_call("y", "d")).await.unwrap();
+    assert_eq!(sim.world().len().unwrap(), 1);
 }
 
 #[tokio::test]
