@@ -1,6 +1,6 @@
 //! Files that are no usable state: each is refused for what it is, with the next move, and left as it was.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -38,7 +38,7 @@ pub(super) async fn the_serial_counts_committed_changes_only(bench: Bench) {
     let both = [Change::Put(resource("a")), Change::Put(resource("b"))];
     assert_eq!(store.record(&lease, &both).await.unwrap(), 1);
     let gone = Change::Remove { address: "a".to_owned(), deposed: String::new() };
-    assert_eq!(store.record(&lease, &[gone.clone()]).await.unwrap(), 2);
+    assert_eq!(store.record(&lease, std::slice::from_ref(&gone)).await.unwrap(), 2);
     assert_eq!(store.record(&lease, &[gone]).await.unwrap(), 3, "a removal may be repeated");
     store.renew(&lease).await.unwrap();
     store.put_meta(Some(&lease), "key", "value").await.unwrap();

@@ -12,6 +12,8 @@ mod lease;
 mod open;
 mod records;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod writer;
 

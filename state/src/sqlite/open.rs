@@ -50,6 +50,30 @@ pub(super) fn prepare(path: &Path, mode: OpenMode, place: &str) -> Result<Connec
         (false, OpenMode::Create) => create(path, place)?,
     }
     let suspicious = inspect(path, place)?;
+    let opened = open_checked(path, suspicious, place);
+    if let Err(StoreError::CannotOpen { .. }) = opened {
+        // SQLite says no more than that; most often it is the files beside it that cannot be made.
+        probe(path).map_err(|error| StoreError::from_io(OPERATION, place, &error))?;
+    }
+    opened
+}
+
+/// Fails as the system does when the file cannot be written or none can be made beside it.
+fn probe(path: &Path) -> io::Result<()> {
+    File::options().write(true).open(path)?;
+    tempfile::Builder::new().prefix(".state-").suffix(".probe").tempfile_in(directory_of(path))?;
+    Ok(())
+}
+
+/// The directory that the file is in.
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn open_checked(path: &Path, suspicious: bool, place: &str) -> Result<Connection, StoreError> {
     let mut conn = connect(path, place)?;
     let explain = |error: rusqlite::Error| translate(&error, OPERATION, place);
     if conn.is_readonly("main").map_err(explain)? {
@@ -75,10 +99,7 @@ fn create(path: &Path, place: &str) -> Result<(), StoreError> {
     const OPERATION: &str = "make the state";
     let explain_io = |error: io::Error| StoreError::from_io(OPERATION, place, &error);
     let explain = |error: rusqlite::Error| translate(&error, OPERATION, place);
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory_of(path);
     make_directory(directory).map_err(explain_io)?;
     // Mode 0600 from its first byte; the -wal and -shm files take theirs from it.
     let draft = tempfile::Builder::new()
