@@ -6,8 +6,9 @@ use std::{
     sync::Arc,
 };
 
+use futures::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
-use standfast_contract::{Address, Context, Region, Stack, Vault};
+use standfast_contract::{Address, Context, ProviderError, Region, Stack, Vault};
 use standfast_state::{OpenMode, Snapshot, StackId, Store, open_sqlite};
 
 use super::{
@@ -22,11 +23,13 @@ use crate::{
         Graph,
         expand::{ExpandError, Wanted, expand},
     },
+    lab::Lab,
     plan::{
         Plan, Purpose, Selection,
         make::{Situation, make},
         moved::{self, Move},
-        observe::{Providers, observe},
+        observe::{Providers, no_provider, observe},
+        preflight,
         recorded::Recorded,
     },
 };
@@ -34,10 +37,7 @@ use crate::{
 /// Everything a command works with.
 pub struct Session {
     pub blueprint: Blueprint,
-    pub stack: Stack,
-    pub store: Arc<dyn Store>,
-    pub vault: Arc<Vault>,
-    pub providers: Providers,
+    pub engine: Engine,
     regions: Vec<Region>,
 }
 
@@ -116,6 +116,78 @@ pub fn open_store(
     Ok(Arc::new(open_sqlite(&path, &id, OpenMode::Create)?))
 }
 
+/// The state of the blueprint that is named, for commands that need nothing else.
+pub fn open_named(args: &BlueprintArgs, store: &StoreArgs, global: &Global) -> Result<Arc<dyn Store>, CliError> {
+    let blueprint = load(args, global)?;
+    let stack = stack_of(&blueprint);
+    open_store(store, global, blueprint.path(), &stack)
+}
+
+fn stack_of(blueprint: &Blueprint) -> Stack {
+    Stack { name: blueprint.name().to_owned(), environment: blueprint.environment().to_owned() }
+}
+
+/// What carries out a plan: no blueprint needed.
+pub struct Engine {
+    pub stack: Stack,
+    pub store: Arc<dyn Store>,
+    pub vault: Arc<Vault>,
+    pub providers: Providers,
+}
+
+impl Engine {
+    /// `blueprint` is a path only: the state, the secrets and the simulated world lie beside it.
+    pub async fn open(
+        stack: Stack,
+        blueprint: &Path,
+        store_args: &StoreArgs,
+        global: &Global,
+        registry: &Registry,
+    ) -> Result<Engine, CliError> {
+        let store = open_store(store_args, global, blueprint, &stack)?;
+        let folder = private_folder(blueprint);
+        let vault = vault(&store, LocalSecrets::new(folder.join("secrets"))).await?;
+        let lab = if global.lab { "lab." } else { "" };
+        let sim_world = folder.join(format!("{}.{lab}world.jsonl", stack.name));
+        let providers = registry(&ProviderSettings { sim_world })?;
+        Ok(Engine { stack, store, vault, providers })
+    }
+
+    pub fn context(&self) -> Context {
+        Context::quiet(self.stack.clone())
+    }
+
+    /// Asks every provider, before the first change, for all that can be known to fail.
+    pub async fn preflight(&self, plan: &Plan, snapshot: &Snapshot) -> Result<(), CliError> {
+        let recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
+        let calls = preflight::calls(plan, &recorded, &self.vault)?;
+        let context = self.context();
+        let answers = join_all(calls.into_iter().map(|(name, calls)| {
+            let context = &context;
+            let provider = self.providers.get(&name).cloned();
+            async move {
+                match provider {
+                    Some(provider) => provider.preflight(context, &calls).await,
+                    None => vec![no_provider(&name)],
+                }
+            }
+        }))
+        .await;
+        let found: Vec<ProviderError> = answers.into_iter().flatten().collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        let lines: Vec<String> = found
+            .iter()
+            .map(|error| match &error.hint {
+                Some(hint) => format!("- {error}\n  hint: {hint}"),
+                None => format!("- {error}"),
+            })
+            .collect();
+        Err(CliError::new(format!("nothing was changed; this would have failed:\n{}", lines.join("\n"))))
+    }
+}
+
 impl Session {
     pub async fn open(
         args: &BlueprintArgs,
@@ -124,29 +196,19 @@ impl Session {
         registry: &Registry,
     ) -> Result<Session, CliError> {
         let blueprint = load(args, global)?;
-        let stack = Stack { name: blueprint.name().to_owned(), environment: blueprint.environment().to_owned() };
-        let store = open_store(store_args, global, blueprint.path(), &stack)?;
-        let folder = private_folder(blueprint.path());
-        let vault = vault(&store, LocalSecrets::new(folder.join("secrets"))).await?;
-        let lab = if global.lab { "lab." } else { "" };
-        let sim_world = folder.join(format!("{}.{lab}world.jsonl", stack.name));
-        let providers = registry(&ProviderSettings { sim_world })?;
+        let engine = Engine::open(stack_of(&blueprint), blueprint.path(), store_args, global, registry).await?;
         let mut regions = blueprint.regions().to_vec();
         if global.lab {
-            use_lab(&mut regions, &stack.name)?;
+            use_lab(&mut regions, &engine.stack.name)?;
         }
-        Ok(Session { blueprint, stack, store, vault, providers, regions })
-    }
-
-    pub fn context(&self) -> Context {
-        Context::quiet(self.stack.clone())
+        Ok(Session { blueprint, engine, regions })
     }
 
     /// The blueprint's resources, linked.
     pub async fn graph(&self) -> Result<Graph, CliError> {
         let wanted = Wanted { regions: &self.regions, components: self.blueprint.components() };
-        let find = |name: &str| self.providers.get(name).cloned();
-        let graph = expand(&wanted, &find, &self.providers.names(), &self.context()).await;
+        let find = |name: &str| self.engine.providers.get(name).cloned();
+        let graph = expand(&wanted, &find, &self.engine.providers.names(), &self.engine.context()).await;
         graph.map_err(|error| match error {
             ExpandError::Problems(problems) => {
                 let text = render::diagnostic::problems(&self.blueprint, &problems, super::terminal::stderr_color(), 100);
@@ -158,7 +220,7 @@ impl Session {
 
     /// Plans, from what the state says now. The snapshot is the one that the plan was made from.
     pub async fn plan(&self, select: &SelectArgs, purpose: Purpose) -> Result<(Plan, Snapshot), CliError> {
-        let snapshot = self.store.snapshot().await?;
+        let snapshot = self.engine.store.snapshot().await?;
         let graph = if purpose == Purpose::Destroy { Graph::default() } else { self.graph().await? };
         let mut recorded =
             snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
@@ -177,13 +239,13 @@ impl Session {
             .collect();
         let suspects: Vec<Address> = interrupted.keys().cloned().collect();
         let observations = if select.refresh {
-            let context = self.context();
-            Some(observe(&self.providers, &context, &graph, &recorded, &suspects, &self.vault).await?)
+            let context = self.engine.context();
+            Some(observe(&self.engine.providers, &context, &graph, &recorded, &suspects, &self.engine.vault).await?)
         } else {
             None
         };
         let plan = make(&Situation {
-            stack: self.stack.clone(),
+            stack: self.engine.stack.clone(),
             purpose,
             head: snapshot.head.clone(),
             graph: &graph,
@@ -191,13 +253,14 @@ impl Session {
             moves,
             observations: observations.as_ref(),
             interrupted,
-            providers: &self.providers,
-            vault: &self.vault,
+            providers: &self.engine.providers,
+            vault: &self.engine.vault,
             selection: Selection { targets: select.targets.clone(), excludes: select.excludes.clone() },
             replace: select.replace.clone(),
             forget: self.blueprint.removed().to_vec(),
             plan_id: new_id()?,
             blueprint: Some(self.blueprint.text().to_owned()),
+            blueprint_path: std::path::absolute(self.blueprint.path()).ok().map(|path| path.display().to_string()),
             variables: self.blueprint.variables().clone(),
         })?;
         Ok((plan, snapshot))
@@ -206,7 +269,7 @@ impl Session {
 
 /// Reaches the hosts through the lab's keys.
 fn use_lab(regions: &mut [Region], stack: &str) -> Result<(), CliError> {
-    let Some(config) = crate::lab::ssh_config(stack) else {
+    let Some(config) = Lab::open(stack)?.ssh_config() else {
         return Err(CliError::new(format!("there is no lab for {stack}")).hint("`standfast lab up BLUEPRINT` makes one"));
     };
     for region in regions.iter_mut().filter(|region| region.provider == "ssh") {

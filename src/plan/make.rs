@@ -46,6 +46,7 @@ pub struct Situation<'a> {
     pub forget: Vec<String>,
     pub plan_id: String,
     pub blueprint: Option<String>,
+    pub blueprint_path: Option<String>,
     pub variables: BTreeMap<String, String>,
 }
 
@@ -372,6 +373,7 @@ impl<'a> Maker<'a> {
             warnings: situation.observations.map(Observations::warnings).unwrap_or_default(),
             secrets,
             blueprint: situation.blueprint.clone(),
+            blueprint_path: situation.blueprint_path.clone(),
             variables: situation.variables.clone(),
         })
     }

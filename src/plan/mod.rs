@@ -7,6 +7,7 @@ pub mod diff;
 pub mod make;
 pub mod moved;
 pub mod observe;
+pub mod preflight;
 pub mod recorded;
 pub mod saved;
 mod select;
@@ -242,8 +243,9 @@ pub struct Plan {
     pub warnings: Vec<Warning>,
     /// The digest of every secret when the plan was made.
     pub secrets: Vec<(SecretSource, String)>,
-    /// For the run history.
+    /// For the run history, and where it was read: the state lies beside it.
     pub blueprint: Option<String>,
+    pub blueprint_path: Option<String>,
     pub variables: BTreeMap<String, String>,
 }
 

@@ -7,11 +7,11 @@ use tokio::sync::{mpsc, watch};
 use super::{
     super::{
         CliError, Registry,
-        args::{ApplyArgs, BlueprintArgs, Format, Global, RunArgs, SelectArgs, StoreArgs},
+        args::{ApplyArgs, Format, Global, RunArgs, SelectArgs, StoreArgs},
         exit,
         locking::{Lock, host, user},
         render,
-        session::Session,
+        session::{Engine, Session},
         terminal,
     },
     plan::{purpose, show},
@@ -29,28 +29,27 @@ pub async fn run(args: &ApplyArgs, global: &Global, registry: &Registry) -> Resu
     }
     let session = Session::open(&args.blueprint, &args.store, global, registry).await?;
     let purpose = purpose(&args.select, false);
-    carry_out(&session, &Work::New { select: &args.select, purpose }, &args.store, &args.run, global).await
+    let work = Work::New { session: &session, select: &args.select, purpose };
+    carry_out(&session.engine, &work, &args.store, &args.run, global).await
 }
 
+/// A saved plan needs no blueprint, only the place where one was: its state lies there.
 async fn saved_plan(path: &Path, args: &ApplyArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let plan = saved::read(path)?;
-    let Some(origin) = plan.blueprint_path.clone() else {
-        return Err(CliError::new("the plan does not say which blueprint it was made from").hint("make it again"));
-    };
-    let blueprint = BlueprintArgs { blueprint: Some(origin.into()), ..args.blueprint.clone() };
-    let session = Session::of_plan(&plan, &blueprint, &args.store, global, registry).await?;
-    carry_out(&session, &Work::Saved(Box::new(plan)), &args.store, &args.run, global).await
+    let blueprint = plan.blueprint_path.clone().unwrap_or_default();
+    let engine = Engine::open(plan.stack.clone(), Path::new(&blueprint), &args.store, global, registry).await?;
+    carry_out(&engine, &Work::Saved(Box::new(plan)), &args.store, &args.run, global).await
 }
 
 /// What is to be done.
 pub enum Work<'a> {
-    New { select: &'a SelectArgs, purpose: Purpose },
+    New { session: &'a Session, select: &'a SelectArgs, purpose: Purpose },
     Saved(Box<Plan>),
 }
 
 /// Locks, plans, asks, applies, records the run, unlocks.
 pub async fn carry_out(
-    session: &Session,
+    engine: &Engine,
     work: &Work<'_>,
     store_args: &StoreArgs,
     run_args: &RunArgs,
@@ -61,9 +60,9 @@ pub async fn carry_out(
         Work::New { purpose: Purpose::Destroy, .. } => "destroy",
         _ => "apply",
     };
-    let lock = Lock::take(&session.store, command, store_args.lock_timeout, interrupt.clone()).await?;
-    let result = locked(session, work, run_args, global, &lock, command, (interrupt, interrupted)).await;
-    session.providers.close().await;
+    let lock = Lock::take(&engine.store, command, store_args.lock_timeout, interrupt.clone()).await?;
+    let result = locked(engine, work, run_args, global, &lock, command, (interrupt, interrupted)).await;
+    engine.providers.close().await;
     let released = lock.release().await;
     let code = result?;
     released?;
@@ -73,7 +72,7 @@ pub async fn carry_out(
 type Interrupts = (watch::Sender<Interrupt>, watch::Receiver<Interrupt>);
 
 async fn locked(
-    session: &Session,
+    engine: &Engine,
     work: &Work<'_>,
     run_args: &RunArgs,
     global: &Global,
@@ -82,9 +81,9 @@ async fn locked(
     (interrupt, interrupted): Interrupts,
 ) -> Result<u8, CliError> {
     let (plan, snapshot) = match work {
-        Work::New { select, purpose } => session.plan(select, *purpose).await?,
+        Work::New { session, select, purpose } => session.plan(select, *purpose).await?,
         Work::Saved(plan) => {
-            let snapshot = session.store.snapshot().await?;
+            let snapshot = engine.store.snapshot().await?;
             refuse_stale(plan, &snapshot)?;
             (plan.as_ref().clone(), snapshot)
         }
@@ -94,7 +93,7 @@ async fn locked(
         terminal::out(show(&plan, global.format, false));
     }
     if plan.is_empty() {
-        close_intents(session, lock, &snapshot).await?;
+        close_intents(engine, lock, &snapshot).await?;
         if global.format == Format::Json {
             terminal::out(show(&plan, Format::Json, false));
         }
@@ -104,9 +103,9 @@ async fn locked(
         return Err(CliError::new("not approved; nothing was changed"));
     }
     if saved {
-        session.store.consume_plan(lock.lease(), &plan.id).await?;
+        engine.store.consume_plan(lock.lease(), &plan.id).await?;
     }
-    session.preflight(&plan, &snapshot).await?;
+    engine.preflight(&plan, &snapshot).await?;
     let start = RunStart {
         command: command.to_owned(),
         owner: user(),
@@ -116,8 +115,8 @@ async fn locked(
         plan_id: Some(plan.id.clone()),
         summary: counts(&plan.summary),
     };
-    let run = session.store.begin_run(lock.lease(), &start).await?;
-    close_intents(session, lock, &snapshot).await?;
+    let run = engine.store.begin_run(lock.lease(), &start).await?;
+    close_intents(engine, lock, &snapshot).await?;
     let (events, received) = mpsc::unbounded_channel();
     let style = match global.format {
         Format::Json => render::progress::Style::Json,
@@ -127,11 +126,11 @@ async fn locked(
     let drawing = tokio::spawn(render::progress::follow(received, style));
     let signals = tokio::spawn(listen(interrupt));
     let settings = Settings {
-        providers: session.providers.clone(),
-        store: Arc::clone(&session.store),
+        providers: engine.providers.clone(),
+        store: Arc::clone(&engine.store),
         lease: lock.lease().clone(),
         run,
-        vault: Arc::clone(&session.vault),
+        vault: Arc::clone(&engine.vault),
         parallelism: usize::from(run_args.parallelism),
         interrupt: interrupted,
         events,
@@ -143,7 +142,7 @@ async fn locked(
         Ok(report) => (result_word(report), render::report::counts(report)),
         Err(error) => ("failed", error.to_string()),
     };
-    session.store.end_run(lock.lease(), run, result, &summary).await?;
+    engine.store.end_run(lock.lease(), run, result, &summary).await?;
     let report = applied?;
     if global.format != Format::Json {
         terminal::say(render::report::text(&report).trim_end());
@@ -174,10 +173,10 @@ fn refuse_stale(plan: &Plan, snapshot: &Snapshot) -> Result<(), CliError> {
 }
 
 /// What an earlier run left without an outcome has been looked up by the plan; it is history from here on.
-async fn close_intents(session: &Session, lock: &Lock, snapshot: &Snapshot) -> Result<(), CliError> {
+async fn close_intents(engine: &Engine, lock: &Lock, snapshot: &Snapshot) -> Result<(), CliError> {
     for open in &snapshot.open_intents {
         let outcome = standfast_state::Outcome::Failed { message: "interrupted; looked up by a later run".to_owned() };
-        session.store.settle(lock.lease(), open.id, &outcome, &[]).await?;
+        engine.store.settle(lock.lease(), open.id, &outcome, &[]).await?;
     }
     Ok(())
 }

@@ -19,6 +19,6 @@ pub async fn run(args: &DestroyArgs, global: &Global, registry: &Registry) -> Re
         refresh_only: false,
         refresh: true,
     };
-    let work = Work::New { select: &select, purpose: Purpose::Destroy };
-    carry_out(&session, &work, &args.store, &args.run, global).await
+    let work = Work::New { session: &session, select: &select, purpose: Purpose::Destroy };
+    carry_out(&session.engine, &work, &args.store, &args.run, global).await
 }

@@ -14,7 +14,7 @@ pub async fn run(args: &PlanArgs, global: &Global, registry: &Registry) -> Resul
     let session = Session::open(&args.blueprint, &args.store, global, registry).await?;
     let select = SelectArgs { refresh: true, refresh_only: true, ..args.select.clone() };
     let planned = session.plan(&select, Purpose::RefreshOnly).await;
-    session.providers.close().await;
+    session.engine.providers.close().await;
     let (plan, _) = planned?;
     terminal::out(show(&plan, global.format, args.details));
     Ok(if plan.is_empty() { exit::OK } else { exit::CHANGES })

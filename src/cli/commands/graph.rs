@@ -13,7 +13,7 @@ pub async fn run(args: &GraphArgs, global: &Global, registry: &Registry) -> Resu
     let store = StoreArgs { state: None, lock_timeout: std::time::Duration::ZERO };
     let session = Session::open(&args.blueprint, &store, global, registry).await?;
     let graph = session.graph().await;
-    session.providers.close().await;
+    session.engine.providers.close().await;
     let graph = graph?;
     let level = if args.components { draw::Level::Components } else { draw::Level::Resources };
     let drawing = match args.drawing {

@@ -12,7 +12,7 @@ use crate::plan::{Plan, Purpose, saved};
 pub async fn run(args: &PlanArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let session = Session::open(&args.blueprint, &args.store, global, registry).await?;
     let planned = session.plan(&args.select, purpose(&args.select, args.destroy)).await;
-    session.providers.close().await;
+    session.engine.providers.close().await;
     let (plan, _) = planned?;
     terminal::out(show(&plan, global.format, args.details));
     if let Some(path) = &args.out {

@@ -190,18 +190,18 @@ async fn import(
 ) -> Result<u8, CliError> {
     let address: Address = address.parse().map_err(|error| CliError::new(format!("{error}")).code(exit::USAGE))?;
     let session = Session::open(&blueprint_args(target), &target.store, global, registry).await?;
-    let result = with_lock(&session.store, target, "state import", async |lease| {
+    let result = with_lock(&session.engine.store, target, "state import", async |lease| {
         adopt(&session, &address, id, lease).await
     })
     .await;
-    session.providers.close().await;
+    session.engine.providers.close().await;
     result?;
     terminal::out(format_args!("{address} is recorded. `standfast plan` shows what differs from the blueprint."));
     Ok(exit::OK)
 }
 
 async fn adopt(session: &Session, address: &Address, id: Option<&str>, lease: &Lease) -> Result<(), CliError> {
-    let snapshot = session.store.snapshot().await?;
+    let snapshot = session.engine.store.snapshot().await?;
     if snapshot.resources.iter().any(|record| record.address == address.as_str()) {
         return Err(CliError::new(format!("{address} is recorded already")));
     }
@@ -211,18 +211,19 @@ async fn adopt(session: &Session, address: &Address, id: Option<&str>, lease: &L
     };
     let desired = &graph.resources[position as usize];
     let provider = session
+        .engine
         .providers
         .get(&desired.provider)
         .ok_or_else(|| CliError::from(crate::plan::observe::no_provider(&desired.provider)))?;
     let request = ReadRequest {
         address: address.clone(),
         kind: desired.kind.clone(),
-        place: desired.place.resolve(&|_| None, &session.vault)?,
+        place: desired.place.resolve(&|_| None, &session.engine.vault)?,
         id: id.map(str::to_owned),
         recorded: None,
-        desired: Some(standfast_contract::value::resolve_map(&desired.inputs, &|_| None, &session.vault)?),
+        desired: Some(standfast_contract::value::resolve_map(&desired.inputs, &|_| None, &session.engine.vault)?),
     };
-    let looks = provider.read(&session.context(), &[request]).await;
+    let looks = provider.read(&session.engine.context(), &[request]).await;
     let Some(observed) = looks.into_iter().next().transpose()?.flatten() else {
         return Err(CliError::new(format!("{address} does not exist yet")).hint("`standfast apply` makes it"));
     };
@@ -241,7 +242,7 @@ async fn adopt(session: &Session, address: &Address, id: Option<&str>, lease: &L
             desired.lifecycle.clone(),
         ),
     };
-    session.store.record(lease, &[Change::Put(recorded.encode())]).await?;
+    session.engine.store.record(lease, &[Change::Put(recorded.encode())]).await?;
     Ok(())
 }
 

@@ -16,10 +16,10 @@ use crate::apply::META_PROBES;
 
 pub async fn run(args: &StateOnlyArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let session = Session::open(&args.blueprint, &args.store, global, registry).await?;
-    let kept = session.store.get_meta(META_PROBES).await?;
+    let kept = session.engine.store.get_meta(META_PROBES).await?;
     let probes: Vec<Probe> = kept.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let rows = ask(&session, probes).await;
-    session.providers.close().await;
+    session.engine.providers.close().await;
     let rows = rows?;
     if super::is_json(global.format) {
         terminal::out(render::status::json(&rows));
@@ -36,13 +36,13 @@ pub async fn run(args: &StateOnlyArgs, global: &Global, registry: &Registry) -> 
 async fn ask(session: &Session, probes: Vec<Probe>) -> Result<Vec<(Probe, Health)>, CliError> {
     let mut batches: BTreeMap<String, Vec<Probe>> = BTreeMap::new();
     for mut probe in probes {
-        probe.place = probe.place.resolve(&|_| None, &session.vault)?;
+        probe.place = probe.place.resolve(&|_| None, &session.engine.vault)?;
         batches.entry(probe.provider.clone()).or_default().push(probe);
     }
-    let context = session.context();
+    let context = session.engine.context();
     let answers = join_all(batches.into_iter().map(|(name, probes)| {
         let context = &context;
-        let provider = session.providers.get(&name).cloned();
+        let provider = session.engine.providers.get(&name).cloned();
         async move {
             let healths = match provider {
                 Some(provider) => provider.probe(context, &probes).await,

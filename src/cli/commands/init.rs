@@ -1,0 +1,42 @@
+//! `init`: a commented blueprint to start from.
+
+use std::{io::Write, path::Path};
+
+use super::super::{
+    CliError,
+    args::{InitArgs, Starter},
+    exit, terminal,
+};
+const SIM: &str = include_str!("init/sim.yaml");
+const SSH: &str = include_str!("init/ssh.yaml");
+
+pub fn run(args: &InitArgs) -> Result<u8, CliError> {
+    let name = args.name.clone().unwrap_or_else(|| folder_name(&args.path));
+    let template = match args.provider {
+        Starter::Sim => SIM,
+        Starter::Ssh => SSH,
+    };
+    let text = template.replace("NAME", &name);
+    // Never over something that is there.
+    let mut file = std::fs::File::create_new(&args.path).map_err(|error| {
+        let refused = CliError::new(format!("could not write {}: {error}", args.path.display()));
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            refused.hint("name another file: `standfast init OTHER.yaml`")
+        } else {
+            refused
+        }
+    })?;
+    file.write_all(text.as_bytes())
+        .map_err(|error| CliError::new(format!("could not write {}: {error}", args.path.display())))?;
+    terminal::out(format_args!("{} is written. Look at it, then: standfast plan {0}", args.path.display()));
+    Ok(exit::OK)
+}
+
+/// A stack's name from the folder's, as far as a name allows.
+fn folder_name(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_default();
+    let folder = absolute.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().to_lowercase();
+    let name: String =
+        folder.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect::<String>().trim_matches('-').to_owned();
+    if standfast_contract::address::is_name(&name) { name } else { "shop".to_owned() }
+}

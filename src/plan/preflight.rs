@@ -1,0 +1,40 @@
+//! What preflight is asked: the creates and updates ahead, resolved as far as they are known.
+
+use std::collections::{BTreeMap, HashMap};
+
+use standfast_contract::{Address, Call, Map, OutputRef, Target, Vault, secret::SecretError, value::resolve_map};
+
+use super::{Action, Plan, recorded::Recorded};
+
+/// The calls ahead, by provider.
+pub fn calls(
+    plan: &Plan,
+    recorded: &[Recorded],
+    vault: &Vault,
+) -> Result<BTreeMap<String, Vec<Call>>, SecretError> {
+    let outputs: HashMap<&Address, &Map> =
+        recorded.iter().map(|record| (&record.address, &record.payload.outputs)).collect();
+    let known = |reference: &OutputRef| match &reference.of {
+        Target::Resource(address) => outputs.get(address).and_then(|map| map.get(&reference.output)).cloned(),
+        Target::Component(_) => None,
+    };
+    let mut calls: BTreeMap<String, Vec<Call>> = BTreeMap::new();
+    for step in &plan.steps {
+        if !matches!(step.action, Action::Create | Action::Update | Action::Replace) {
+            continue;
+        }
+        let prior = step.prior.clone();
+        calls.entry(step.provider.clone()).or_default().push(Call {
+            address: step.address.clone(),
+            kind: step.kind.clone(),
+            place: step.place.resolve(&known, vault)?,
+            token: String::new(),
+            id: prior.as_ref().map(|prior| prior.id.clone()),
+            inputs: resolve_map(&step.inputs, &known, vault)?,
+            prior: prior.as_ref().map(|prior| prior.inputs.clone()).unwrap_or_default(),
+            prior_outputs: prior.map(|prior| prior.outputs).unwrap_or_default(),
+            changed: step.changes.iter().map(|change| change.attribute.clone()).collect(),
+        });
+    }
+    Ok(calls)
+}

@@ -1,0 +1,22 @@
+//! The only file that names provider crates.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use standfast::{
+    cli::{CliError, ProviderSettings},
+    plan::observe::Providers,
+};
+use standfast_contract::Provider;
+use standfast_sim::{Sim, World};
+
+/// Every provider that this program was built with.
+pub fn providers(settings: &ProviderSettings) -> Result<Providers, CliError> {
+    let world = World::open(&settings.sim_world)
+        .map_err(|error| CliError::new(format!("could not open the simulated world: {error}")))?;
+    let mut providers: BTreeMap<&'static str, Arc<dyn Provider>> = BTreeMap::new();
+    let mut add = |provider: Arc<dyn Provider>| providers.insert(provider.name(), provider);
+    add(Arc::new(Sim::new(Arc::new(world))));
+    #[cfg(feature = "ssh")]
+    add(Arc::new(standfast_ssh::Ssh::new()));
+    Ok(Providers(providers))
+}
