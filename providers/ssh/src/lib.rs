@@ -1,1 +1,3 @@
+//! The provider of plain hosts over SSH.
 
+pub mod expand;
