@@ -211,7 +211,9 @@ fn haproxy_on(site: &Site<'_>, balancer: &LoadBalancer, config: &str, behind: &[
 
     let reload = units::haproxy_reload();
     let unit = inputs([("name", units::HAPROXY_RELOAD.into()), ("content", reload.into())]);
-    let unit = site.resource("systemd_unit", units::HAPROXY_RELOAD, unit, vec![installed.clone()]);
+    let save = file(units::SAVE_STATE, units::save_state().into(), "0755", None);
+    let save = site.resource("file", "haproxy.save-state", save, vec![installed.clone()]);
+    let unit = site.resource("systemd_unit", units::HAPROXY_RELOAD, unit, vec![save.address.clone()]);
 
     // Certificates first: the check of the new configuration opens them. Members first as well: who gets requests is
     // there already, and is taken out of the balancing before it is removed.
@@ -235,7 +237,7 @@ fn haproxy_on(site: &Site<'_>, balancer: &LoadBalancer, config: &str, behind: &[
         resources.push(folder);
     }
     resources.extend(certificates);
-    resources.extend([unit, config, service]);
+    resources.extend([save, unit, config, service]);
     resources
 }
 

@@ -15,6 +15,9 @@ use super::{
 /// sshd's, where neither the host nor its region says another.
 const SSH_PORT: u16 = 22;
 
+/// The package that a firewall needs.
+const NFTABLES: &str = "nftables";
+
 /// What must be known of files and units.
 pub fn lookups(baseline: &Baseline) -> Vec<Lookup> {
     let files = baseline.files.iter().flat_map(|file| files::lookups(&file.content, file.sensitive));
@@ -66,8 +69,12 @@ fn check(request: &ExpandRequest<'_>, baseline: &Baseline, problems: &mut Proble
 
 fn on_host(site: &Site<'_>, baseline: &Baseline, answers: &Answers, problems: &mut Problems) -> Vec<Desired> {
     let mut made = Vec::new();
-    if !baseline.packages.is_empty() {
-        let names = inputs([("names", baseline.packages.iter().map(String::as_str).collect())]);
+    let mut packages: Vec<&str> = baseline.packages.iter().map(String::as_str).collect();
+    if baseline.firewall.is_some() && !packages.contains(&NFTABLES) {
+        packages.push(NFTABLES);
+    }
+    if !packages.is_empty() {
+        let names = inputs([("names", packages.into_iter().collect())]);
         made.push(site.resource("package", "packages", names, Vec::new()));
     }
     let packages = addresses(&made);

@@ -6,6 +6,8 @@
 //! backup listens too, so that its health can be seen before the address moves to it, and needs no
 //! `ip_nonlocal_bind`.
 
+use std::time::Duration;
+
 use standfast_contract::{
     Stack,
     component::{Algorithm, AutoscalingGroup, HealthCheck, Host, Listener, LoadBalancer, Route},
@@ -22,8 +24,9 @@ pub const SOCKET: &str = "/run/haproxy/admin.sock";
 pub const STATE_FILE: &str = "/run/haproxy/server-state";
 pub const CERTIFICATES: &str = "/etc/haproxy/certs";
 
-/// About 34 KiB of buffers each, so at most 340 MiB.
-const CONNECTIONS_MAX: u32 = 10_000;
+/// Two for each connection: near 10,000 of them, 34 KiB of buffers each, at most 340 MiB. A bound rather than a
+/// `maxconn`, with which HAProxy refuses to start where the system allows fewer; `haproxy -c` would not have told.
+const FILE_DESCRIPTORS_MAX: u32 = 20_000;
 
 const CIPHERS: &str = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:\
 ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
@@ -87,7 +90,7 @@ impl Balancer<'_> {
             .line("chroot /var/lib/haproxy")
             .line("user haproxy")
             .line("group haproxy")
-            .line(format!("maxconn {CONNECTIONS_MAX}"))
+            .line(format!("fd-hard-limit {FILE_DESCRIPTORS_MAX}"))
             .line("# Drains and health outlive a reload: see haproxy.service.d/standfast.conf.")
             .line(format!("stats socket {SOCKET} mode 660 level admin expose-fd listeners"))
             .line("stats timeout 30s")
@@ -129,8 +132,7 @@ impl Balancer<'_> {
             file.line("timeout client 1h")
                 .line("timeout server 1h")
                 .line("timeout queue 10s")
-                .line("option clitcpka")
-                .line("option srvtcpka");
+                .line("option clitcpka");
         }
     }
 
@@ -229,7 +231,7 @@ impl Balancer<'_> {
 }
 
 /// A process that is replaced gets at least so long for what it still serves.
-const HARD_STOP_MIN: std::time::Duration = std::time::Duration::from_secs(30);
+const HARD_STOP_MIN: Duration = Duration::from_secs(30);
 
 /// In order: the first that fits is taken; what fits none gets 404 instead of HAProxy's 503, which would read as an outage.
 fn routes(file: &mut Writer, routes: &[Route]) {
@@ -270,7 +272,10 @@ fn path_condition(path: &str) -> String {
 /// `observe layer4` counts failed connects of live traffic and makes three in a row one failed check more: under load a
 /// member without power is out before its own checks say so. Not `layer7`: an application that answers 500 to one bad
 /// client must not be taken out. Not `mark-down`: an overload would take out one member after the other.
-/// `shutdown-sessions`: what waits for an answer from a member that is down is ended then, not after `timeout server`.
+///
+/// What waits for an answer from a host without power would wait for `timeout server`. `tcp-ut` and keepalives end its
+/// connection after the health check's own window, and a safe request is then sent again elsewhere. Not `on-marked-down
+/// shutdown-sessions`: it also ends requests that were about to be sent to another member.
 fn checks(file: &mut Writer, check: &HealthCheck) {
     if let Some(path) = &check.path {
         let host = check.host.as_deref().unwrap_or("localhost");
@@ -280,6 +285,8 @@ fn checks(file: &mut Writer, check: &HealthCheck) {
     } else {
         file.line("option tcp-check");
     }
+    // The kernel counts keepalives in whole seconds.
+    let probe = Duration::from_secs(check.interval.as_secs().max(1));
     let port = check.port.map_or_else(String::new, |port| format!(" port {port}"));
     file.line(format!("timeout check {}", time(check.timeout)))
         .line(format!(
@@ -288,5 +295,15 @@ fn checks(file: &mut Writer, check: &HealthCheck) {
             check.healthy,
             check.unhealthy
         ))
-        .line("default-server observe layer4 error-limit 3 on-error fail-check on-marked-down shutdown-sessions");
+        .line("default-server observe layer4 error-limit 3 on-error fail-check")
+        .line("option srvtcpka")
+        .line(format!("srvtcpka-idle {}", time(probe)))
+        .line(format!("srvtcpka-intvl {}", time(probe)))
+        .line(format!("srvtcpka-cnt {}", check.unhealthy.max(1)))
+        .line(format!("default-server tcp-ut {}", time(window(check))));
+}
+
+/// How long a member may be gone before its checks have said so.
+fn window(check: &HealthCheck) -> Duration {
+    check.interval * check.unhealthy.max(1) + check.timeout
 }

@@ -8,7 +8,11 @@ use crate::expand::haproxy::{SOCKET, STATE_FILE};
 /// A drop-in of Debian's `haproxy.service`.
 pub const HAPROXY_RELOAD: &str = "haproxy.service.d/standfast.conf";
 
-/// Makes a reload keep what the Runtime API said: a member in mid-update must not be undrained by a certificate.
+/// Where [`save_state`] lies on a host.
+pub const SAVE_STATE: &str = "/etc/haproxy/save-state";
+
+/// Makes a reload keep what the Runtime API said: a member in mid-update must not be undrained by a certificate, and a
+/// member that is down must not be taken for healthy until its checks say otherwise.
 ///
 /// A start forgets it: what was true before a stop of unknown length says nothing. The first command is Debian's own
 /// check; the state is written whole or not at all, and a failure to write it does not stop the reload.
@@ -19,12 +23,30 @@ pub fn haproxy_reload() -> String {
         .top(format!("ExecStartPre=-/bin/rm -f {STATE_FILE}"))
         .top("ExecReload=")
         .top("ExecReload=/usr/sbin/haproxy -Ws -f $CONFIG -c -q $EXTRAOPTS")
-        .top(format!(
-            "ExecReload=-/bin/sh -c 'echo show servers state | socat -t5 stdio unix-connect:{SOCKET} > {STATE_FILE}.new \
-             && mv {STATE_FILE}.new {STATE_FILE}'"
-        ))
+        .top(format!("ExecReload=-{SAVE_STATE} $CONFIG"))
         .top("ExecReload=/bin/kill -USR2 $MAINPID");
     unit.finish()
+}
+
+/// The script that writes the state for the next process.
+///
+/// HAProxy 2.6 takes a member's port from the state rather than from its configuration, so a member whose port has
+/// changed is left out. Column 2 is the backend, 4 the server, 19 the port (management guide, "show servers state").
+pub fn save_state() -> String {
+    format!(
+        r#"#!/bin/sh
+# Written by standfast: keeps which members are drained and which are down for the process after a reload.
+set -eu
+rm -f {STATE_FILE}
+echo 'show servers state' | socat -t5 stdio unix-connect:{SOCKET} | awk '
+    NR == FNR && $1 == "backend" {{ backend = $2 }}
+    NR == FNR && $1 == "server" {{ count = split($3, endpoint, ":"); port[backend " " $2] = endpoint[count] }}
+    NR == FNR {{ next }}
+    /^#/ || NF == 1 || port[$2 " " $4] == $19
+' "$1" - > {STATE_FILE}.new
+mv {STATE_FILE}.new {STATE_FILE}
+"#
+    )
 }
 
 /// What a release's unit depends on.

@@ -15,6 +15,7 @@ fn a_layer_seven_balancer_becomes() {
         "haproxy_reload",
         content(&expansion, "home/load_balancers.front/systemd_unit.lb1.haproxy.service.d-standfast.conf")
     );
+    insta::assert_snapshot!("haproxy_save_state", content(&expansion, "home/load_balancers.front/file.lb1.haproxy.save-state"));
 }
 
 #[test]

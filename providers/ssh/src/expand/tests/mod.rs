@@ -3,6 +3,7 @@
 mod balancers;
 mod baselines;
 mod groups;
+mod live;
 mod real;
 mod refusals;
 

@@ -1,11 +1,11 @@
 //! The files that are written, read by the programs that they are for. Nothing is started.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use super::{baselines::hardening, content, expand, fixtures};
 
 /// Runs a program, which must be there and must accept its input.
-fn accepts(program: &str, package: &str, arguments: &[&str]) {
+pub fn accepts(program: &str, package: &str, arguments: &[&str]) {
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
     let output = Command::new(program).args(arguments).env("PATH", path).output().unwrap_or_else(|error| {
         panic!("{program} cannot be run ({error}): install the Debian package {package}, which this test needs")
@@ -14,16 +14,14 @@ fn accepts(program: &str, package: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{program} {} refused: {said}", arguments.join(" "));
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> String {
+pub fn write(folder: &Path, name: &str, text: &str) -> String {
     let path = folder.join(name);
     fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
-#[test]
-fn haproxy_takes_its_configuration() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
+/// A certificate with its key, as one PEM text.
+pub fn certificate(folder: &Path) -> String {
     let (key, certificate) = (folder.join("key"), folder.join("certificate"));
     let (key, certificate) = (key.to_str().unwrap(), certificate.to_str().unwrap());
     accepts(
@@ -34,7 +32,14 @@ fn haproxy_takes_its_configuration() {
             "-subj", "/CN=shop.example.net", "-keyout", key, "-out", certificate,
         ],
     );
-    let pem = fs::read_to_string(certificate).unwrap() + &fs::read_to_string(key).unwrap();
+    fs::read_to_string(certificate).unwrap() + &fs::read_to_string(key).unwrap()
+}
+
+#[test]
+fn haproxy_takes_its_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let pem = certificate(folder);
     write(folder, "front-443.pem", &pem);
     let mut layer_four = fixtures::shop();
     *layer_four.front() = fixtures::plain();
@@ -78,7 +83,10 @@ fn systemd_takes_a_release_s_unit_and_haproxy_s_drop_in() {
     let unit = write(folder.path(), "shop-api.service", &unit);
     let drop_in = folder.path().join("haproxy.service.d");
     fs::create_dir(&drop_in).unwrap();
-    write(&drop_in, "standfast.conf", &crate::expand::units::haproxy_reload());
+    let save = write(folder.path(), "save-state", &crate::expand::units::save_state());
+    fs::set_permissions(&save, fs::Permissions::from_mode(0o755)).unwrap();
+    let reload = crate::expand::units::haproxy_reload().replace(crate::expand::units::SAVE_STATE, &save);
+    write(&drop_in, "standfast.conf", &reload);
     let debian = fs::read_to_string("/lib/systemd/system/haproxy.service")
         .expect("install the Debian package haproxy, which this test needs");
     let haproxy = write(folder.path(), "haproxy.service", &debian);
