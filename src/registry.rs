@@ -17,6 +17,6 @@ pub fn providers(settings: &ProviderSettings) -> Result<Providers, CliError> {
     let mut add = |provider: Arc<dyn Provider>| providers.insert(provider.name(), provider);
     add(Arc::new(Sim::new(Arc::new(world))));
     #[cfg(feature = "ssh")]
-    add(Arc::new(standfast_ssh::Ssh::new()));
+    add(Arc::new(standfast_ssh::SshProvider::new()));
     Ok(Providers(providers))
 }
