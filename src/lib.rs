@@ -8,8 +8,8 @@
 //! which.
 
 pub mod apply;
-// pub mod blueprint;
-// pub mod cli;
+pub mod blueprint;
+pub mod cli;
 pub mod graph;
 pub mod lab;
 pub mod plan;

@@ -1,0 +1,120 @@
+//! What one component alone cannot know: two of them wanting the same port or address.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use standfast_contract::{Component, ComponentId, Section};
+
+use super::super::{
+    diagnostic::{Diagnostic, Sink},
+    node::{Node, Span},
+};
+
+/// A component with the tree that it was made from.
+pub struct Placed<'a> {
+    pub component: &'a Component,
+    pub node: &'a Node,
+    pub key: Span,
+}
+
+pub fn conflicts(placed: &[Placed<'_>], sink: &Sink) {
+    virtual_ips(placed, sink);
+    ports(placed, sink);
+    regions_of_routes(placed, sink);
+}
+
+fn virtual_ips(placed: &[Placed<'_>], sink: &Sink) {
+    let mut seen: HashMap<(&str, IpAddr), (&Placed<'_>, Span)> = HashMap::new();
+    for one in placed {
+        let Component::LoadBalancer(balancer) = one.component else { continue };
+        let Some(ip) = balancer.virtual_ip else { continue };
+        let span = span_of(one, &["virtual_ip"]);
+        if let Some((first, at)) = seen.insert((&balancer.common.region, ip), (one, span)) {
+            sink.push(
+                Diagnostic::error(span, format!("two load balancers have the virtual IP `{ip}`"))
+                    .label(format!("of `{}`", one.component.id()))
+                    .related(at, format!("and of `{}`", first.component.id()))
+                    .help("give each its own address"),
+            );
+        }
+    }
+}
+
+/// Every port that a component listens on, with its place.
+fn listened<'a>(one: &Placed<'a>) -> (&'a [String], Vec<(u16, Span)>) {
+    match one.component {
+        Component::LoadBalancer(balancer) => {
+            let nodes = one.node.get("listeners").and_then(Node::as_list).unwrap_or_default();
+            let ports = balancer.listeners.iter().enumerate().map(|(index, listener)| {
+                let node = nodes.get(index).and_then(|node| node.get("port"));
+                (listener.port, node.map_or(one.key, |node| node.span))
+            });
+            (&balancer.hosts, ports.collect())
+        }
+        Component::AutoscalingGroup(group) => (&group.hosts, vec![(group.port, span_of(one, &["port"]))]),
+        _ => (&[], Vec::new()),
+    }
+}
+
+fn ports(placed: &[Placed<'_>], sink: &Sink) {
+    let mut seen: HashMap<(&str, &str, u16), (ComponentId, Span)> = HashMap::new();
+    for one in placed {
+        let (hosts, ports) = listened(one);
+        for (port, span) in ports {
+            for host in hosts {
+                let place = (one.component.common().region.as_str(), host.as_str(), port);
+                match seen.get(&place) {
+                    Some((first, at)) if *first != one.component.id() => {
+                        sink.push(
+                            Diagnostic::error(span, format!("port {port} is used twice on host `{host}`"))
+                                .label(format!("by `{}`", one.component.id()))
+                                .related(*at, format!("and by `{first}`"))
+                                .help("use another port, or other hosts"),
+                        );
+                        break;
+                    }
+                    _ => {
+                        seen.insert(place, (one.component.id(), span));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A load balancer serves groups of its own region.
+fn regions_of_routes(placed: &[Placed<'_>], sink: &Sink) {
+    let regions: HashMap<ComponentId, &str> = placed
+        .iter()
+        .filter(|one| one.component.section() == Section::AutoscalingGroups)
+        .map(|one| (one.component.id(), one.component.common().region.as_str()))
+        .collect();
+    for one in placed {
+        let Component::LoadBalancer(balancer) = one.component else { continue };
+        let nodes = one.node.get("listeners").and_then(Node::as_list).unwrap_or_default();
+        for (index, listener) in balancer.listeners.iter().enumerate() {
+            let node = nodes.get(index);
+            let routes = node.and_then(|node| node.get("routes")).and_then(Node::as_list).unwrap_or_default();
+            for (at, route) in listener.routes.iter().enumerate() {
+                let Some(region) = regions.get(&route.to) else { continue };
+                if *region == balancer.common.region {
+                    continue;
+                }
+                let written = routes.get(at).or(node).and_then(|node| node.get("to"));
+                let span = written.map_or(one.key, |node| node.span);
+                let message = format!(
+                    "`{}` is in region `{region}`, and this load balancer in `{}`",
+                    route.to, balancer.common.region
+                );
+                sink.push(
+                    Diagnostic::error(span, message)
+                        .help("a load balancer serves groups of its own region; join regions with `dns`"),
+                );
+            }
+        }
+    }
+}
+
+fn span_of(one: &Placed<'_>, path: &[&str]) -> Span {
+    let found = path.iter().try_fold(one.node, |node, key| node.get(key));
+    found.map_or(one.key, |node| node.span)
+}

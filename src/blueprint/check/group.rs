@@ -1,0 +1,234 @@
+//! Autoscaling groups: capacity, workload, health check and update.
+
+use standfast_contract::{
+    OnFailure,
+    component::{
+        AutoscalingGroup, Capacity, Common, HealthCheck, ScalingMetric, ScalingRule, UpdatePolicy, Workload,
+        WorkloadSource,
+    },
+};
+
+use super::{
+    super::{
+        diagnostic::Diagnostic,
+        keys::{CONTAINER_KEYS, RELEASE_KEYS},
+        reader::Reader,
+    },
+    common::{Scope, hosts},
+    files::files,
+};
+
+pub fn group(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'_>) -> Option<AutoscalingGroup> {
+    let hosts = hosts(reader, scope, "an autoscaling group");
+    let capacity = reader.child("capacity").and_then(|it| capacity(&it, hosts.as_deref()));
+    let workload = reader.child("workload").and_then(|it| workload(&it));
+    let health_check = health_check(&reader.child_or_default("health_check")?);
+    let scaling: Vec<_> = reader.children("scaling").map(|it| scaling(&it)).collect();
+    let update = update(&reader.child_or_default("update")?, capacity);
+    Some(AutoscalingGroup {
+        common: common?,
+        hosts: hosts?,
+        capacity: capacity?,
+        workload: workload?,
+        port: reader.port("port")?,
+        health_check: health_check?,
+        scaling: scaling.into_iter().collect::<Option<_>>()?,
+        update: update?,
+        instance_type: reader.text("instance_type"),
+        image: reader.text("image"),
+    })
+}
+
+fn capacity(reader: &Reader<'_>, hosts: Option<&[String]>) -> Option<Capacity> {
+    let min = reader.int("min")?;
+    let max = reader.int("max")?;
+    let desired = if reader.has("desired") { reader.int("desired")? } else { min };
+    let capacity = Capacity { min, desired, max };
+    if min > max {
+        reader.push(
+            reader
+                .error("min", format!("`min` is {min}, and `max` only {max}"))
+                .related(reader.span("max"), "`max` is here")
+                .expected("min <= desired <= max"),
+        );
+    } else if desired < min || desired > max {
+        reader.push(
+            reader
+                .error("desired", format!("`desired` is {desired}, and must be from {min} to {max}"))
+                .expected("min <= desired <= max"),
+        );
+    }
+    match hosts {
+        Some(hosts) if !hosts.is_empty() && max as usize > hosts.len() => reader.push(
+            reader
+                .error("max", format!("`max` is {max}, and the group has only {} hosts", hosts.len()))
+                .help(format!("say `max: {}`, or name more hosts: a fixed pool cannot grow", hosts.len())),
+        ),
+        _ => {}
+    }
+    Some(capacity)
+}
+
+fn workload(reader: &Reader<'_>) -> Option<Workload> {
+    let files = files(reader);
+    let source = source(reader);
+    let environment = reader.values("environment");
+    if let (true, Some(entry)) = (reader.has("package"), reader.entry("environment")) {
+        reader.push(
+            Diagnostic::error(entry.key, "`environment` is for a release or a container")
+                .help("give a package its settings with `files`"),
+        );
+    }
+    Some(Workload { source: source?, files: files?, environment })
+}
+
+fn source(reader: &Reader<'_>) -> Option<WorkloadSource> {
+    let only = |keys: &[&str], kind: &str| {
+        for entry in keys.iter().filter_map(|key| Some((key, reader.entry(key)?))) {
+            if !reader.has(kind) {
+                reader.push(
+                    Diagnostic::error(entry.1.key, format!("`{}` belongs to a {kind}", entry.0))
+                        .help(format!("say `{kind}:`, or remove it")),
+                );
+            }
+        }
+    };
+    only(&["version", "service"], "package");
+    only(RELEASE_KEYS, "release");
+    only(CONTAINER_KEYS, "container");
+    if let Some(package) = reader.text("package") {
+        let service = reader.text("service").unwrap_or_else(|| package.clone());
+        return Some(WorkloadSource::Package { package, version: reader.text("version"), service });
+    }
+    if reader.has("release") {
+        let archive = reader.existing_path("release", "release archive");
+        if let Some(path) = &archive
+            && !path.ends_with(".tar.gz")
+            && !path.ends_with(".tgz")
+        {
+            reader.push(reader.error("release", "a release is a `.tar.gz` archive"));
+        }
+        let Some(run) = reader.text("run") else {
+            reader.push(
+                reader
+                    .error("release", "a release needs `run`")
+                    .expected("the command that starts it, for example `run: ./serve --port 8080`"),
+            );
+            return None;
+        };
+        return Some(WorkloadSource::Release { archive: archive?, run, user: reader.text("user") });
+    }
+    Some(WorkloadSource::Container { image: reader.text("container")?, command: reader.texts("command") })
+}
+
+fn health_check(reader: &Reader<'_>) -> Option<HealthCheck> {
+    let check = HealthCheck {
+        path: reader.text("path"),
+        host: reader.text("host"),
+        port: reader.port("port"),
+        interval: reader.duration("interval")?,
+        timeout: reader.duration("timeout")?,
+        healthy: reader.int("healthy")?,
+        unhealthy: reader.int("unhealthy")?,
+    };
+    if let Some(path) = check.path.as_ref().filter(|path| !path.starts_with('/') || path.contains([' ', '#']))
+    {
+        reader.push(
+            reader
+                .error("path", format!("`{path}` is no path"))
+                .expected("a path that begins with `/`, for example `/healthz`"),
+        );
+    }
+    if let (Some(host), None) = (reader.entry("host"), &check.path) {
+        reader.push(
+            Diagnostic::error(host.key, "a TCP check names no host").help("add `path:`, or remove `host`"),
+        );
+    }
+    let mut instant = false;
+    for (key, duration) in [("interval", check.interval), ("timeout", check.timeout)] {
+        if duration.is_zero() {
+            instant = true;
+            reader.push(
+                reader.error(key, format!("`{key}` cannot be zero")).expected("a duration such as `2s`"),
+            );
+        }
+    }
+    if check.timeout >= check.interval && !instant {
+        let key = if reader.has("timeout") { "timeout" } else { "interval" };
+        let text = |key: &str| reader.text(key).unwrap_or_default();
+        reader.push(
+            reader
+                .warning(
+                    key,
+                    format!(
+                        "`timeout` ({}) is not shorter than `interval` ({})",
+                        text("timeout"),
+                        text("interval")
+                    ),
+                )
+                .label("a slow check may still run when the next begins")
+                .help("make the timeout shorter"),
+        );
+    }
+    Some(check)
+}
+
+fn scaling(reader: &Reader<'_>) -> Option<ScalingRule> {
+    let metric = reader.choice(
+        "metric",
+        &[
+            ("cpu", ScalingMetric::Cpu),
+            ("memory", ScalingMetric::Memory),
+            ("requests", ScalingMetric::Requests),
+        ],
+    )?;
+    let target = match metric {
+        ScalingMetric::Requests => reader.number("target"),
+        ScalingMetric::Cpu | ScalingMetric::Memory => reader.share("target"),
+    };
+    let expected = match metric {
+        ScalingMetric::Requests => "requests per second and member, for example `200`",
+        ScalingMetric::Cpu | ScalingMetric::Memory => "a share, for example `60%`",
+    };
+    match target {
+        Some(target) if target > 0.0 => Some(ScalingRule { metric, target }),
+        _ => {
+            // A target of another type is reported by its type; here it is one of the two that may be.
+            if let Some(text) = reader.text("target") {
+                reader.push(
+                    reader
+                        .error("target", format!("`{text}` is no target for this metric"))
+                        .expected(expected),
+                );
+            }
+            None
+        }
+    }
+}
+
+fn update(reader: &Reader<'_>, capacity: Option<Capacity>) -> Option<UpdatePolicy> {
+    reader.choice("strategy", &[("rolling", ())])?;
+    let members = capacity.map_or(1, |capacity| capacity.desired);
+    let max_unavailable = match reader.share("max_unavailable") {
+        Some(share) => ((f64::from(members) * share / 100.0).floor() as u32).max(1),
+        None => reader.int("max_unavailable")?,
+    };
+    if capacity.is_some() && members > 1 && max_unavailable >= members {
+        reader.push(
+            reader
+                .warning("max_unavailable", format!("an update may take all {members} members down at once"))
+                .help(format!("say `max_unavailable: {}` or fewer", members - 1)),
+        );
+    }
+    let health_timeout = reader.duration("health_timeout")?;
+    if health_timeout.is_zero() {
+        reader.push(reader.error("health_timeout", "`health_timeout` cannot be zero"));
+    }
+    Some(UpdatePolicy {
+        max_unavailable,
+        canary: reader.int("canary")?,
+        on_failure: reader
+            .choice("on_failure", &[("rollback", OnFailure::Rollback), ("stop", OnFailure::Stop)])?,
+        health_timeout,
+    })
+}

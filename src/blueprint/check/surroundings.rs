@@ -1,0 +1,104 @@
+//! DNS, monitoring and disaster recovery.
+
+use standfast_contract::{
+    ComponentId, Section,
+    component::{Common, DisasterRecovery, Dns, DnsRecord, DnsRouting, Monitoring, Notify, RecoveryStrategy},
+};
+
+use super::{
+    super::reader::Reader,
+    common::{Scope, hosts, region_named},
+};
+
+pub fn dns(reader: &Reader<'_>, common: Option<Common>) -> Option<Dns> {
+    let records: Vec<_> = reader.children("records").map(|it| record(&it)).collect();
+    Some(Dns {
+        common: common?,
+        zone: reader.text("zone")?,
+        records: records.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+fn record(reader: &Reader<'_>) -> Option<DnsRecord> {
+    let written = reader.text("to")?;
+    let prefix = format!("{}.", Section::LoadBalancers);
+    let name = written.strip_prefix(&prefix).unwrap_or(&written);
+    let names = reader.context.names;
+    if !names.has_component(Section::LoadBalancers, name) {
+        let known = names.components(Section::LoadBalancers);
+        reader.context.dangling(reader.span("to"), "load balancer", name, known, "load balancers");
+        return None;
+    }
+    Some(DnsRecord {
+        name: reader.text("name")?,
+        to: ComponentId::new(Section::LoadBalancers, name),
+        routing: reader.choice(
+            "routing",
+            &[
+                ("simple", DnsRouting::Simple),
+                ("failover", DnsRouting::Failover),
+                ("latency", DnsRouting::Latency),
+            ],
+        )?,
+        ttl: reader.duration("ttl")?,
+    })
+}
+
+pub fn monitoring(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'_>) -> Option<Monitoring> {
+    let hosts = hosts(reader, scope, "the monitoring");
+    let notify: Vec<_> =
+        reader.named("notify").map(|(name, it)| Some((name.to_owned(), receiver(&it)?))).collect();
+    Some(Monitoring {
+        common: common?,
+        hosts: hosts?,
+        notify: notify.into_iter().collect::<Option<_>>()?,
+        retention: reader.duration("retention"),
+    })
+}
+
+fn receiver(reader: &Reader<'_>) -> Option<Notify> {
+    if let Some(url) = reader.value("webhook") {
+        if let Some(text) = url.as_str()
+            && !text.starts_with("https://")
+            && !text.starts_with("http://")
+        {
+            reader.push(reader.error("webhook", format!("`{text}` is no URL")).expected("`https://...`"));
+            return None;
+        }
+        return Some(Notify::Webhook(url));
+    }
+    let address = reader.text("email")?;
+    if !address.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty()) {
+        reader
+            .push(reader.error("email", format!("`{address}` is no e-mail address")).expected("`NAME@HOST`"));
+        return None;
+    }
+    Some(Notify::Email(address))
+}
+
+pub fn recovery(reader: &Reader<'_>, common: Option<Common>) -> Option<DisasterRecovery> {
+    let into = reader.text("into").and_then(|written| region_named(reader, "into", written));
+    let common = common?;
+    let into = into?;
+    if common.region == into {
+        reader.push(
+            reader
+                .error("into", format!("region `{into}` cannot take over from itself"))
+                .related(reader.span("from"), "the protected region is here"),
+        );
+    }
+    Some(DisasterRecovery {
+        from: common.region.clone(),
+        common,
+        into,
+        strategy: reader.choice(
+            "strategy",
+            &[
+                ("backup_restore", RecoveryStrategy::BackupRestore),
+                ("pilot_light", RecoveryStrategy::PilotLight),
+                ("warm_standby", RecoveryStrategy::WarmStandby),
+                ("active_active", RecoveryStrategy::ActiveActive),
+            ],
+        )?,
+    })
+}

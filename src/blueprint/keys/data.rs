@@ -1,0 +1,209 @@
+//! Keys of what keeps data, and of what surrounds the serving parts.
+
+use super::{Key, Naming, Object, Shape};
+
+pub static NETWORK: Object = Object::new(
+    "network",
+    "a network",
+    "A network of its own in a cloud, or the firewall between hosts.",
+    &[
+        Key::new("cidr", Shape::Cidr, "Its addresses; the region's by default.").example("10.20.0.0/16"),
+        Key::new(
+            "nat",
+            Shape::Choice(&[
+                ("per_zone", "a gateway in every zone"),
+                ("single", "one for all: cheaper, and lost with its zone"),
+                ("none", "no way out"),
+            ]),
+            "How private machines reach the world.",
+        )
+        .default("per_zone"),
+        Key::new("existing", Shape::Text, "A network that is there already, by id."),
+    ],
+)
+.component();
+
+pub static DATABASE: Object = Object::new(
+    "database",
+    "a database",
+    "A replicated database.",
+    &[
+        Key::new(
+            "engine",
+            Shape::Choice(&[
+                ("postgres", "PostgreSQL"),
+                ("mysql", "MySQL"),
+                ("mariadb", "MariaDB"),
+                ("aurora_postgres", "Amazon Aurora, PostgreSQL"),
+                ("aurora_mysql", "Amazon Aurora, MySQL"),
+            ]),
+            "Which database.",
+        )
+        .required(),
+        Key::new("version", Shape::Text, "Of the engine.").example("15"),
+        Key::new(
+            "topology",
+            Shape::Choice(&[
+                ("single", "one server, no replica"),
+                ("primary_replica", "one takes writes, the others follow"),
+                ("multi_primary", "every one takes writes"),
+            ]),
+            "How its servers relate.",
+        )
+        .default("primary_replica"),
+        Key::new("hosts", Shape::List(&Shape::Reference("a host")), "The hosts it runs on. Needed where the region has hosts."),
+        Key::new(
+            "replication",
+            Shape::Choice(&[
+                ("asynchronous", "a commit does not wait for replicas"),
+                ("synchronous", "a commit waits for a replica"),
+            ]),
+            "Whether a commit waits.",
+        )
+        .default("asynchronous"),
+        Key::new(
+            "failover",
+            Shape::Choice(&[("automatic", "a replica takes over by itself"), ("manual", "only when told")]),
+            "What happens when the primary is lost.",
+        )
+        .default("automatic"),
+        Key::new("read_write_split", Shape::Bool, "Gives a writer and a reader endpoint.").default("false"),
+        Key::new("username", Shape::Text, "The first user."),
+        Key::new("password", Shape::Value, "Its password.").example("${secrets.db_password}"),
+        Key::new("instance_type", Shape::Text, "AWS: the size of a machine.").example("db.t3.medium"),
+        Key::new("storage", Shape::Size, "How much it may hold.").example("20GiB"),
+        Key::new("replicas", Shape::Int(0, 15), "Servers beside the primary; by default the hosts beside the first, else 1, and 0 where `topology` is `single`."),
+        Key::new("backup", Shape::Object(&BACKUP), "Copies to come back from."),
+        Key::new("parameters", Shape::Map(Naming::Free, &Shape::Any), "Settings of the engine."),
+    ],
+)
+.component();
+
+pub static BACKUP: Object = Object::new(
+    "backup",
+    "a backup",
+    "When copies are made and how long they are kept.",
+    &[
+        Key::new("every", Shape::Duration, "Time between two.").default("1d"),
+        Key::new("keep", Shape::Duration, "How long each is kept.").default("14d"),
+        Key::new("point_in_time", Shape::Bool, "Any moment between can be restored too.").default("false"),
+        Key::new("to", Shape::Text, "A local folder, or a URL such as `s3://BUCKET/PATH`."),
+        Key::new(
+            "verify",
+            Shape::Either(&[
+                Shape::Choice(&[("daily", "each day"), ("weekly", "each week"), ("monthly", "each 30 days")]),
+                Shape::Duration,
+            ]),
+            "How often a restore is proven.",
+        ),
+    ],
+);
+
+pub static SESSION_STORE: Object = Object::new(
+    "session_store",
+    "a session store",
+    "A replicated store in memory, for sessions and caches.",
+    &[
+        Key::new("engine", Shape::Choice(&[("redis", "Redis"), ("valkey", "Valkey")]), "Which store.")
+            .default("redis"),
+        Key::new(
+            "hosts",
+            Shape::List(&Shape::Reference("a host")),
+            "The hosts it runs on. Needed where the region has hosts.",
+        ),
+        Key::new("version", Shape::Text, "Of the engine."),
+        Key::new(
+            "replicas",
+            Shape::Int(0, 15),
+            "Servers beside the primary; by default the hosts beside the first, else 1.",
+        ),
+        Key::new("password", Shape::Value, "Its password."),
+        Key::new("instance_type", Shape::Text, "AWS: the size of a machine."),
+    ],
+)
+.component();
+
+pub static DNS: Object = Object::new(
+    "dns",
+    "a DNS zone",
+    "Names for load balancers.",
+    &[
+        Key::new("zone", Shape::Text, "The zone.").required().example("example.net"),
+        Key::new("records", Shape::List(&Shape::Object(&DNS_RECORD)), "Names in it.").required(),
+    ],
+)
+.component();
+
+pub static DNS_RECORD: Object = Object::new(
+    "dns_record",
+    "a DNS record",
+    "A name that leads to a load balancer.",
+    &[
+        Key::new("name", Shape::Text, "Within the zone; `@` is the zone itself.").required().example("www"),
+        Key::new("to", Shape::Reference("a load balancer"), "Where it leads.").required(),
+        Key::new(
+            "routing",
+            Shape::Choice(&[
+                ("simple", "always there"),
+                ("failover", "to the first that is healthy"),
+                ("latency", "to the nearest"),
+            ]),
+            "Which of several records of one name answers.",
+        )
+        .default("simple"),
+        Key::new("ttl", Shape::Duration, "How long an answer may be kept.").default("60s"),
+    ],
+);
+
+pub static MONITORING: Object = Object::new(
+    "monitoring",
+    "the monitoring",
+    "Metrics and alerts. The one component of its section is called `monitoring.main`.",
+    &[
+        Key::new(
+            "hosts",
+            Shape::List(&Shape::Reference("a host")),
+            "The hosts it runs on. Needed where the region has hosts.",
+        ),
+        Key::new(
+            "notify",
+            Shape::Map(Naming::Plain("receivers"), &Shape::Object(&NOTIFY)),
+            "Where alerts go, by name.",
+        ),
+        Key::new("retention", Shape::Duration, "How long metrics are kept.").example("30d"),
+    ],
+)
+.component();
+
+pub static NOTIFY: Object = Object::new(
+    "notify",
+    "a receiver of alerts",
+    "Where alerts go.",
+    &[
+        Key::new("webhook", Shape::Value, "A URL that gets each alert as a POST."),
+        Key::new("email", Shape::Text, "An e-mail address."),
+    ],
+)
+.one_of(&["webhook", "email"]);
+
+pub static RECOVERY: Object = Object::new(
+    "disaster_recovery",
+    "the disaster recovery",
+    "Which region takes over when one is lost. The one component of its section is called `disaster_recovery.main`.",
+    &[
+        Key::new("from", Shape::Reference("a region"), "The region that is protected.").required(),
+        Key::new("into", Shape::Reference("a region"), "The region that takes over.").required(),
+        Key::new(
+            "strategy",
+            Shape::Choice(&[
+                ("backup_restore", "made from backups when it is needed"),
+                ("pilot_light", "data is there, machines are not"),
+                ("warm_standby", "everything is there, small"),
+                ("active_active", "both serve"),
+            ]),
+            "How much of it is there beforehand.",
+        )
+        .required(),
+    ],
+)
+.component();

@@ -1,0 +1,98 @@
+//! A blueprint: YAML text to a checked [`Blueprint`], or to every problem that it has.
+//!
+//! In the order of the work: [`read`] makes a tree with places ([`node`]), [`overlay`] lays the environment and the
+//! defaults over and under it, [`variables`] and [`interpolate`] put values in, [`shape`] walks it along the table of
+//! [`keys`], and [`check`] makes the typed components through [`reader`]. [`schema`] and [`reference`] tell the same
+//! table to editors and people.
+//!
+//! Deliberately absent: providers, the state, cycles among references (the graph finds them), and the content of files
+//! that a blueprint names.
+
+mod check;
+pub mod diagnostic;
+mod interpolate;
+mod keys;
+mod names;
+pub mod node;
+pub mod origin;
+mod overlay;
+mod pipeline;
+mod read;
+mod reader;
+mod scalar;
+mod shape;
+mod variables;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use standfast_contract::{Component, ComponentId, Problem, Region, SecretSource, Value};
+
+pub use check::{Moved, Objective, Objectives};
+pub use diagnostic::{Diagnostic, Problems, Related, Severity};
+use origin::Origin;
+
+/// The environment when none is asked for.
+pub const DEFAULT_ENVIRONMENT: &str = "default";
+
+/// A blueprint without mistakes. Only the checker makes one.
+#[derive(Clone, Debug)]
+pub struct Blueprint {
+    pub name: String,
+    pub environment: String,
+    pub objectives: Objectives,
+    pub regions: Vec<Region>,
+    /// In the order of the sections, and within one in that of the file.
+    pub components: Vec<Component>,
+    pub moved: Vec<Moved>,
+    /// Selectors of what to forget.
+    pub removed: Vec<String>,
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// What each variable is. No secrets: a variable cannot hold one.
+    pub variables: BTreeMap<String, Value>,
+    pub warnings: Vec<Diagnostic>,
+    pub path: PathBuf,
+    pub text: Arc<str>,
+    origin: Origin,
+}
+
+/// What is chosen and given beside the file.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `--env`.
+    pub environment: Option<String>,
+    /// `--var`, in order.
+    pub variables: Vec<(String, String)>,
+    /// `--var-file`, in order; the last one wins.
+    pub variable_files: Vec<PathBuf>,
+}
+
+/// Reads and checks a file.
+pub fn load(path: &Path, options: &Options) -> Result<Blueprint, Problems> {
+    check(&read::read_file(path)?, path, options)
+}
+
+/// Checks a text. `path` is what paths in it are relative to, and what messages call it.
+pub fn check(text: &str, path: &Path, options: &Options) -> Result<Blueprint, Problems> {
+    pipeline::check(text, path, options, &|name| std::env::var(name).ok())
+}
+
+impl Blueprint {
+    pub fn region(&self, name: &str) -> Option<&Region> {
+        self.regions.iter().find(|region| region.name == name)
+    }
+
+    pub fn component(&self, id: &ComponentId) -> Option<&Component> {
+        self.components.iter().find(|component| component.id() == *id)
+    }
+
+    /// Problems that a provider found, at their places in the file.
+    pub fn problems(&self, found: &[Problem]) -> Problems {
+        let sink = diagnostic::Sink::default();
+        found.iter().for_each(|problem| sink.push(self.origin.diagnostic(problem)));
+        sink.into_problems(&self.path, &self.text)
+    }
+}

@@ -1,0 +1,299 @@
+//! The walk of a tree along the table of keys: unknown keys, missing keys, wrong types, references where none may be.
+//!
+//! After a walk without errors everything in the tree can be read by its type; [`super::reader`] relies on that.
+
+use standfast_contract::Section;
+
+use super::{
+    diagnostic::{Diagnostic, Sink},
+    keys::{Naming, Object, Shape},
+    names::{Names, PLAIN_NAME_RULE, is_plain_name, nearest, suggest},
+    node::{Entries, Kind, Node, Part, Scalar, Span},
+    scalar,
+};
+
+pub struct Walk<'a> {
+    pub names: &'a Names,
+    pub sink: &'a Sink,
+}
+
+/// Where the walk is.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    /// The key, as messages name it.
+    name: &'a str,
+    /// Where something that is missing is shown: the key, or the list's item.
+    owner: Span,
+    /// Below [`Shape::Partial`].
+    partial: bool,
+}
+
+impl Walk<'_> {
+    /// Walks the whole blueprint.
+    pub fn walk(&self, object: &'static Object, root: &Node) {
+        let owner =
+            root.as_map().and_then(|entries| entries.values().next()).map_or(root.span, |entry| entry.key);
+        self.object(object, root, At { name: "", owner, partial: false });
+    }
+
+    fn shape(&self, shape: &'static Shape, node: &Node, at: At<'_>) {
+        match (&node.kind, shape) {
+            (Kind::Failed, _) => {}
+            (_, Shape::Partial(inner)) => self.shape(inner, node, At { partial: true, ..at }),
+            (Kind::Null, Shape::Value | Shape::Any | Shape::Map(..) | Shape::List(_)) => {}
+            (Kind::Null, _) if at.partial => {}
+            (Kind::Null, Shape::Object(object)) if is_empty_allowed(object) => {}
+            (Kind::Null, _) => self.sink.push(
+                Diagnostic::error(at.owner, format!("`{}` has no value", at.name))
+                    .expected(shape.expected())
+                    .help("give it one, or remove the key"),
+            ),
+            (Kind::Template(parts), _) => self.template(shape, parts, node, at),
+            (_, Shape::Either(shapes)) => self.either(shapes, shape, node, at),
+            (_, Shape::List(item)) => self.list(item, shape, node, at),
+            (_, Shape::Map(naming, value)) => self.map(*naming, value, shape, node, at),
+            (_, Shape::Object(object)) => self.object(object, node, at),
+            (_, Shape::Any) => self.any(node),
+            (Kind::Scalar(scalar), _) if reads_as(shape, scalar) => {}
+            _ => self.wrong(shape, node, at),
+        }
+    }
+
+    fn wrong(&self, shape: &Shape, node: &Node, at: At<'_>) {
+        let what = if at.name.is_empty() { "this".to_owned() } else { format!("`{}`", at.name) };
+        self.sink.push(
+            Diagnostic::error(node.span, format!("{what} cannot be {}", node.describe()))
+                .expected(shape.expected())
+                .help_maybe(help(shape, node)),
+        );
+    }
+
+    fn list(&self, item: &'static Shape, shape: &Shape, node: &Node, at: At<'_>) {
+        let Some(items) = node.as_list() else { return self.wrong(shape, node, at) };
+        for node in items {
+            self.shape(item, node, At { owner: node.span, ..at });
+        }
+    }
+
+    fn map(&self, naming: Naming, value: &'static Shape, shape: &Shape, node: &Node, at: At<'_>) {
+        let Some(entries) = node.as_map() else { return self.wrong(shape, node, at) };
+        for (name, entry) in entries {
+            let (good, noun, rule) = match naming {
+                Naming::Plain(noun) => (is_plain_name(name), noun, PLAIN_NAME_RULE),
+                Naming::Dotted(noun) => (
+                    standfast_contract::address::is_name(name),
+                    noun,
+                    "a letter or digit, then letters, digits, `-`, `_`, `.` and `@`, 128 at most",
+                ),
+                Naming::Free => (!name.is_empty(), "entries", "any text"),
+            };
+            if !good {
+                self.sink.push(
+                    Diagnostic::error(entry.key, format!("bad name `{}`", super::node::shorten(name)))
+                        .label(format!("among the names of {noun}"))
+                        .expected(rule),
+                );
+            }
+            self.shape(value, &entry.value, At { name, owner: entry.key, ..at });
+        }
+    }
+
+    fn object(&self, object: &'static Object, node: &Node, at: At<'_>) {
+        let Some(entries) = node.as_map() else { return self.wrong(&Shape::Object(object), node, at) };
+        for (name, entry) in entries {
+            match object.key(name) {
+                Some(key) => {
+                    self.shape(&key.shape, &entry.value, At { name, owner: entry.key, partial: at.partial });
+                }
+                None => self.unknown_key(object, name, entry.key),
+            }
+        }
+        if !at.partial {
+            for key in object.keys().filter(|key| key.required && !entries.contains_key(key.name)) {
+                self.sink.push(
+                    Diagnostic::error(at.owner, format!("missing key `{}`", key.name))
+                        .label(format!("{} needs it", object.noun))
+                        .expected(key.shape.expected())
+                        .help_maybe(
+                            key.example.map(|example| format!("for example `{}: {example}`", key.name)),
+                        ),
+                );
+            }
+        }
+        self.one_of(object, entries, at);
+    }
+
+    fn one_of(&self, object: &Object, entries: &Entries, at: At<'_>) {
+        if object.one_of.is_empty() {
+            return;
+        }
+        let mut there = object.one_of.iter().filter_map(|name| {
+            let entry = entries.get(*name)?;
+            (!entry.value.is_null()).then_some((*name, entry))
+        });
+        let words = || object.one_of.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        match (there.next(), there.next()) {
+            (None, _) if !at.partial => self.sink.push(
+                Diagnostic::error(at.owner, format!("{} needs one of {}", object.noun, words()))
+                    .label("has none of them"),
+            ),
+            (Some((first, one)), Some((second, other))) => self.sink.push(
+                Diagnostic::error(other.key, format!("`{first}` and `{second}` exclude each other"))
+                    .label(format!("{} has one of {}", object.noun, words()))
+                    .related(one.key, "the other is here"),
+            ),
+            _ => {}
+        }
+    }
+
+    fn unknown_key(&self, object: &'static Object, name: &str, key: Span) {
+        if self.sink.is_full() {
+            return self.sink.push(Diagnostic::error(key, "unknown key"));
+        }
+        let known = || object.keys().map(|key| key.name);
+        let help = match nearest(name, known()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("its keys are: {}", known().collect::<Vec<_>>().join(", ")),
+        };
+        self.sink.push(
+            Diagnostic::error(key, format!("unknown key `{}`", super::node::shorten(name)))
+                .label(format!("not a key of {}", object.noun))
+                .help(help),
+        );
+    }
+
+    fn either(&self, shapes: &'static [Shape], shape: &Shape, node: &Node, at: At<'_>) {
+        let fits = |shape: &&Shape| match &node.kind {
+            Kind::Scalar(scalar) => reads_as(shape, scalar),
+            Kind::List(_) => matches!(shape, Shape::List(_)),
+            Kind::Map(_) => matches!(shape, Shape::Map(..) | Shape::Object(_)),
+            _ => false,
+        };
+        match shapes.iter().find(fits) {
+            Some(shape) => self.shape(shape, node, at),
+            None => self.wrong(shape, node, at),
+        }
+    }
+
+    fn any(&self, node: &Node) {
+        match &node.kind {
+            Kind::Template(parts) => self.references(parts, node.span),
+            Kind::List(items) => items.iter().for_each(|item| self.any(item)),
+            Kind::Map(entries) => entries.values().for_each(|entry| self.any(&entry.value)),
+            _ => {}
+        }
+    }
+
+    /// A text with references, at a key that may or may not hold them.
+    fn template(&self, shape: &Shape, parts: &[Part], node: &Node, at: At<'_>) {
+        let name = at.name;
+        match (shape, parts) {
+            (Shape::Value | Shape::Any, _) | (Shape::Secret, [Part::Secret(_)]) => {
+                self.references(parts, node.span);
+            }
+            (Shape::Secret, _) => self.wrong(shape, node, at),
+            _ if parts.iter().any(|part| matches!(part, Part::Secret(_))) => self.sink.push(
+                Diagnostic::error(node.span, format!("`{name}` cannot hold a secret"))
+                    .label("this is shown in plans and kept in the state")
+                    .expected(shape.expected()),
+            ),
+            _ => self.sink.push(
+                Diagnostic::error(node.span, format!("`{name}` cannot hold a reference"))
+                    .label("what it refers to is known only after apply")
+                    .expected(shape.expected())
+                    .help(
+                        "it must be known before anything is made: use `${variables.NAME}`, or write it out",
+                    ),
+            ),
+        }
+    }
+
+    fn references(&self, parts: &[Part], span: Span) {
+        for part in parts {
+            match part {
+                Part::Text(_) => {}
+                Part::Secret(name) if self.names.secrets.contains_key(name) => {}
+                Part::Secret(name) => self.sink.push(
+                    Diagnostic::error(span, format!("no secret `{name}`")).help_maybe(suggest(
+                        name,
+                        self.names.secrets.keys().map(String::as_str),
+                        "secrets",
+                    )),
+                ),
+                Part::Output { section, name, .. } => {
+                    let Ok(section) = section.parse::<Section>() else { continue };
+                    if !self.names.has_component(section, name) {
+                        let known = self.names.components(section);
+                        self.sink.push(
+                            Diagnostic::error(span, format!("no component `{section}.{name}`"))
+                                .help_maybe(suggest(name, known, section.as_str())),
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn is_empty_allowed(object: &Object) -> bool {
+    object.one_of.is_empty() && object.keys().all(|key| !key.required)
+}
+
+/// Whether a scalar can be read as a shape.
+pub fn reads_as(shape: &Shape, text: &Scalar) -> bool {
+    match shape {
+        Shape::Text | Shape::Reference(_) | Shape::Path => !text.text.trim().is_empty(),
+        Shape::Value | Shape::Any => true,
+        Shape::Bool => scalar::boolean(text).is_some(),
+        Shape::Int(low, high) => scalar::integer(text).is_some_and(|int| (*low..=*high).contains(&int)),
+        Shape::Number => scalar::number(text).is_some(),
+        Shape::Port => scalar::port(text).is_some(),
+        Shape::Duration => scalar::duration(&text.text).is_some(),
+        Shape::Size => scalar::size(&text.text).is_some(),
+        Shape::Share => scalar::share(&text.text).is_some(),
+        Shape::Mode => scalar::mode(&text.text).is_some(),
+        Shape::Ip => scalar::ip(&text.text).is_some(),
+        Shape::Cidr => scalar::network(&text.text).is_some(),
+        Shape::HostPath => text.text.starts_with('/') && !text.text.contains(['\0', '\n']),
+        Shape::Choice(words) => words.iter().any(|(word, _)| *word == text.text),
+        Shape::Either(shapes) => shapes.iter().any(|shape| reads_as(shape, text)),
+        Shape::Partial(shape) => reads_as(shape, text),
+        Shape::Secret | Shape::List(_) | Shape::Map(..) | Shape::Object(_) => false,
+    }
+}
+
+/// The next move for a value that does not fit.
+fn help(shape: &Shape, node: &Node) -> Option<String> {
+    let Some(text) = node.as_scalar() else {
+        return matches!((shape, &node.kind), (Shape::Object(_) | Shape::Map(..), Kind::List(_)))
+            .then(|| "write `key: value` without the leading `-`".to_owned());
+    };
+    let unquoted = Scalar { text: text.text.clone(), plain: true };
+    if !text.plain
+        && matches!(shape, Shape::Bool | Shape::Int(..) | Shape::Number | Shape::Port)
+        && reads_as(shape, &unquoted)
+    {
+        return Some(format!("remove the quotes: `{}`", text.text));
+    }
+    match shape {
+        Shape::Bool => match text.text.to_ascii_lowercase().as_str() {
+            "yes" | "on" | "y" | "true" => Some("write `true`".into()),
+            "no" | "off" | "n" | "false" => Some("write `false`".into()),
+            _ => None,
+        },
+        Shape::Duration => scalar::probably_meant(text, &["s", "m", "h", "d", "w", "ms"]),
+        Shape::Size => scalar::probably_meant(text, &["GiB", "KiB", "MiB", "TiB", "GB", "MB"]),
+        Shape::Share => scalar::probably_meant(text, &["%"]),
+        Shape::Choice(words) => nearest(&text.text, words.iter().map(|(word, _)| *word))
+            .map(|near| format!("did you mean `{near}`?")),
+        Shape::List(item) if reads_as(item, text) => Some(format!("write a list: `[{}]`", text.text)),
+        Shape::Secret => {
+            Some("declare it under `secrets` and refer to it; a secret is never written down".into())
+        }
+        Shape::Either(shapes) => shapes.iter().find_map(|shape| help(shape, node)),
+        Shape::Object(object) if object.id == "variable" => {
+            Some(format!("write `{{ default: {} }}`", text.text))
+        }
+        _ => None,
+    }
+}

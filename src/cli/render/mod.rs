@@ -1,0 +1,3 @@
+//! What a person or a machine gets to see.
+
+pub mod diagnostic;
