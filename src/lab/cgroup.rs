@@ -5,13 +5,18 @@
 //! scope, and nothing here is needed but [`memory_bytes`].
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::error::LabError;
 use super::mounts::{self, Mount};
+use super::process::wait_until;
 
 const PARENT: &str = "standfast-lab";
 /// The v1 hierarchies that matter: systemd's own for tracking, the other two for figures.
 const V1_WANTED: [&str; 3] = ["name=systemd", "memory", "pids"];
+
+/// How long the ended processes of a host may take to leave its groups.
+const EMPTY_LIMIT: Duration = Duration::from_secs(5);
 
 /// Does systemd run this machine? (sd_booted(3))
 pub(super) fn machine_runs_systemd() -> bool {
@@ -42,7 +47,12 @@ pub(super) fn make(machine: &str) -> Result<Vec<PathBuf>, LabError> {
 pub(super) fn remove(machine: &str) -> Result<(), LabError> {
     for hierarchy in hierarchies()? {
         let parent = hierarchy.join(PARENT);
-        remove_groups(&parent.join(machine))?;
+        let group = parent.join(machine);
+        // A process that has ended stays in its group until its parent has asked for its exit code.
+        let gone = wait_until(EMPTY_LIMIT, || remove_groups(&group).is_ok());
+        if !gone {
+            remove_groups(&group)?;
+        }
         // Fails while other hosts are in it, as it should.
         let _ = std::fs::remove_dir(&parent);
     }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::command::run;
 use super::error::LabError;
 use super::layout::Layout;
+use super::names;
 
 /// An interface as far as the lab cares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +102,9 @@ fn user_of(subnet: Ipv4Net, bridge: &str, links: &[Link], routes: &[(Ipv4Net, St
     let overlap = |net: &Ipv4Net| net.contains(&subnet.network()) || subnet.contains(&net.network());
     for link in links.iter().filter(|link| link.name != bridge) {
         if let Some(address) = link.addresses.iter().find(|address| overlap(&address.trunc())) {
-            return Some(format!("interface {} has {address}", link.name));
+            let lab = link.kind == "bridge" && link.name.starts_with(names::BRIDGE_PREFIX);
+            let what = if lab { "another lab's bridge" } else { "interface" };
+            return Some(format!("{what} {} has {address}", link.name));
         }
     }
     let mut others = routes.iter().filter(|(_, dev)| dev != bridge);
@@ -153,10 +156,28 @@ pub(super) fn plug(cable: &str, into: bool) -> Result<(), LabError> {
 
 /// Removes an interface if it is there.
 pub(super) fn remove(name: &str) -> Result<(), LabError> {
-    if links()?.iter().any(|link| link.name == name) {
-        run("remove a network interface", Command::new("ip").args(["link", "delete", "dev", name]))?;
+    if !exists(name)? {
+        return Ok(());
     }
-    Ok(())
+    let done = run("remove a network interface", Command::new("ip").args(["link", "delete", "dev", name]));
+    gone_is_fine(name, done)
+}
+
+/// Pulls a cable that may vanish at any moment with the host behind it.
+pub(super) fn unplug_if_there(cable: &str) -> Result<(), LabError> {
+    if exists(cable)? { gone_is_fine(cable, plug(cable, false)) } else { Ok(()) }
+}
+
+fn exists(name: &str) -> Result<bool, LabError> {
+    Ok(links()?.iter().any(|link| link.name == name))
+}
+
+/// The kernel removes a host's cable by itself some time after the host ended, perhaps just now.
+fn gone_is_fine<T>(name: &str, done: Result<T, LabError>) -> Result<(), LabError> {
+    match done {
+        Err(error) if exists(name)? => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -90,6 +90,7 @@ impl Lab {
     /// # Errors
     /// When there is no such lab, or the machine cannot be asked.
     pub fn status(&self) -> Result<Vec<HostStatus>, LabError> {
+        require_root()?;
         let record = self.record()?;
         let leaders = process::leaders();
         let links = link::links()?;

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use super::error::LabError;
 
+/// How every lab's bridge is called first.
+pub(super) const BRIDGE_PREFIX: &str = "sf-";
 /// RFC 1035, one label.
 const HOST_NAME_MAX: usize = 63;
 const LAB_NAME_MAX: usize = 63;
@@ -47,7 +49,7 @@ impl Names {
 
     /// The bridge's interface name, at most 15 characters, for example `sf-shop-k3x9q`.
     pub(super) fn bridge(&self) -> String {
-        format!("sf-{}-{}", readable(&self.lab), self.tag("bridge"))
+        format!("{BRIDGE_PREFIX}{}-{}", readable(&self.lab), self.tag("bridge"))
     }
 
     /// The name systemd-nspawn knows a host by: at most 12 characters, so that `vb-` before it still fits an

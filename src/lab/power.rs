@@ -78,9 +78,7 @@ impl Lab {
     pub(super) fn pull_power(&self, host: &str) -> Result<(), LabError> {
         let cable = self.names.cable(host);
         // The cable first: a dying kernel would close the host's connections, as no machine without power does.
-        if link::links()?.iter().any(|link| link.name == cable) {
-            link::plug(&cable, false)?;
-        }
+        link::unplug_if_there(&cable)?;
         if let Some(leader) = self.leader(host) {
             // The kernel ends a whole process namespace with its first process (pid_namespaces(7)).
             process::kill(leader.pid, || self.leader(host).is_some_and(|now| now.pid == leader.pid))?;

@@ -14,6 +14,8 @@ use super::{Lab, command, furnish, image, keys, link, mounts, nspawn, process, r
 
 /// What a handful of hosts write in a rehearsal.
 const HOSTS_SPACE_BYTES: u64 = 512 << 20;
+/// A host that has booted long ago answers at once, or its sshd was broken on purpose.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 const LAB_KEY_COMMENT: &str = "standfast lab";
 
 /// A host's part in this run of `up`.
@@ -252,11 +254,13 @@ impl Lab {
             return Ok(());
         }
         let console = self.host_folder(&host.name).console;
-        nspawn::wait_for_sshd(host.address, Instant::now()).map_err(|why| LabError::HostNotUp {
-            host: host.name.clone(),
-            why: format!("it runs, but its sshd does not answer: {why}"),
-            tail: nspawn::console_tail(&console),
-            console,
+        nspawn::wait_for_sshd(host.address, Instant::now() + ANSWER_LIMIT).map_err(|why| {
+            LabError::HostNotUp {
+                host: host.name.clone(),
+                why: format!("it runs, but its sshd does not answer: {why}"),
+                tail: nspawn::console_tail(&console),
+                console,
+            }
         })
     }
 

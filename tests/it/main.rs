@@ -2,3 +2,4 @@
 
 mod blueprints;
 mod engine;
+mod lab;
