@@ -1,4 +1,4 @@
-//! What there is in the world: a value that lines are applied to, and that says what a call may do.
+//! What there is in the world: a value that lines are applied to.
 //!
 //! Pure: no file, no clock. Inputs are kept as JSON text, a third of the memory of the parsed form, and parsed when
 //! they are looked at.
@@ -9,11 +9,11 @@ use std::{
 };
 
 use serde_json::value::RawValue;
-use standfast_contract::{Address, Call, Map, Stack, Value};
+use standfast_contract::{Address, Map, Stack, Value};
 
 use crate::{
     fault::{Scripted, Subject},
-    kinds::{self, Id, KINDS, SimKind},
+    kinds::{self, Id, KINDS},
     line::{FORMAT_VERSION, Line, MadeLine},
 };
 
@@ -24,7 +24,7 @@ pub(crate) struct Entry {
     stack: u16,
     pub address: Address,
     pub token: Arc<str>,
-    digest: u64,
+    pub digest: u64,
     refers: Box<[Id]>,
     inputs: Box<RawValue>,
     pub drained: bool,
@@ -53,27 +53,6 @@ impl Marked {
     }
 }
 
-/// Why the world refuses a call.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
-    #[error("IdempotentParameterMismatch: the client token `{token}` was used for {id} with other inputs")]
-    TokenMismatch { token: String, id: String },
-    #[error("InvalidReference: {attribute_of} refers to {id}, which does not exist")]
-    InvalidReference { attribute_of: Address, id: String },
-    #[error("MissingParameter: a {kind} needs `{attribute}`")]
-    MissingParameter { kind: &'static str, attribute: &'static str },
-    #[error("InvalidParameter: `{attribute}` is not known yet")]
-    UnknownParameter { attribute: String },
-    #[error("InvalidParameter: `{attribute}` of a {kind} cannot be changed in place")]
-    Immutable { kind: &'static str, attribute: String },
-    #[error("InvalidKind: this world has no kind `{kind}`")]
-    InvalidKind { kind: String },
-    #[error("NotFound: there is no {id}")]
-    NotFound { id: String },
-    #[error("DependencyViolation: {id} is still referred to by {by}")]
-    DependencyViolation { id: String, by: String },
-}
-
 /// Why a line cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadLine {
@@ -83,17 +62,6 @@ pub(crate) enum BadLine {
     NoSuch(String),
     #[error("there is no fault number {0} at this point of the file")]
     NoFault(usize),
-}
-
-/// What a create comes to.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Admitted {
-    /// The token is known: this was made before.
-    Known(Id),
-    New {
-        id: Id,
-        refers: Vec<Id>,
-    },
 }
 
 #[derive(Default)]
@@ -182,69 +150,23 @@ impl Ledger {
         first
     }
 
-    /// Whether a create may be done, and as what. `digest` is of its inputs.
-    pub fn admit_create(&self, call: &Call, digest: u64) -> Result<Admitted, Refusal> {
-        if let Some(id) = self.tokens.get(call.token.as_str()) {
-            let known = self.entries.get(id).is_some_and(|entry| entry.digest == digest);
-            return if known {
-                Ok(Admitted::Known(*id))
-            } else {
-                Err(Refusal::TokenMismatch { token: call.token.clone(), id: id.to_string() })
-            };
-        }
-        let (kind, sim_kind) =
-            kinds::by_name(&call.kind).ok_or_else(|| Refusal::InvalidKind { kind: call.kind.clone() })?;
-        for attribute in sim_kind.schema.attributes.iter().filter(|attribute| attribute.required) {
-            if call.inputs.get(attribute.name).is_none_or(|value| *value == Value::Null) {
-                return Err(Refusal::MissingParameter {
-                    kind: sim_kind.schema.name,
-                    attribute: attribute.name,
-                });
-            }
-        }
-        let refers = self.admit_inputs(sim_kind, call)?;
-        let number = self.counted.get(&kind).copied().unwrap_or(0) + 1;
-        Ok(Admitted::New { id: Id { kind, number }, refers })
+    /// What a client token has made.
+    pub fn made_with(&self, token: &str) -> Option<Id> {
+        self.tokens.get(token).copied()
     }
 
-    /// Whether an update may be done, and what it will refer to.
-    pub fn admit_update(&self, id: Id, call: &Call) -> Result<Vec<Id>, Refusal> {
-        if !self.entries.contains_key(&id) {
-            return Err(Refusal::NotFound { id: id.to_string() });
-        }
-        let kind = id.sim_kind();
-        for name in &call.changed {
-            if kind.schema.attribute(name).is_some_and(|attribute| attribute.replaces) {
-                return Err(Refusal::Immutable { kind: kind.schema.name, attribute: name.clone() });
-            }
-        }
-        self.admit_inputs(kind, call)
+    /// The id that the next thing of a kind gets.
+    pub fn next_id(&self, kind: u8) -> Id {
+        Id { kind, number: self.counted.get(&kind).copied().unwrap_or(0) + 1 }
     }
 
-    fn admit_inputs(&self, kind: &SimKind, call: &Call) -> Result<Vec<Id>, Refusal> {
-        if let Some((name, _)) = call.inputs.iter().find(|(_, value)| value.is_unknown()) {
-            return Err(Refusal::UnknownParameter { attribute: name.clone() });
-        }
-        let refers = kinds::references(kind, &call.inputs);
-        match refers.iter().find(|id| !self.entries.contains_key(id)) {
-            Some(id) => {
-                Err(Refusal::InvalidReference { attribute_of: call.address.clone(), id: id.to_string() })
-            }
-            None => Ok(refers),
-        }
+    pub fn is_referred_to(&self, id: Id) -> bool {
+        self.referred.contains_key(&id)
     }
 
-    /// Whether something may be deleted: `false` when it is gone already.
-    pub fn admit_delete(&self, id: Id) -> Result<bool, Refusal> {
-        if !self.entries.contains_key(&id) {
-            return Ok(false);
-        }
-        if !self.referred.contains_key(&id) {
-            return Ok(true);
-        }
-        let by = self.entries.values().find(|entry| entry.refers.contains(&id));
-        let by = by.map_or_else(String::new, |entry| entry.address.to_string());
-        Err(Refusal::DependencyViolation { id: id.to_string(), by })
+    /// One of those that refer to it.
+    pub fn referrer(&self, id: Id) -> Option<&Entry> {
+        self.entries.values().find(|entry| entry.refers.contains(&id))
     }
 
     /// Takes a line over. On an error nothing is changed.
@@ -449,7 +371,10 @@ fn index(at: usize) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::{Fault, FaultKind};
+    use crate::{
+        admit::Refusal,
+        fault::{Fault, FaultKind},
+    };
 
     fn lines(ledger: &Ledger) -> Vec<String> {
         let mut lines = Vec::new();

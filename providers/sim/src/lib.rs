@@ -5,8 +5,9 @@
 //! on demand, and loses answers after their effect. Everything carries its stack and address, so it can be found again.
 //!
 //! Read in this order: [`Sim`] is the provider, [`World`] what it acts upon with the hooks for tests, [`Fault`] what
-//! can go wrong. Inside: `ledger` decides (pure), `log` keeps the file, `expand` makes components into resources,
-//! `kinds` has the schemas. [`layered`] makes resources without a blueprint, for benches.
+//! can go wrong. Inside: `ledger` is what there is and `admit` what a call may do (both pure), `log` keeps the file,
+//! `expand` makes components into resources, `kinds` has the schemas. [`layered`] makes resources without a blueprint,
+//! for benches.
 //!
 //! Deliberately absent: networks, processes, anything that serves. Time is tokio's: a paused test clock runs through
 //! latencies at once.
@@ -41,6 +42,7 @@
 //! `times` over all processes (once, if it does not say) is spent. `die_before` and `die_after` end the process
 //! that meets them, on either side of the effect.
 
+mod admit;
 mod expand;
 mod fault;
 mod health;

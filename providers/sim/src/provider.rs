@@ -12,11 +12,11 @@ use standfast_contract::{
 use tokio::time::sleep;
 
 use crate::{
+    admit::{Admitted, Refusal},
     expand,
     fault::{Exposure, FaultKind, Struck, Subject},
     health,
     kinds::{self, Id},
-    ledger::{Admitted, Refusal},
     line::{ChangedLine, Line, MadeLine},
     log::WorldError,
     read,
