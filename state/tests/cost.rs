@@ -137,6 +137,6 @@ async fn a_large_state_is_opened_and_read_quickly() {
     println!("{count} resources, {size} bytes: opened in {opened:?}, read in {read:?}");
     assert_eq!(snapshot.resources.len(), count);
     // Far above what it takes even unoptimized, and far below what a check or a parse per row would add.
-    assert!(opened < Duration::from_millis(500), "opened in {opened:?}");
+    assert!(opened < Duration::from_secs(2), "opened in {opened:?}");
     assert!(read < Duration::from_secs(5), "read in {read:?}");
 }
