@@ -53,16 +53,16 @@ pub(super) async fn a_released_lock_is_free(bench: Bench) {
 
 pub(super) async fn a_lease_runs_out_and_a_renewed_one_does_not(bench: Bench) {
     let (first, second) = (bench.open().await, bench.open().await);
-    let lease = first.lock(&claimant("ann", 600)).await.unwrap();
+    let lease = first.lock(&claimant("ann", 1_500)).await.unwrap();
     for _ in 0..5 {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
         first.renew(&lease).await.unwrap();
-        let refused = second.lock(&claimant("bob", 600)).await;
+        let refused = second.lock(&claimant("bob", 1_500)).await;
         assert!(matches!(refused, Err(StoreError::Locked { .. })), "got {refused:?}");
     }
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
     first.renew(&lease).await.expect("run out, but nobody took it");
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
     second.lock(&claimant("bob", 60_000)).await.unwrap();
     let late = first.renew(&lease).await;
     assert!(matches!(late, Err(StoreError::LeaseLost { holder: Some(_), .. })), "got {late:?}");

@@ -79,7 +79,8 @@ pub(super) fn all(context: &Context<'_>) -> Result<Vec<ResourceRecord>, Fault> {
 }
 
 fn read(context: &Context<'_>, row: &Row<'_>) -> Result<ResourceRecord, Fault> {
-    let dependencies: String = row.get(6)?;
+    // Borrowed: a state has many rows, and this text is only looked at.
+    let dependencies = row.get_ref(6)?.as_str().map_err(rusqlite::Error::from)?;
     let mut record = ResourceRecord {
         address: row.get(0)?,
         deposed: row.get(1)?,
@@ -91,10 +92,10 @@ fn read(context: &Context<'_>, row: &Row<'_>) -> Result<ResourceRecord, Fault> {
         payload: row.get(7)?,
     };
     let expected: u32 = row.get(8)?;
-    if sum(&record, &dependencies) != expected {
+    if sum(&record, dependencies) != expected {
         return Err(context.damaged(format!("the record of {} does not match its checksum", record.address)));
     }
-    record.dependencies = parse_dependencies(context, &record.address, &dependencies)?;
+    record.dependencies = parse_dependencies(context, &record.address, dependencies)?;
     Ok(record)
 }
 
