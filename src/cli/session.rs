@@ -51,7 +51,8 @@ pub fn load(args: &BlueprintArgs, global: &Global) -> Result<Blueprint, CliError
     };
     blueprint::load(&path, &options).map_err(|problems| {
         if global.format == super::args::Format::Json {
-            return CliError { rendered: true, ..CliError::new(render::diagnostic::json(&problems)).code(exit::BLUEPRINT) };
+            let json = serde_json::to_string_pretty(&problems).unwrap_or_default();
+            return CliError { rendered: true, ..CliError::new(json).code(exit::BLUEPRINT) };
         }
         let text = render::diagnostic::render(&problems, super::terminal::stderr_color(), 100);
         CliError { rendered: true, ..CliError::new(text).code(exit::BLUEPRINT) }
@@ -120,11 +121,11 @@ pub fn open_store(
 pub fn open_named(args: &BlueprintArgs, store: &StoreArgs, global: &Global) -> Result<Arc<dyn Store>, CliError> {
     let blueprint = load(args, global)?;
     let stack = stack_of(&blueprint);
-    open_store(store, global, blueprint.path(), &stack)
+    open_store(store, global, &blueprint.path, &stack)
 }
 
 fn stack_of(blueprint: &Blueprint) -> Stack {
-    Stack { name: blueprint.name().to_owned(), environment: blueprint.environment().to_owned() }
+    Stack { name: blueprint.name.clone(), environment: blueprint.environment.clone() }
 }
 
 /// What carries out a plan: no blueprint needed.
@@ -196,8 +197,8 @@ impl Session {
         registry: &Registry,
     ) -> Result<Session, CliError> {
         let blueprint = load(args, global)?;
-        let engine = Engine::open(stack_of(&blueprint), blueprint.path(), store_args, global, registry).await?;
-        let mut regions = blueprint.regions().to_vec();
+        let engine = Engine::open(stack_of(&blueprint), &blueprint.path, store_args, global, registry).await?;
+        let mut regions = blueprint.regions.clone();
         if global.lab {
             use_lab(&mut regions, &engine.stack.name)?;
         }
@@ -206,12 +207,12 @@ impl Session {
 
     /// The blueprint's resources, linked.
     pub async fn graph(&self) -> Result<Graph, CliError> {
-        let wanted = Wanted { regions: &self.regions, components: self.blueprint.components() };
+        let wanted = Wanted { regions: &self.regions, components: &self.blueprint.components };
         let find = |name: &str| self.engine.providers.get(name).cloned();
         let graph = expand(&wanted, &find, &self.engine.providers.names(), &self.engine.context()).await;
         graph.map_err(|error| match error {
             ExpandError::Problems(problems) => {
-                let text = render::diagnostic::problems(&self.blueprint, &problems, super::terminal::stderr_color(), 100);
+                let text = render::diagnostic::render(&self.blueprint.problems(&problems), super::terminal::stderr_color(), 100);
                 CliError { rendered: true, ..CliError::new(text).code(exit::BLUEPRINT) }
             }
             other => other.into(),
@@ -257,11 +258,11 @@ impl Session {
             vault: &self.engine.vault,
             selection: Selection { targets: select.targets.clone(), excludes: select.excludes.clone() },
             replace: select.replace.clone(),
-            forget: self.blueprint.removed().to_vec(),
+            forget: self.blueprint.removed.clone(),
             plan_id: new_id()?,
-            blueprint: Some(self.blueprint.text().to_owned()),
-            blueprint_path: std::path::absolute(self.blueprint.path()).ok().map(|path| path.display().to_string()),
-            variables: self.blueprint.variables().clone(),
+            blueprint: Some(self.blueprint.text.to_string()),
+            blueprint_path: std::path::absolute(&self.blueprint.path).ok().map(|path| path.display().to_string()),
+            variables: self.blueprint.variables.clone(),
         })?;
         Ok((plan, snapshot))
     }

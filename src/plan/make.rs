@@ -47,7 +47,7 @@ pub struct Situation<'a> {
     pub plan_id: String,
     pub blueprint: Option<String>,
     pub blueprint_path: Option<String>,
-    pub variables: BTreeMap<String, String>,
+    pub variables: Map,
 }
 
 /// Why no plan can be made.

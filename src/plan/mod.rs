@@ -246,7 +246,7 @@ pub struct Plan {
     /// For the run history, and where it was read: the state lies beside it.
     pub blueprint: Option<String>,
     pub blueprint_path: Option<String>,
-    pub variables: BTreeMap<String, String>,
+    pub variables: Map,
 }
 
 impl Plan {

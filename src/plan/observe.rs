@@ -3,16 +3,21 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::future::join_all;
 use standfast_contract::{
-    Address, Context, Kind, Map, Observed, OutputRef, Provider, ProviderError, ReadRequest, SecretSource, Target, Value,
+    Address, Context, ErrorClass, Kind, Map, Observed, OutputRef, Provider, ProviderError, ReadRequest, SecretSource, Target, Value,
     Vault, secret::SecretError, value::resolve_map,
 };
 
 use super::{Warning, recorded::Recorded};
 use crate::graph::Graph;
+
+/// Tries of a read after the first.
+const READ_RETRIES_MAX: usize = 6;
 
 /// The providers of this process, by name.
 #[derive(Clone, Default)]
@@ -116,7 +121,7 @@ pub async fn observe(
     }
     let answers = join_all(batches.into_iter().map(|(name, requests)| async move {
         let looks = match providers.get(name) {
-            Some(provider) => provider.read(context, &requests).await,
+            Some(provider) => read_patiently(provider.as_ref(), context, &requests).await,
             None => requests.iter().map(|_| Err(no_provider(name))).collect(),
         };
         (requests, looks)
@@ -134,6 +139,37 @@ pub async fn observe(
         }
     }
     Ok(observations)
+}
+
+/// Tries again what failed for the moment only; not the rest of the batch.
+async fn read_patiently(
+    provider: &dyn Provider,
+    context: &Context,
+    requests: &[ReadRequest],
+) -> Vec<Result<Option<Observed>, ProviderError>> {
+    let waits = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_times(READ_RETRIES_MAX)
+        .with_jitter()
+        .build();
+    let mut looks = provider.read(context, requests).await;
+    for wait in waits {
+        let again: Vec<usize> = looks
+            .iter()
+            .enumerate()
+            .filter(|(_, look)| look.as_ref().is_err_and(|error| error.class == ErrorClass::Transient))
+            .map(|(at, _)| at)
+            .collect();
+        if again.is_empty() {
+            break;
+        }
+        tokio::time::sleep(wait).await;
+        let batch: Vec<ReadRequest> = again.iter().map(|&at| requests[at].clone()).collect();
+        for (at, look) in again.into_iter().zip(provider.read(context, &batch).await) {
+            looks[at] = look;
+        }
+    }
+    looks
 }
 
 /// The error for a provider that this build does not have.

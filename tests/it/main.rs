@@ -1,5 +1,6 @@
-//! Every integration test, in one binary: it links once.
+//! Every integration test, in one binary: it links once. A test file that is not named here is not run.
 
 mod blueprints;
 mod engine;
+mod fence;
 mod lab;

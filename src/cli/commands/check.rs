@@ -10,14 +10,14 @@ use super::super::{
 
 pub fn run(args: &BlueprintArgs, global: &Global) -> Result<u8, CliError> {
     let blueprint = load(args, global)?;
-    let hosts: usize = blueprint.regions().iter().map(|region| region.hosts().count()).sum();
+    let hosts: usize = blueprint.regions.iter().map(|region| region.hosts().count()).sum();
     if super::is_json(global.format) {
-        let components: Vec<String> = blueprint.components().iter().map(|one| one.id().to_string()).collect();
+        let components: Vec<String> = blueprint.components.iter().map(|one| one.id().to_string()).collect();
         terminal::out(super::pretty(&serde_json::json!({
             "format_version": 1,
-            "name": blueprint.name(),
-            "environment": blueprint.environment(),
-            "regions": blueprint.regions().iter().map(|region| &region.name).collect::<Vec<_>>(),
+            "name": blueprint.name,
+            "environment": blueprint.environment,
+            "regions": blueprint.regions.iter().map(|region| &region.name).collect::<Vec<_>>(),
             "components": components,
         })));
         return Ok(exit::OK);
@@ -25,11 +25,11 @@ pub fn run(args: &BlueprintArgs, global: &Global) -> Result<u8, CliError> {
     let count = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     terminal::out(format_args!(
         "{} ({}) is well-formed: {}, {}, {}.",
-        blueprint.name(),
-        blueprint.environment(),
-        count(blueprint.regions().len(), "region"),
+        blueprint.name,
+        blueprint.environment,
+        count(blueprint.regions.len(), "region"),
         count(hosts, "host"),
-        count(blueprint.components().len(), "component"),
+        count(blueprint.components.len(), "component"),
     ));
     Ok(exit::OK)
 }

@@ -96,7 +96,7 @@ enum LabCommand {
 
 impl From<LabError> for CliError {
     fn from(error: LabError) -> Self {
-        CliError { hint: error.hint(), ..CliError::new(error.to_string()) }
+        CliError { hint: error.next_move(), ..CliError::new(error.to_string()) }
     }
 }
 
@@ -117,7 +117,7 @@ pub async fn run(args: &LabArgs, global: &Global) -> Result<u8, CliError> {
 
 async fn up(args: &BlueprintArgs, global: &Global) -> Result<u8, CliError> {
     let blueprint = load(args, global)?;
-    let lab = Lab::open(blueprint.name())?;
+    let lab = Lab::open(&blueprint.name)?;
     let spec = spec(&blueprint)?;
     let report = blocking(move || lab.up(&spec, &mut |event| tell(&event))).await?;
     for host in &report.extra {
@@ -127,14 +127,14 @@ async fn up(args: &BlueprintArgs, global: &Global) -> Result<u8, CliError> {
         "{} of {} hosts were started, the others ran. Go on with `standfast --lab apply {}`.",
         report.started.len(),
         report.started.len() + report.kept.len(),
-        blueprint.path().display()
+        blueprint.path.display()
     ));
     Ok(exit::OK)
 }
 
 /// The hosts of every ssh region, and the addresses that will be taken beside theirs.
 fn spec(blueprint: &Blueprint) -> Result<LabSpec, CliError> {
-    let regions = || blueprint.regions().iter().filter(|region| region.provider == "ssh");
+    let regions = || blueprint.regions.iter().filter(|region| region.provider == "ssh");
     let mut hosts = Vec::new();
     for region in regions() {
         for zone in &region.zones {
@@ -150,7 +150,7 @@ fn spec(blueprint: &Blueprint) -> Result<LabSpec, CliError> {
     if hosts.is_empty() {
         return Err(CliError::new("the blueprint has no hosts to make").hint("a lab needs a region with `provider: ssh` and hosts"));
     }
-    let reserved = blueprint.components().iter().filter_map(|component| match component {
+    let reserved = blueprint.components.iter().filter_map(|component| match component {
         Component::LoadBalancer(balancer) => match balancer.virtual_ip {
             Some(IpAddr::V4(address)) => Some(address),
             _ => None,

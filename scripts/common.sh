@@ -1,0 +1,30 @@
+# Shared by the scripts: what the machine needs, installed when it is missing. Debian 12, root.
+set -eu
+cd "$(dirname "$0")/.."
+
+# The build cache lies outside the checkout, so that a cold build happens once.
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/standfast/target}"
+
+say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
+
+# need_packages PACKAGE...: installs the Debian packages that are missing.
+need_packages() {
+    missing=
+    for package in "$@"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    [ "$(id -u)" = 0 ] || { echo "these Debian packages are missing:$missing; run as root, or install them" >&2; exit 1; }
+    say "installing$missing"
+    apt-get update -qq
+    # shellcheck disable=SC2086 # a list of words
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+# need_rust: the toolchain of rust-toolchain.toml.
+need_rust() {
+    command -v cargo >/dev/null 2>&1 && return 0
+    if [ -x "$HOME/.cargo/bin/cargo" ]; then PATH="$HOME/.cargo/bin:$PATH"; export PATH; return 0; fi
+    echo "there is no Rust toolchain: install rustup (https://rustup.rs), then run this again" >&2
+    exit 1
+}
