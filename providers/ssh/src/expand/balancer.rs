@@ -6,8 +6,8 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use standfast_contract::{
-    Address, Answers, Component, Desired, ExpandRequest, Expansion, Lookup, Member, OnFailure, OutputRef, Rollout,
-    SecretSource, Value,
+    Address, Answers, Component, Desired, ExpandRequest, Expansion, Lookup, Member, OnFailure, OutputRef,
+    Rollout, SecretSource, Value,
     component::{AutoscalingGroup, Certificate, Host, LoadBalancer},
 };
 
@@ -49,7 +49,8 @@ pub fn expand(
     let ipv6 = addresses.flatten().chain(balancer.virtual_ip).any(|address| address.is_ipv6());
     let config = Balancer { stack: request.stack, balancer, backends, ipv6 }.config();
     let routers = keepalived::router_ids(request.stack, request.components);
-    let vrrp = vrrp(request, balancer, &hosts, answers, routers.get(&request.component.id()).copied(), problems);
+    let vrrp =
+        vrrp(request, balancer, &hosts, answers, routers.get(&request.component.id()).copied(), problems);
 
     let mut expansion = Expansion::default();
     let mut members = Vec::new();
@@ -70,7 +71,9 @@ pub fn expand(
         expansion.probes.push(site.probe("haproxy", inputs([("socket", SOCKET.into())])));
         if let Some(address) = balancer.virtual_ip {
             expansion.probes.push(site.probe("service", inputs([("name", "keepalived".into())])));
-            expansion.probes.push(site.probe("virtual_ip", inputs([("address", address.to_string().into())])));
+            expansion
+                .probes
+                .push(site.probe("virtual_ip", inputs([("address", address.to_string().into())])));
         }
     }
     expansion.rollouts.push(Rollout {
@@ -104,10 +107,15 @@ fn backends<'a>(
                 _ => None,
             });
             let Some(group) = group else {
-                problems.add(key, format!("{} is no autoscaling group", route.to), "name one of autoscaling_groups");
+                problems.add(
+                    key,
+                    format!("{} is no autoscaling group", route.to),
+                    "name one of autoscaling_groups",
+                );
                 continue;
             };
-            let Some(region) = request.regions.iter().find(|region| region.name == group.common.region) else {
+            let Some(region) = request.regions.iter().find(|region| region.name == group.common.region)
+            else {
                 problems.add(key, format!("{} has no region", route.to), "name one of regions");
                 continue;
             };
@@ -136,7 +144,9 @@ fn vrrp<'a>(
     router_id: Option<u8>,
     problems: &mut Problems,
 ) -> BTreeMap<&'a str, String> {
-    let (Some(virtual_ip), Some(router_id)) = (balancer.virtual_ip, router_id) else { return BTreeMap::new() };
+    let (Some(virtual_ip), Some(router_id)) = (balancer.virtual_ip, router_id) else {
+        return BTreeMap::new();
+    };
     let mut links = Vec::new();
     for host in hosts {
         let Some(facts) = site::answer(answers, &facts_of(&request.region.name, &host.name)) else {

@@ -52,7 +52,8 @@ pub fn services(
 ) -> Vec<Desired> {
     let mut all_after = after.to_vec();
     all_after.extend(files.addresses());
-    let others = files.services().into_iter().filter(|service| *service != own).map(|it| (it, Unsaid::Nothing));
+    let others =
+        files.services().into_iter().filter(|service| *service != own).map(|it| (it, Unsaid::Nothing));
     std::iter::once((own, unsaid))
         .chain(others)
         .map(|(service, unsaid)| {
