@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use standfast_contract::{
     Address, Answers, Component, Desired, ExpandRequest, Expansion, Lookup, Member, OnFailure, OutputRef,
-    Rollout, SecretSource, Value,
+    Probe, Rollout, SecretSource, Value,
     component::{AutoscalingGroup, Certificate, Host, LoadBalancer},
 };
 
@@ -16,6 +16,7 @@ use super::{
     haproxy::{self, Backend, Balancer, CERTIFICATES, SOCKET},
     keepalived::{self, Vrrp},
     names,
+    place::place,
     site::{self, Problems, Site, inputs},
     units,
 };
@@ -57,8 +58,8 @@ pub fn expand(
     for host in &hosts {
         let site = Site::new(request, host);
         let mut resources = haproxy_on(&site, balancer, &config, &behind);
-        if let Some(config) = vrrp.get(host.name.as_str()) {
-            resources.extend(keepalived_on(&site, config));
+        if let (Some(config), Some(virtual_ip)) = (vrrp.get(host.name.as_str()), balancer.virtual_ip) {
+            resources.extend(keepalived_on(&site, config, virtual_ip));
         }
         members.push(Member {
             name: host.name.clone(),
@@ -69,13 +70,11 @@ pub fn expand(
         expansion.resources.extend(resources);
         expansion.probes.push(site.probe("service", inputs([("name", "haproxy".into())])));
         expansion.probes.push(site.probe("haproxy", inputs([("socket", SOCKET.into())])));
-        if let Some(address) = balancer.virtual_ip {
+        if balancer.virtual_ip.is_some() {
             expansion.probes.push(site.probe("service", inputs([("name", "keepalived".into())])));
-            expansion
-                .probes
-                .push(site.probe("virtual_ip", inputs([("address", address.to_string().into())])));
         }
     }
+    expansion.probes.extend(holder(request, balancer, &hosts));
     expansion.rollouts.push(Rollout {
         component: request.component.id(),
         region: request.region.name.clone(),
@@ -86,6 +85,14 @@ pub fn expand(
     });
     expansion.outputs = outputs(balancer, &hosts);
     expansion
+}
+
+/// Asks all hosts at once which of them holds the virtual address.
+fn holder(request: &ExpandRequest<'_>, balancer: &LoadBalancer, hosts: &[&Host]) -> Option<Probe> {
+    let (address, first) = (balancer.virtual_ip?.to_string(), hosts.first()?);
+    let places = hosts.iter().map(|host| place(request.region, host)).collect();
+    let inputs = inputs([("address", address.as_str().into()), ("hosts", Value::List(places))]);
+    Some(Probe { subject: address, ..Site::new(request, first).probe("virtual_ip", inputs) })
 }
 
 /// The groups that routes name, each once, and the services that must be there before requests are sent to them.
@@ -240,7 +247,9 @@ fn haproxy_on(site: &Site<'_>, balancer: &LoadBalancer, config: &str, behind: &[
             OutputRef::resource(&certificate.address, "digest"),
         );
     }
-    let service = service(site, "haproxy", reload_on, vec![installed, unit.address.clone()]);
+    let mut service = service(site, "haproxy", reload_on, vec![installed, unit.address.clone()]);
+    let ports = balancer.listeners.iter().map(|listener| listener.port).collect();
+    service.inputs.insert("ports".to_owned(), ports);
 
     let mut resources = vec![package];
     if !certificates.is_empty() {
@@ -251,13 +260,15 @@ fn haproxy_on(site: &Site<'_>, balancer: &LoadBalancer, config: &str, behind: &[
     resources
 }
 
-fn keepalived_on(site: &Site<'_>, config: &str) -> Vec<Desired> {
+fn keepalived_on(site: &Site<'_>, config: &str, virtual_ip: IpAddr) -> Vec<Desired> {
     let installed = site.address("package", "packages");
     let config = file("/etc/keepalived/keepalived.conf", config.into(), "0644", Some("keepalived -t -f %s"));
     let config = site.resource("file", "keepalived.conf", config, vec![installed.clone()]);
     let reload_on = inputs([("configuration", OutputRef::resource(&config.address, "digest"))]);
     // The address goes to who can serve: HAProxy first.
-    let service = service(site, "keepalived", reload_on, vec![installed, site.address("service", "haproxy")]);
+    let after = vec![installed, site.address("service", "haproxy")];
+    let mut service = service(site, "keepalived", reload_on, after);
+    service.inputs.insert("claims".to_owned(), [virtual_ip.to_string()].into_iter().collect());
     vec![config, service]
 }
 

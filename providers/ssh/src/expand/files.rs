@@ -73,7 +73,7 @@ pub fn text(
                     let place = error.line.map_or_else(|| path.clone(), |line| format!("{path}:{line}"));
                     problems.add(
                         key,
-                        format!("the template does not render on {}: {place}: {}", site.host.name, error.message),
+                        format!("the template does not render: {place}: {}", error.message),
                         "a template knows its variables, host.name, host.address, host.zone, stack.name and stack.environment",
                     );
                 })

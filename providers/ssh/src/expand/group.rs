@@ -197,7 +197,7 @@ fn drain(
     let inputs = inputs([
         ("backends", [balancer::backend_name(group)].into_iter().collect()),
         ("server", names::haproxy(&site.host.name).into()),
-        ("balancers", Value::List(places)),
+        ("haproxy", Value::List(places)),
         ("socket", SOCKET.into()),
         ("drain_timeout_ms", millis(patience).into()),
         ("sticky", balancers.iter().any(|(it, _)| it.layer == 7 && it.stickiness.is_some()).into()),

@@ -71,7 +71,7 @@ pub fn expand(
     let mut made: Vec<Desired> = user.into_iter().collect();
     made.extend([release, environment, unit]);
     let after: Vec<_> = made.iter().map(|resource| resource.address.clone()).collect();
-    let mut services = services(site, &files, &name, Unsaid::Restart, &after);
+    let mut services = services(site, &files, (&name, group.port), Unsaid::Restart, &after);
     if let Some(own) = services.first_mut() {
         let digests = made.iter().filter(|resource| resource.kind != "user").map(|resource| {
             let name = match resource.kind.as_str() {

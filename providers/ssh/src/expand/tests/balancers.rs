@@ -8,6 +8,7 @@ fn a_layer_seven_balancer_becomes() {
     is_in_order(&expansion);
     insta::assert_snapshot!("front", listing(&expansion, "lb1"));
     insta::assert_snapshot!("front_rollout", rollout(&expansion));
+    insta::assert_json_snapshot!("front_probes", expansion.probes);
     insta::assert_json_snapshot!("front_outputs", expansion.outputs);
     insta::assert_snapshot!(
         "haproxy_layer_7",

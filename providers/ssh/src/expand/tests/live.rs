@@ -226,6 +226,9 @@ fn requests_are_served_while_members_are_drained_lost_and_haproxy_is_reloaded() 
     running.reload();
     assert!(leaves(), "a reload undrained it");
     assert!((0..6).all(|_| running.get("/", "").1 != "127.0.0.21"), "a reload undrained it");
+    running.api("set server web/web1 state maint");
+    running.reload();
+    assert!(leaves(), "a reload took it out of maintenance");
     running.api("set server web/web1 state ready");
     running.api("set server web/web1 weight 100%");
     wait_until("it is up again", || running.is_up("web1"));
