@@ -6,8 +6,8 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use standfast_contract::{
-    Address, Answers, Component, Desired, ExpandRequest, Expansion, Lookup, Member, OnFailure, OutputRef, Rollout,
-    SecretSource, Value,
+    Address, Answers, Component, Desired, ExpandRequest, Expansion, Lookup, Member, OnFailure, OutputRef,
+    Probe, Rollout, SecretSource, Value,
     component::{AutoscalingGroup, Certificate, Host, LoadBalancer},
 };
 
@@ -16,6 +16,7 @@ use super::{
     haproxy::{self, Backend, Balancer, CERTIFICATES, SOCKET},
     keepalived::{self, Vrrp},
     names,
+    place::place,
     site::{self, Problems, Site, inputs},
     units,
 };
@@ -49,15 +50,16 @@ pub fn expand(
     let ipv6 = addresses.flatten().chain(balancer.virtual_ip).any(|address| address.is_ipv6());
     let config = Balancer { stack: request.stack, balancer, backends, ipv6 }.config();
     let routers = keepalived::router_ids(request.stack, request.components);
-    let vrrp = vrrp(request, balancer, &hosts, answers, routers.get(&request.component.id()).copied(), problems);
+    let vrrp =
+        vrrp(request, balancer, &hosts, answers, routers.get(&request.component.id()).copied(), problems);
 
     let mut expansion = Expansion::default();
     let mut members = Vec::new();
     for host in &hosts {
         let site = Site::new(request, host);
         let mut resources = haproxy_on(&site, balancer, &config, &behind);
-        if let Some(config) = vrrp.get(host.name.as_str()) {
-            resources.extend(keepalived_on(&site, config));
+        if let (Some(config), Some(virtual_ip)) = (vrrp.get(host.name.as_str()), balancer.virtual_ip) {
+            resources.extend(keepalived_on(&site, config, virtual_ip));
         }
         members.push(Member {
             name: host.name.clone(),
@@ -68,11 +70,11 @@ pub fn expand(
         expansion.resources.extend(resources);
         expansion.probes.push(site.probe("service", inputs([("name", "haproxy".into())])));
         expansion.probes.push(site.probe("haproxy", inputs([("socket", SOCKET.into())])));
-        if let Some(address) = balancer.virtual_ip {
+        if balancer.virtual_ip.is_some() {
             expansion.probes.push(site.probe("service", inputs([("name", "keepalived".into())])));
-            expansion.probes.push(site.probe("virtual_ip", inputs([("address", address.to_string().into())])));
         }
     }
+    expansion.probes.extend(holder(request, balancer, &hosts));
     expansion.rollouts.push(Rollout {
         component: request.component.id(),
         region: request.region.name.clone(),
@@ -83,6 +85,14 @@ pub fn expand(
     });
     expansion.outputs = outputs(balancer, &hosts);
     expansion
+}
+
+/// Asks all hosts at once which of them holds the virtual address.
+fn holder(request: &ExpandRequest<'_>, balancer: &LoadBalancer, hosts: &[&Host]) -> Option<Probe> {
+    let (address, first) = (balancer.virtual_ip?.to_string(), hosts.first()?);
+    let places = hosts.iter().map(|host| place(request.region, host)).collect();
+    let inputs = inputs([("address", address.as_str().into()), ("hosts", Value::List(places))]);
+    Some(Probe { subject: address, ..Site::new(request, first).probe("virtual_ip", inputs) })
 }
 
 /// The groups that routes name, each once, and the services that must be there before requests are sent to them.
@@ -104,10 +114,15 @@ fn backends<'a>(
                 _ => None,
             });
             let Some(group) = group else {
-                problems.add(key, format!("{} is no autoscaling group", route.to), "name one of autoscaling_groups");
+                problems.add(
+                    key,
+                    format!("{} is no autoscaling group", route.to),
+                    "name one of autoscaling_groups",
+                );
                 continue;
             };
-            let Some(region) = request.regions.iter().find(|region| region.name == group.common.region) else {
+            let Some(region) = request.regions.iter().find(|region| region.name == group.common.region)
+            else {
                 problems.add(key, format!("{} has no region", route.to), "name one of regions");
                 continue;
             };
@@ -136,7 +151,9 @@ fn vrrp<'a>(
     router_id: Option<u8>,
     problems: &mut Problems,
 ) -> BTreeMap<&'a str, String> {
-    let (Some(virtual_ip), Some(router_id)) = (balancer.virtual_ip, router_id) else { return BTreeMap::new() };
+    let (Some(virtual_ip), Some(router_id)) = (balancer.virtual_ip, router_id) else {
+        return BTreeMap::new();
+    };
     let mut links = Vec::new();
     for host in hosts {
         let Some(facts) = site::answer(answers, &facts_of(&request.region.name, &host.name)) else {
@@ -230,7 +247,9 @@ fn haproxy_on(site: &Site<'_>, balancer: &LoadBalancer, config: &str, behind: &[
             OutputRef::resource(&certificate.address, "digest"),
         );
     }
-    let service = service(site, "haproxy", reload_on, vec![installed, unit.address.clone()]);
+    let mut service = service(site, "haproxy", reload_on, vec![installed, unit.address.clone()]);
+    let ports = balancer.listeners.iter().map(|listener| listener.port).collect();
+    service.inputs.insert("ports".to_owned(), ports);
 
     let mut resources = vec![package];
     if !certificates.is_empty() {
@@ -241,13 +260,15 @@ fn haproxy_on(site: &Site<'_>, balancer: &LoadBalancer, config: &str, behind: &[
     resources
 }
 
-fn keepalived_on(site: &Site<'_>, config: &str) -> Vec<Desired> {
+fn keepalived_on(site: &Site<'_>, config: &str, virtual_ip: IpAddr) -> Vec<Desired> {
     let installed = site.address("package", "packages");
     let config = file("/etc/keepalived/keepalived.conf", config.into(), "0644", Some("keepalived -t -f %s"));
     let config = site.resource("file", "keepalived.conf", config, vec![installed.clone()]);
     let reload_on = inputs([("configuration", OutputRef::resource(&config.address, "digest"))]);
     // The address goes to who can serve: HAProxy first.
-    let service = service(site, "keepalived", reload_on, vec![installed, site.address("service", "haproxy")]);
+    let after = vec![installed, site.address("service", "haproxy")];
+    let mut service = service(site, "keepalived", reload_on, after);
+    service.inputs.insert("claims".to_owned(), [virtual_ip.to_string()].into_iter().collect());
     vec![config, service]
 }
 

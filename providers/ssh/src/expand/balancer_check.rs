@@ -10,7 +10,11 @@ use super::{haproxy, site::Problems};
 /// Adds every problem of a load balancer that can be seen in the blueprint alone.
 pub fn check(request: &ExpandRequest<'_>, balancer: &LoadBalancer, problems: &mut Problems) {
     if balancer.hosts.is_empty() {
-        problems.add("hosts", "a load balancer of provider ssh needs hosts", "name two or more hosts of the region");
+        problems.add(
+            "hosts",
+            "a load balancer of provider ssh needs hosts",
+            "name two or more hosts of the region",
+        );
     }
     listeners(balancer, problems);
     if balancer.layer == 4 {
@@ -42,11 +46,7 @@ fn listeners(balancer: &LoadBalancer, problems: &mut Problems) {
 
 fn layer_four(balancer: &LoadBalancer, problems: &mut Problems) {
     if balancer.stickiness.is_some() {
-        problems.add(
-            "stickiness",
-            "layer 4 sees no cookies",
-            "use `algorithm: source_ip`, or `layer: 7`",
-        );
+        problems.add("stickiness", "layer 4 sees no cookies", "use `algorithm: source_ip`, or `layer: 7`");
     }
     for (index, listener) in balancer.listeners.iter().enumerate() {
         if listener.redirect_https {
@@ -56,7 +56,8 @@ fn layer_four(balancer: &LoadBalancer, problems: &mut Problems) {
                 "use `layer: 7`",
             );
         }
-        let plain = listener.routes.len() == 1 && listener.routes.iter().all(|it| it.path.is_none() && it.host.is_none());
+        let plain = listener.routes.len() == 1
+            && listener.routes.iter().all(|it| it.path.is_none() && it.host.is_none());
         if !plain && !listener.redirect_https {
             problems.add(
                 format!("listeners[{index}].routes"),
@@ -104,7 +105,10 @@ fn others(request: &ExpandRequest<'_>, balancer: &LoadBalancer, problems: &mut P
         for host in balancer.hosts.iter().filter(|host| other.hosts.contains(host)) {
             problems.add(
                 "hosts",
-                format!("host {host} is a host of {} too: HAProxy has one configuration a host", component.id()),
+                format!(
+                    "host {host} is a host of {} too: HAProxy has one configuration a host",
+                    component.id()
+                ),
                 "put the listeners of both into one load balancer, or give each its own hosts",
             );
         }

@@ -39,7 +39,9 @@ pub fn expand(
         expansion.resources.extend(on_host(&site, baseline, answers, problems));
         expansion.probes.push(site.probe("host", Map::new()));
         for service in baseline.services.iter().filter(|service| service.running) {
-            expansion.probes.push(site.probe("service", inputs([("name", names::service(&service.name).into())])));
+            expansion
+                .probes
+                .push(site.probe("service", inputs([("name", names::service(&service.name).into())])));
         }
     }
     expansion.outputs = inputs([("hosts", hosts.iter().map(|host| host.name.as_str()).collect())]);
@@ -60,7 +62,10 @@ fn check(request: &ExpandRequest<'_>, baseline: &Baseline, problems: &mut Proble
         for host in baseline.hosts.iter().filter(|host| other.hosts.contains(host)) {
             problems.add(
                 "firewall",
-                format!("host {host} has the firewall of {} too: each would drop what the other allows", component.id()),
+                format!(
+                    "host {host} has the firewall of {} too: each would drop what the other allows",
+                    component.id()
+                ),
                 "write the rules of a host into one baseline",
             );
         }
@@ -136,7 +141,11 @@ fn user(site: &Site<'_>, spec: &UserSpec, after: Vec<Address>) -> Desired {
 }
 
 /// Directories with their paths, each after those above it.
-fn directories<'b>(site: &Site<'_>, specs: &'b [DirectorySpec], after: &[Address]) -> Vec<(&'b str, Desired)> {
+fn directories<'b>(
+    site: &Site<'_>,
+    specs: &'b [DirectorySpec],
+    after: &[Address],
+) -> Vec<(&'b str, Desired)> {
     let mut sorted: Vec<&DirectorySpec> = specs.iter().collect();
     sorted.sort_by(|a, b| a.path.cmp(&b.path));
     let mut made: Vec<(&str, Desired)> = Vec::with_capacity(sorted.len());
@@ -178,7 +187,8 @@ fn units(
 ) -> Vec<Desired> {
     let mut made = Vec::new();
     for (index, unit) in baseline.units.iter().enumerate() {
-        if let Some(content) = files::text(site, &unit.content, &format!("units[{index}]"), answers, problems) {
+        if let Some(content) = files::text(site, &unit.content, &format!("units[{index}]"), answers, problems)
+        {
             let inputs = inputs([("name", unit.name.as_str().into()), ("content", content)]);
             made.push(site.resource("systemd_unit", &unit.name, inputs, after.to_vec()));
         }
@@ -209,7 +219,10 @@ fn services(
         .map(|(name, enabled, running)| {
             let (reload, mut restart) = files.changes(name, Unsaid::Nothing);
             let is_own = |unit: &&Desired| {
-                unit.inputs.get("name").and_then(Value::as_str).is_some_and(|unit| names::service(unit) == name)
+                unit.inputs
+                    .get("name")
+                    .and_then(Value::as_str)
+                    .is_some_and(|unit| names::service(unit) == name)
             };
             if let Some(unit) = units.iter().find(is_own) {
                 restart.insert("unit".to_owned(), OutputRef::resource(&unit.address, "digest"));

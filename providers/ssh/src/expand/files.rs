@@ -73,7 +73,7 @@ pub fn text(
                     let place = error.line.map_or_else(|| path.clone(), |line| format!("{path}:{line}"));
                     problems.add(
                         key,
-                        format!("the template does not render on {}: {place}: {}", site.host.name, error.message),
+                        format!("the template does not render: {place}: {}", error.message),
                         "a template knows its variables, host.name, host.address, host.zone, stack.name and stack.environment",
                     );
                 })
@@ -84,7 +84,11 @@ pub fn text(
 
 fn unreadable(path: &str, exists: bool, key: &str, problems: &mut Problems) {
     if exists {
-        problems.add(key, format!("{path} is no text of at most 256 KiB"), "it must be UTF-8, and no archive or image");
+        problems.add(
+            key,
+            format!("{path} is no text of at most 256 KiB"),
+            "it must be UTF-8, and no archive or image",
+        );
     } else {
         problems.add(key, format!("there is no file {path}"), "paths are relative to the blueprint's folder");
     }
@@ -207,7 +211,10 @@ impl<'a, 's> Files<'a, 's> {
         self.place(spec, &spec.to, content, false, key, after, problems);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what differs between the files of one folder, and nothing else")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what differs between the files of one folder, and nothing else"
+    )]
     fn place(
         &mut self,
         spec: &'s FileSpec,
@@ -253,7 +260,8 @@ impl<'a, 's> Files<'a, 's> {
 
     /// What reloads and what restarts a service, by path.
     pub fn changes(&self, service: &str, unsaid: Unsaid) -> (Map, Map) {
-        let names_it = |services: &[String]| services.iter().any(|one| names::service(one) == names::service(service));
+        let names_it =
+            |services: &[String]| services.iter().any(|one| names::service(one) == names::service(service));
         let (mut reload, mut restart) = (Map::new(), Map::new());
         for placed in &self.placed {
             let silent = placed.reloads.is_empty() && placed.restarts.is_empty();

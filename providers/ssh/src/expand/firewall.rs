@@ -44,7 +44,8 @@ fn rule(rule: &FirewallRule) -> Vec<String> {
         return vec![what];
     }
     let family = |six: bool, word: &str| {
-        let mut nets: Vec<IpNet> = rule.from.iter().filter(|net| net.addr().is_ipv6() == six).copied().collect();
+        let mut nets: Vec<IpNet> =
+            rule.from.iter().filter(|net| net.addr().is_ipv6() == six).copied().collect();
         nets = IpNet::aggregate(&nets);
         let nets: Vec<String> = nets.iter().map(net).collect();
         (!nets.is_empty()).then(|| format!("{word} saddr {{ {} }} {what}", nets.join(", ")))

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use standfast_contract::{
-    Answers, Component, ComponentId, ExpandRequest, Expansion, Lookup, Map, OnFailure, Problem, Region, Section,
-    SecretSource, Stack, Value,
+    Answers, Component, ComponentId, ExpandRequest, Expansion, Lookup, Map, OnFailure, Problem, Region,
+    SecretSource, Section, Stack, Value,
     component::{
         Algorithm, AutoscalingGroup, Baseline, Become, Capacity, Certificate, Common, FileContent, FileSpec,
-        HealthCheck, Host, Listener, LoadBalancer, Route, SimWorld, SshAccess, Stickiness, UpdatePolicy, Workload,
-        WorkloadSource, Zone,
+        HealthCheck, Host, Listener, LoadBalancer, Route, SimWorld, SshAccess, Stickiness, UpdatePolicy,
+        Workload, WorkloadSource, Zone,
     },
 };
 
@@ -145,14 +145,19 @@ pub fn group(name: &str, port: u16, workload: Workload) -> AutoscalingGroup {
 }
 
 pub fn nginx() -> Workload {
-    let variables = inputs([("greeting", "hello".into()), ("token", Value::Secret(SecretSource::Env("TOKEN".into())))]);
+    let variables =
+        inputs([("greeting", "hello".into()), ("token", Value::Secret(SecretSource::Env("TOKEN".into())))]);
     let mut config = file(
         "/etc/nginx/conf.d/shop.conf",
         FileContent::Template { path: "/src/shop.conf.j2".into(), variables },
     );
     config.validate = Some("nginx -t -c %s".into());
     Workload {
-        source: WorkloadSource::Package { package: "nginx".into(), version: Some("1.22*".into()), service: "nginx".into() },
+        source: WorkloadSource::Package {
+            package: "nginx".into(),
+            version: Some("1.22*".into()),
+            service: "nginx".into(),
+        },
         files: vec![config, file("/var/www/shop", FileContent::From("/src/site".into()))],
         environment: Map::new(),
     }
@@ -210,8 +215,12 @@ pub fn front() -> LoadBalancer {
 
 /// A load balancer of layer 4 in front of the api alone.
 pub fn plain() -> LoadBalancer {
-    let listener =
-        Listener { port: 8443, redirect_https: false, certificate: None, routes: vec![to("api", None, None)] };
+    let listener = Listener {
+        port: 8443,
+        redirect_https: false,
+        certificate: None,
+        routes: vec![to("api", None, None)],
+    };
     LoadBalancer {
         layer: 4,
         virtual_ip: None,

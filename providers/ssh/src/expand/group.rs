@@ -54,7 +54,8 @@ pub fn slots<'a>(group: &AutoscalingGroup, region: &'a Region) -> Slots<'a> {
         }
     }
     let deepest = zones.iter().map(|(_, hosts)| hosts.len()).max().unwrap_or(0);
-    let ordered = (0..deepest).flat_map(|turn| zones.iter().filter_map(move |(_, hosts)| hosts.get(turn).copied()));
+    let ordered =
+        (0..deepest).flat_map(|turn| zones.iter().filter_map(move |(_, hosts)| hosts.get(turn).copied()));
     let mut used: Vec<&'a Host> = ordered.collect();
     let desired = usize::try_from(group.capacity.desired).unwrap_or(usize::MAX).min(used.len());
     let spare = used.split_off(desired);
@@ -91,16 +92,27 @@ pub fn expand(
     for host in &slots.used {
         let site = Site::new(request, host);
         let resources = match &group.workload.source {
-            WorkloadSource::Package { package, version, service } => {
-                package_workload::expand(&site, group, (package, version.as_deref(), service), answers, problems)
-            }
+            WorkloadSource::Package { package, version, service } => package_workload::expand(
+                &site,
+                group,
+                (package, version.as_deref(), service),
+                answers,
+                problems,
+            ),
             WorkloadSource::Release { archive, run, user } => {
                 release::expand(&site, group, (archive, run, user.as_deref()), answers, problems)
             }
             WorkloadSource::Container { .. } => Vec::new(),
         };
-        members.push(member(&site, group, &balancers, resources.iter().map(|it| it.address.clone()).collect()));
-        expansion.probes.push(site.probe("service", inputs([("name", service_name(site.stack, group).into())])));
+        members.push(member(
+            &site,
+            group,
+            &balancers,
+            resources.iter().map(|it| it.address.clone()).collect(),
+        ));
+        expansion
+            .probes
+            .push(site.probe("service", inputs([("name", service_name(site.stack, group).into())])));
         expansion.probes.push(site.probe("health", health_inputs(&site, group)));
         expansion.resources.extend(resources);
     }
@@ -126,7 +138,11 @@ fn check(group: &AutoscalingGroup, hosts: usize, problems: &mut Problems) {
     }
     let has = |count: usize| if count == 1 { "1 host".to_owned() } else { format!("{count} hosts") };
     if hosts == 0 {
-        problems.add("hosts", "a group of provider ssh needs hosts", "name the hosts of the pool; none is made");
+        problems.add(
+            "hosts",
+            "a group of provider ssh needs hosts",
+            "name the hosts of the pool; none is made",
+        );
     } else if usize::try_from(group.capacity.desired).unwrap_or(usize::MAX) > hosts {
         problems.add(
             "capacity.desired",
@@ -155,8 +171,7 @@ fn member(
     let name = &site.host.name;
     let health =
         site.operation("health", name, health_inputs(site, group), millis(group.update.health_timeout));
-    let mut member =
-        Member { name: name.clone(), resources, before: Vec::new(), after: vec![health] };
+    let mut member = Member { name: name.clone(), resources, before: Vec::new(), after: vec![health] };
     if let Some((drain, undrain)) = drain(site, group, balancers) {
         member.before.push(drain);
         member.after.push(undrain);
@@ -182,7 +197,7 @@ fn drain(
     let inputs = inputs([
         ("backends", [balancer::backend_name(group)].into_iter().collect()),
         ("server", names::haproxy(&site.host.name).into()),
-        ("balancers", Value::List(places)),
+        ("haproxy", Value::List(places)),
         ("socket", SOCKET.into()),
         ("drain_timeout_ms", millis(patience).into()),
         ("sticky", balancers.iter().any(|(it, _)| it.layer == 7 && it.stickiness.is_some()).into()),

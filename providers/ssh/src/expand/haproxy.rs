@@ -188,10 +188,13 @@ impl Balancer<'_> {
         }
         self.stickiness(file, backend, &name);
         checks(file, &group.health_check);
+        // Not in `default-server`, from which HAProxy 2.6 does not take it.
+        let patience = time(window(&group.health_check));
         for member in &backend.members {
             let host = names::haproxy(&member.name);
             let cookie = if self.sticky() { format!(" cookie {host}") } else { String::new() };
-            file.line(format!("server {host} {}{cookie}", names::endpoint(member, group.port)));
+            let endpoint = names::endpoint(member, group.port);
+            file.line(format!("server {host} {endpoint} tcp-ut {patience}{cookie}"));
         }
     }
 
@@ -237,7 +240,8 @@ const HARD_STOP_MIN: Duration = Duration::from_secs(30);
 fn routes(file: &mut Writer, routes: &[Route]) {
     for route in routes {
         let backend = names::haproxy(&route.to.name);
-        let conditions = [route.host.as_deref().map(host_condition), route.path.as_deref().map(path_condition)];
+        let conditions =
+            [route.host.as_deref().map(host_condition), route.path.as_deref().map(path_condition)];
         let conditions: Vec<String> = conditions.into_iter().flatten().collect();
         if conditions.is_empty() {
             file.line(format!("default_backend {backend}"));
@@ -250,7 +254,8 @@ fn routes(file: &mut Writer, routes: &[Route]) {
 
 /// Whether a request may fit none of a listener's routes.
 fn falls_through(listener: &Listener) -> bool {
-    !listener.redirect_https && !listener.routes.iter().any(|route| route.path.is_none() && route.host.is_none())
+    !listener.redirect_https
+        && !listener.routes.iter().any(|route| route.path.is_none() && route.host.is_none())
 }
 
 fn host_condition(host: &str) -> String {
@@ -299,8 +304,7 @@ fn checks(file: &mut Writer, check: &HealthCheck) {
         .line("option srvtcpka")
         .line(format!("srvtcpka-idle {}", time(probe)))
         .line(format!("srvtcpka-intvl {}", time(probe)))
-        .line(format!("srvtcpka-cnt {}", check.unhealthy.max(1)))
-        .line(format!("default-server tcp-ut {}", time(window(check))));
+        .line(format!("srvtcpka-cnt {}", check.unhealthy.max(1)));
 }
 
 /// How long a member may be gone before its checks have said so.

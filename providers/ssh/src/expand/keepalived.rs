@@ -101,7 +101,8 @@ pub fn router_ids(stack: &Stack, components: &[Component]) -> BTreeMap<Component
     for (balancer, region) in balancers {
         let name = format!("{}/{}/{region}/{balancer}", stack.name, stack.environment);
         let first = blake3::hash(name.as_bytes()).as_bytes()[0];
-        let free = (0..=255u8).map(|step| first.wrapping_add(step)).find(|id| *id != 0 && !taken[usize::from(*id)]);
+        let free =
+            (0..=255u8).map(|step| first.wrapping_add(step)).find(|id| *id != 0 && !taken[usize::from(*id)]);
         // The 256th shares: it is told apart by its hosts, since the advertisements are unicast.
         let id = free.unwrap_or(first.max(1));
         taken[usize::from(id)] = true;
@@ -125,14 +126,17 @@ pub fn link(facts: &Map, virtual_ip: IpAddr, host_address: &str) -> Option<Link>
     let known: Vec<(IpNet, &str)> = interfaces
         .iter()
         .filter_map(|(address, name)| {
-            let net = address.parse::<IpNet>().ok().or_else(|| address.parse::<IpAddr>().ok().map(IpNet::from))?;
+            let net =
+                address.parse::<IpNet>().ok().or_else(|| address.parse::<IpAddr>().ok().map(IpNet::from))?;
             (net.addr() != virtual_ip).then_some((net, name.as_str()?))
         })
         .collect();
     let host_address: Option<IpAddr> = host_address.parse().ok();
-    let fits = |(net, _): &&(IpNet, &str)| net.contains(&virtual_ip) && net.prefix_len() < net.max_prefix_len();
+    let fits =
+        |(net, _): &&(IpNet, &str)| net.contains(&virtual_ip) && net.prefix_len() < net.max_prefix_len();
     let is_host = |(net, _): &&(IpNet, &str)| Some(net.addr()) == host_address;
-    let lengths = known.iter().any(|(net, _)| net.prefix_len() < net.max_prefix_len() && !net.addr().is_loopback());
+    let lengths =
+        known.iter().any(|(net, _)| net.prefix_len() < net.max_prefix_len() && !net.addr().is_loopback());
     // The blueprint's address first: a host may have several in the subnet.
     let found = known
         .iter()

@@ -1,8 +1,8 @@
 //! Component to resources, purely: what hosts shall have, from the blueprint and the answers to its lookups.
 //!
-//! [`balancer`] makes `load_balancers` ([`haproxy`] and [`keepalived`] write their files), [`group`] makes
-//! `autoscaling_groups` (a [`package_workload`] or a [`release`]), [`baseline`] makes `baselines`. [`site`] is one
-//! component on one host, which all of them speak through.
+//! `balancer` makes `load_balancers` (`haproxy` and `keepalived` write their files), `group` makes
+//! `autoscaling_groups` (a `package_workload` or a `release`), `baseline` makes `baselines`. `site` is one component on
+//! one host, which all of them speak through.
 //!
 //! Deliberately absent: any look at the world. The same blueprint and answers give the same resources, whoever asks.
 

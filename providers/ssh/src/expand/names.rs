@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn times_read_as_people_write_them() {
-        for (millis, text) in [(3_600_000, "1h"), (90_000, "90s"), (120_000, "2m"), (1_500, "1500ms"), (0, "0s")]
+        for (millis, text) in
+            [(3_600_000, "1h"), (90_000, "90s"), (120_000, "2m"), (1_500, "1500ms"), (0, "0s")]
         {
             assert_eq!(time(Duration::from_millis(millis)), text);
         }

@@ -36,28 +36,33 @@ pub fn expand(
     }
 
     let mut resources = vec![package];
-    let services = services(site, &files, names::service(service), Unsaid::ReloadConfiguration, &installed);
+    let own = (names::service(service), group.port);
+    let services = services(site, &files, own, Unsaid::ReloadConfiguration, &installed);
     resources.extend(files.into_resources());
     resources.extend(services);
     resources
 }
 
-/// The workload's service, and those that its files name beside it.
+/// The workload's service with the port that it will bind, and the services that its files name beside it.
 pub fn services(
     site: &Site<'_>,
     files: &Files<'_, '_>,
-    own: &str,
+    (own, port): (&str, u16),
     unsaid: Unsaid,
     after: &[Address],
 ) -> Vec<Desired> {
     let mut all_after = after.to_vec();
     all_after.extend(files.addresses());
-    let others = files.services().into_iter().filter(|service| *service != own).map(|it| (it, Unsaid::Nothing));
+    let others =
+        files.services().into_iter().filter(|service| *service != own).map(|it| (it, Unsaid::Nothing));
     std::iter::once((own, unsaid))
         .chain(others)
         .map(|(service, unsaid)| {
             let mut inputs =
                 inputs([("name", service.into()), ("enabled", true.into()), ("running", true.into())]);
+            if service == own {
+                inputs.insert("ports".to_owned(), [port].into_iter().collect());
+            }
             let (reload, restart) = files.changes(service, unsaid);
             if !reload.is_empty() {
                 inputs.insert("reload_on".to_owned(), reload.into());

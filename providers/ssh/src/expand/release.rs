@@ -26,11 +26,8 @@ pub fn expand(
     let name = names::on_hosts(site.stack, &group.common.name);
     let root = format!("/srv/standfast/{name}");
     let archive = files::source(archive, "workload.release", answers, problems).unwrap_or_default();
-    let release = inputs([
-        ("name", name.as_str().into()),
-        ("archive", archive),
-        ("root", root.as_str().into()),
-    ]);
+    let release =
+        inputs([("name", name.as_str().into()), ("archive", archive), ("root", root.as_str().into())]);
     let release = site.resource("release", &name, release, Vec::new());
 
     let own_user = names::user(site.stack, &group.common.name);
@@ -55,7 +52,10 @@ pub fn expand(
     }
 
     let unit = ReleaseUnit {
-        of: format!("autoscaling_groups.{} of {} ({})", group.common.name, site.stack.name, site.stack.environment),
+        of: format!(
+            "autoscaling_groups.{} of {} ({})",
+            group.common.name, site.stack.name, site.stack.environment
+        ),
         root: &root,
         user: given_user.unwrap_or(&own_user),
         run,
@@ -71,7 +71,7 @@ pub fn expand(
     let mut made: Vec<Desired> = user.into_iter().collect();
     made.extend([release, environment, unit]);
     let after: Vec<_> = made.iter().map(|resource| resource.address.clone()).collect();
-    let mut services = services(site, &files, &name, Unsaid::Restart, &after);
+    let mut services = services(site, &files, (&name, group.port), Unsaid::Restart, &after);
     if let Some(own) = services.first_mut() {
         let digests = made.iter().filter(|resource| resource.kind != "user").map(|resource| {
             let name = match resource.kind.as_str() {
@@ -161,7 +161,11 @@ fn quote(value: &Value, parts: &mut Vec<Value>, key: &str, problems: &mut Proble
             parts.extend(["'".into(), value.clone(), "'".into()]);
         }
         Value::List(_) | Value::Map(_) => {
-            problems.add(key, "an environment variable is one text", "write it as a text, as JSON for example");
+            problems.add(
+                key,
+                "an environment variable is one text",
+                "write it as a text, as JSON for example",
+            );
         }
     }
 }

@@ -1,8 +1,8 @@
 //! One component on one host: what all resources made there have in common.
 
 use standfast_contract::{
-    Address, Answers, Component, ComponentId, Desired, ExpandRequest, Lifecycle, Map, Operation, Probe, Problem,
-    Region, Stack, Value, component::Host,
+    Address, Answers, Component, ComponentId, Desired, ExpandRequest, Lifecycle, Map, Operation, Probe,
+    Problem, Region, Stack, Value, component::Host,
 };
 
 use crate::session::place::place;

@@ -36,7 +36,8 @@ pub fn render(source: &str, variables: &Map, site: &Site<'_>) -> Result<Value, T
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
     engine.set_auto_escape_callback(|_| AutoEscape::None);
     // A line that holds nothing but a `{% ... %}` leaves no empty line behind.
-    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
+    let syntax =
+        SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
     engine.set_syntax(syntax.map_err(failed)?);
     engine.set_fuel(Some(FUEL));
     let text = engine.render_str(source, object(data)).map_err(failed)?;
@@ -79,7 +80,11 @@ fn to_data(value: &Value, marked: &mut Vec<Value>) -> Data {
         Value::Text(text) => Data::from(text.as_str()),
         Value::List(values) => values.iter().map(|value| to_data(value, marked)).collect(),
         Value::Map(map) => object(map.iter().map(|(key, value)| (key.clone(), to_data(value, marked)))),
-        later @ (Value::Output(_) | Value::Secret(_) | Value::Join(_) | Value::Sensitive(_) | Value::Unknown) => {
+        later @ (Value::Output(_)
+        | Value::Secret(_)
+        | Value::Join(_)
+        | Value::Sensitive(_)
+        | Value::Unknown) => {
             marked.push(later.clone());
             Data::from(format!("{MARK}{}{MARK}", marked.len() - 1))
         }
@@ -145,7 +150,9 @@ mod tests {
     #[test]
     fn a_filter_may_not_change_a_secret() {
         let variables = inputs([("password", Value::Secret(SecretSource::Env("PASSWORD".into())))]);
-        for source in ["{{ password[1:] }}", "{{ password | replace('0', '7') }}", "{{ password | reverse }}!\u{F8FF}"] {
+        for source in
+            ["{{ password[1:] }}", "{{ password | replace('0', '7') }}", "{{ password | reverse }}!\u{F8FF}"]
+        {
             let error = check(source, &variables).unwrap_err();
             assert!(error.message.contains("filter changed a secret"), "{source}: {error:?}");
         }
@@ -161,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_template_without_end_is_stopped() {
-        let endless = "{% for a in range(10000) %}{% for b in range(10000) %}{{ a * b }}{% endfor %}{% endfor %}";
+        let endless =
+            "{% for a in range(10000) %}{% for b in range(10000) %}{{ a * b }}{% endfor %}{% endfor %}";
         assert!(check(endless, &Map::new()).unwrap_err().message.contains("fuel"));
     }
 }

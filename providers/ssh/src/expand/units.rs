@@ -93,7 +93,8 @@ impl ReleaseUnit<'_> {
         }
         // Ports below 1024 are for those who may.
         if self.port < 1024 {
-            unit.top("CapabilityBoundingSet=CAP_NET_BIND_SERVICE").top("AmbientCapabilities=CAP_NET_BIND_SERVICE");
+            unit.top("CapabilityBoundingSet=CAP_NET_BIND_SERVICE")
+                .top("AmbientCapabilities=CAP_NET_BIND_SERVICE");
         } else {
             unit.top("CapabilityBoundingSet=");
         }

@@ -8,14 +8,24 @@ fn a_layer_seven_balancer_becomes() {
     is_in_order(&expansion);
     insta::assert_snapshot!("front", listing(&expansion, "lb1"));
     insta::assert_snapshot!("front_rollout", rollout(&expansion));
+    insta::assert_json_snapshot!("front_probes", expansion.probes);
     insta::assert_json_snapshot!("front_outputs", expansion.outputs);
-    insta::assert_snapshot!("haproxy_layer_7", content(&expansion, "home/load_balancers.front/file.lb1.haproxy.cfg"));
-    insta::assert_snapshot!("keepalived", content(&expansion, "home/load_balancers.front/file.lb2.keepalived.conf"));
+    insta::assert_snapshot!(
+        "haproxy_layer_7",
+        content(&expansion, "home/load_balancers.front/file.lb1.haproxy.cfg")
+    );
+    insta::assert_snapshot!(
+        "keepalived",
+        content(&expansion, "home/load_balancers.front/file.lb2.keepalived.conf")
+    );
     insta::assert_snapshot!(
         "haproxy_reload",
         content(&expansion, "home/load_balancers.front/systemd_unit.lb1.haproxy.service.d-standfast.conf")
     );
-    insta::assert_snapshot!("haproxy_save_state", content(&expansion, "home/load_balancers.front/file.lb1.haproxy.save-state"));
+    insta::assert_snapshot!(
+        "haproxy_save_state",
+        content(&expansion, "home/load_balancers.front/file.lb1.haproxy.save-state")
+    );
 }
 
 #[test]
@@ -25,7 +35,10 @@ fn a_layer_four_balancer_becomes() {
     let expansion = expand(&blueprint, "load_balancers.front");
     is_in_order(&expansion);
     insta::assert_snapshot!("plain", listing(&expansion, "lb2"));
-    insta::assert_snapshot!("haproxy_layer_4", content(&expansion, "home/load_balancers.front/file.lb1.haproxy.cfg"));
+    insta::assert_snapshot!(
+        "haproxy_layer_4",
+        content(&expansion, "home/load_balancers.front/file.lb1.haproxy.cfg")
+    );
     assert_eq!(expansion.outputs["url"].as_str(), Some("tcp://10.77.0.11:8443"));
 }
 

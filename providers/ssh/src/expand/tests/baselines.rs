@@ -14,8 +14,10 @@ pub fn hardening() -> Baseline {
         group: "backup".into(),
         mode: "0750".into(),
     };
-    let mut sshd =
-        fixtures::file("/etc/ssh/sshd_config.d/50-hardening.conf", FileContent::Inline("PasswordAuthentication no\n".into()));
+    let mut sshd = fixtures::file(
+        "/etc/ssh/sshd_config.d/50-hardening.conf",
+        FileContent::Inline("PasswordAuthentication no\n".into()),
+    );
     sshd.reloads = vec!["ssh".into()];
     sshd.validate = Some("sshd -t -f %s".into());
     let mut key = fixtures::file(
@@ -65,7 +67,10 @@ fn a_baseline_becomes() {
     let expansion = expand(&fixtures::with_baseline(hardening()), "baselines.hardening");
     is_in_order(&expansion);
     insta::assert_snapshot!("hardening", listing(&expansion, "lb1"));
-    insta::assert_snapshot!("firewall", content(&expansion, "home/baselines.hardening/nftables.lb1.shop_hardening"));
+    insta::assert_snapshot!(
+        "firewall",
+        content(&expansion, "home/baselines.hardening/nftables.lb1.shop_hardening")
+    );
 }
 
 #[test]

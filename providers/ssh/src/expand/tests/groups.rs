@@ -17,7 +17,10 @@ fn a_release_becomes() {
     let expansion = expand(&fixtures::shop(), "autoscaling_groups.api");
     is_in_order(&expansion);
     insta::assert_snapshot!("api", listing(&expansion, "web2"));
-    insta::assert_snapshot!("api_unit", content(&expansion, "home/autoscaling_groups.api/systemd_unit.web2.shop-api.service"));
+    insta::assert_snapshot!(
+        "api_unit",
+        content(&expansion, "home/autoscaling_groups.api/systemd_unit.web2.shop-api.service")
+    );
     let environment = "home/autoscaling_groups.api/file.web2.shop-api.env";
     insta::assert_json_snapshot!("api_environment", resource(&expansion, environment).inputs["content"]);
 }
@@ -75,5 +78,7 @@ fn a_low_port_needs_one_capability_and_gets_no_other() {
     blueprint.group("api").port = 443;
     let expansion = expand(&blueprint, "autoscaling_groups.api");
     let unit = content(&expansion, "home/autoscaling_groups.api/systemd_unit.web1.shop-api.service");
-    assert!(unit.contains("\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n"));
+    assert!(unit.contains(
+        "\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n"
+    ));
 }

@@ -76,8 +76,7 @@ impl Running {
     }
 
     fn api(&self, command: &str) -> String {
-        let mut stream =
-            std::os::unix::net::UnixStream::connect(self.folder.join("admin.sock")).unwrap();
+        let mut stream = std::os::unix::net::UnixStream::connect(self.folder.join("admin.sock")).unwrap();
         stream.write_all(format!("{command}\n").as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -107,7 +106,9 @@ impl Running {
     }
 
     fn get(&self, path: &str, cookie: &str) -> (String, String) {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: shop\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"))
+        self.ask(&format!(
+            "GET {path} HTTP/1.1\r\nHost: shop\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
+        ))
     }
 }
 
@@ -159,7 +160,9 @@ fn start(folder: &Path, [redirect, https, members]: [u16; 3]) -> Running {
         .replace("/run/haproxy", folder.to_str().unwrap())
         .lines()
         // What only root may do.
-        .filter(|line| !["chroot", "user", "group"].contains(&line.split_whitespace().next().unwrap_or_default()))
+        .filter(|line| {
+            !["chroot", "user", "group"].contains(&line.split_whitespace().next().unwrap_or_default())
+        })
         .fold(String::new(), |text, line| text + line + "\n");
     let config = real::write(folder, "haproxy.cfg", &config);
     real::write(folder, &format!("front-{https}.pem"), &real::certificate(folder));
@@ -217,11 +220,15 @@ fn requests_are_served_while_members_are_drained_lost_and_haproxy_is_reloaded() 
     assert!(stays("127.0.0.21"), "{cookie}");
     running.api("set server web/web1 state drain");
     running.api("set server web/web1 weight 0");
-    let leaves = || (0..6).all(|_| ["127.0.0.22", "127.0.0.23"].contains(&running.get("/", &cookie).1.as_str()));
+    let leaves =
+        || (0..6).all(|_| ["127.0.0.22", "127.0.0.23"].contains(&running.get("/", &cookie).1.as_str()));
     assert!(leaves(), "a drained member still gets its clients");
     running.reload();
     assert!(leaves(), "a reload undrained it");
     assert!((0..6).all(|_| running.get("/", "").1 != "127.0.0.21"), "a reload undrained it");
+    running.api("set server web/web1 state maint");
+    running.reload();
+    assert!(leaves(), "a reload took it out of maintenance");
     running.api("set server web/web1 state ready");
     running.api("set server web/web1 weight 100%");
     wait_until("it is up again", || running.is_up("web1"));
@@ -242,7 +249,9 @@ fn requests_are_served_while_members_are_drained_lost_and_haproxy_is_reloaded() 
     assert!(running.get("/", "").0.starts_with("HTTP/1.1 200"));
 
     for (method, status) in [("GET", "301"), ("POST", "308")] {
-        let request = format!("{method} /a?b=c HTTP/1.1\r\nHost: shop:80\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let request = format!(
+            "{method} /a?b=c HTTP/1.1\r\nHost: shop:80\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
         let (head, _) = ask(ports[0], &request);
         assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{head}");
         assert!(head.contains(&format!("location: https://shop:{}/a?b=c", ports[1])), "{head}");

@@ -53,7 +53,8 @@ fn rollout(expansion: &Expansion) -> String {
             writeln!(text, "{}: {} resources", member.name, member.resources.len()).unwrap();
             for (when, operations) in [("before", &member.before), ("after", &member.after)] {
                 for operation in operations {
-                    writeln!(text, "    {when}: {} within {} ms", operation.address, operation.timeout_ms).unwrap();
+                    writeln!(text, "    {when}: {} within {} ms", operation.address, operation.timeout_ms)
+                        .unwrap();
                     for (name, value) in &operation.inputs {
                         writeln!(text, "        {name}: {value}").unwrap();
                     }

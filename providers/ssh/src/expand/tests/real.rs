@@ -8,9 +8,12 @@ use super::{baselines::hardening, content, expand, fixtures};
 pub fn accepts(program: &str, package: &str, arguments: &[&str]) {
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
     let output = Command::new(program).args(arguments).env("PATH", path).output().unwrap_or_else(|error| {
-        panic!("{program} cannot be run ({error}): install the Debian package {package}, which this test needs")
+        panic!(
+            "{program} cannot be run ({error}): install the Debian package {package}, which this test needs"
+        )
     });
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{program} {} refused: {said}", arguments.join(" "));
 }
 
@@ -28,8 +31,21 @@ pub fn certificate(folder: &Path) -> String {
         "openssl",
         "openssl",
         &[
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-            "-subj", "/CN=shop.example.net", "-keyout", key, "-out", certificate,
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=shop.example.net",
+            "-keyout",
+            key,
+            "-out",
+            certificate,
         ],
     );
     fs::read_to_string(certificate).unwrap() + &fs::read_to_string(key).unwrap()
