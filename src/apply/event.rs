@@ -39,6 +39,7 @@ pub enum Event {
         address: String,
         /// "created", "drain".
         did: String,
+        #[serde(flatten)]
         outcome: Outcome,
         #[serde(rename = "elapsed_ms", serialize_with = "as_ms")]
         elapsed: Duration,
@@ -64,6 +65,16 @@ pub enum Event {
 
 fn as_ms<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(duration.as_millis() as u64)
+}
+
+/// `{address, by}` for each.
+fn as_objects<S: serde::Serializer>(blocked: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Blocked<'a> {
+        address: &'a str,
+        by: &'a str,
+    }
+    serializer.collect_seq(blocked.iter().map(|(address, by)| Blocked { address, by }))
 }
 
 /// How a task ended.
@@ -105,6 +116,7 @@ pub struct Report {
     pub rolled_back: usize,
     pub failed: Vec<Failure>,
     /// Addresses that were not tried because of a failure: address, and by what.
+    #[serde(serialize_with = "as_objects")]
     pub blocked: Vec<(String, String)>,
     /// Addresses that were not tried because the run was stopped.
     pub cancelled: Vec<String>,

@@ -14,5 +14,5 @@ mod run;
 pub mod scheduler;
 pub mod tasks;
 
-pub use event::{Event, Outcome, Report};
+pub use event::{Event, Failure, Outcome, Report};
 pub use run::{ApplyError, Interrupt, META_OUTPUTS, META_PROBES, Settings, apply};

@@ -227,7 +227,7 @@ impl Session {
             snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
         let said: Vec<Move> = self
             .blueprint
-            .moved()
+            .moved
             .iter()
             .map(|moved| Move { from: moved.from.clone(), to: moved.to.clone() })
             .collect();

@@ -108,13 +108,17 @@ async fn answer(
     let mut asked: BTreeMap<String, Vec<Lookup>> = BTreeMap::new();
     for question in questions {
         match &question {
+            // A provider may ask for both, not knowing which it is. What has no answer is absent, and the expansion
+            // that needs it says so at its place in the blueprint.
             Lookup::File { path } => {
-                let found = local::file(path)?;
-                answers.0.insert(question, found);
+                if let Some(found) = local::file(path)? {
+                    answers.0.insert(question, found);
+                }
             }
             Lookup::Tree { path } => {
-                let found = local::tree(path)?;
-                answers.0.insert(question, found);
+                if let Some(found) = local::tree(path)? {
+                    answers.0.insert(question, found);
+                }
             }
             Lookup::Provider { region, .. } => asked.entry(region.clone()).or_default().push(question),
         }

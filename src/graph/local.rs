@@ -13,14 +13,20 @@ const TEXT_BYTES_MAX: u64 = 256 * 1024;
 /// A folder with more files than this is better packed as a release.
 const TREE_FILES_MAX: usize = 5_000;
 
-/// `{digest, size, mode, text}` of a file.
-pub fn file(path: &str) -> Result<Value, ProviderError> {
-    describe(Path::new(path)).map(Value::Map).map_err(|error| unreadable(path, &error))
+/// `{digest, size, mode, text}` of a file; `None` where there is no file.
+pub fn file(path: &str) -> Result<Option<Value>, ProviderError> {
+    if !Path::new(path).is_file() {
+        return Ok(None);
+    }
+    describe(Path::new(path)).map(|map| Some(Value::Map(map))).map_err(|error| unreadable(path, &error))
 }
 
-/// Every file below a folder, in path order; links are followed to files and never out of the folder's listing.
-pub fn tree(path: &str) -> Result<Value, ProviderError> {
+/// Every file below a folder, in path order, `None` where there is no folder; links are followed to files and never out of the folder's listing.
+pub fn tree(path: &str) -> Result<Option<Value>, ProviderError> {
     let root = Path::new(path);
+    if !root.is_dir() {
+        return Ok(None);
+    }
     let mut files = Vec::new();
     walk(root, &mut files).map_err(|error| unreadable(path, &error))?;
     if files.len() > TREE_FILES_MAX {
@@ -38,7 +44,7 @@ pub fn tree(path: &str) -> Result<Value, ProviderError> {
         entry.insert("path".into(), Value::text(relative.to_string_lossy()));
         list.push(Value::Map(entry));
     }
-    Ok(Value::List(list))
+    Ok(Some(Value::List(list)))
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

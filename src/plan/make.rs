@@ -4,7 +4,7 @@ mod deletions;
 mod members;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     rc::Rc,
 };
 

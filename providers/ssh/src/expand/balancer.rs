@@ -11,12 +11,13 @@ use standfast_contract::{
     component::{AutoscalingGroup, Certificate, Host, LoadBalancer},
 };
 
+use crate::session::place::place;
+
 use super::{
     balancer_check, group,
     haproxy::{self, Backend, Balancer, CERTIFICATES, SOCKET},
     keepalived::{self, Vrrp},
     names,
-    place::place,
     site::{self, Problems, Site, inputs},
     units,
 };

@@ -1,0 +1,82 @@
+//! A plan, shown: [`text`] for a terminal, [`json`] for programs, [`markdown`] for a pull request, [`html`] for a browser.
+//!
+//! All four read the same [`outline`] and word things alike. A plan of 100,000 steps is laid out in one pass into one
+//! `String`.
+
+mod html;
+mod json;
+mod markdown;
+mod outline;
+mod text;
+
+pub use html::html;
+pub use json::json;
+pub use markdown::markdown;
+pub use text::text;
+
+use standfast_contract::{Map, Value};
+
+use super::words::{count, thousands};
+use crate::plan::{Action, Plan, Purpose, Step};
+
+/// The plan in one sentence.
+pub fn summary(plan: &Plan) -> String {
+    let summary = plan.summary;
+    let unchanged = thousands(summary.no_op);
+    if plan.purpose == Purpose::RefreshOnly && !plan.is_empty() {
+        return format!(
+            "Plan: the state takes over {} and forgets {}; the world is not touched; {unchanged} unchanged.",
+            count(summary.refresh, "difference"),
+            count(summary.forget, "resource"),
+        );
+    }
+    if !plan.is_empty() {
+        let mut parts: Vec<String> = [
+            (summary.create, "create"),
+            (summary.update, "update"),
+            (summary.replace, "replace"),
+            (summary.delete, "delete"),
+        ]
+        .map(|(number, verb)| format!("{} to {verb}", thousands(number)))
+        .to_vec();
+        let rare = [(summary.forget, "forget"), (summary.refresh, "refresh"), (summary.r#move, "move")];
+        parts.extend(rare.iter().filter(|one| one.0 > 0).map(|(number, verb)| format!("{} to {verb}", thousands(*number))));
+        return format!("Plan: {}; {unchanged} unchanged.", parts.join(", "));
+    }
+    let resources = count(summary.no_op, "resource");
+    let verb = if summary.no_op == 1 { "is" } else { "are" };
+    match plan.purpose {
+        Purpose::Destroy => "Nothing to destroy. No resource is recorded.".to_owned(),
+        Purpose::RefreshOnly => format!("No drift. {resources} {verb} as recorded."),
+        Purpose::Apply if summary.no_op == 0 => "No changes. There are no resources.".to_owned(),
+        Purpose::Apply => format!("No changes. {resources} {verb} as the blueprint says."),
+    }
+}
+
+/// "shop" or "shop (production)".
+fn title(plan: &Plan) -> String {
+    let stack = &plan.stack;
+    match stack.environment.as_str() {
+        "" | "default" => stack.name.clone(),
+        environment => format!("{} ({environment})", stack.name),
+    }
+}
+
+/// `KIND.NAME`, and what else has to be said to know which object is meant.
+fn label(step: &Step) -> String {
+    let leaf = step.address.as_str().rsplit('/').next().unwrap_or_default();
+    match (&step.moved_from, step.deposed.is_empty()) {
+        (Some(from), _) => format!("{leaf} (was {from})"),
+        (None, false) => format!("{leaf} (old copy)"),
+        (None, true) => leaf.to_owned(),
+    }
+}
+
+/// What a new object will be made from.
+fn attributes(step: &Step) -> impl Iterator<Item = (&str, &Value)> {
+    let inputs: Option<&Map> = (step.action == Action::Create).then_some(&step.inputs);
+    inputs.into_iter().flatten().filter(|(_, value)| **value != Value::Null).map(|(name, value)| (name.as_str(), value))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! A plan's steps by region and component, and its rollouts in words.
+
+use std::collections::HashMap;
+
+use standfast_contract::{OnFailure, Operation};
+
+use super::super::words;
+use crate::plan::{MemberPlan, Plan, RolloutPlan};
+
+/// Names in a sentence before it says "and 7 more".
+const NAMES_MAX: usize = 8;
+
+/// One component of one region, and its steps in the plan's order.
+pub struct Group<'a> {
+    pub region: &'a str,
+    pub component: &'a str,
+    pub steps: Vec<usize>,
+    pub rollout: Option<&'a RolloutPlan>,
+}
+
+/// Groups in the order in which the plan comes to them, those of a region together.
+pub fn groups(plan: &Plan) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut regions: HashMap<&str, usize> = HashMap::new();
+    let mut places: HashMap<(&str, &str), usize> = HashMap::new();
+    for (at, step) in plan.steps.iter().enumerate() {
+        let key = (step.address.region(), step.address.component());
+        let place = *places.entry(key).or_insert_with(|| {
+            groups.push(Group { region: key.0, component: key.1, steps: Vec::new(), rollout: None });
+            groups.len() - 1
+        });
+        groups[place].steps.push(at);
+        let seen = regions.len();
+        regions.entry(key.0).or_insert(seen);
+    }
+    for rollout in &plan.rollouts {
+        let component = rollout.component.to_string();
+        if let Some(group) = groups.iter_mut().find(|group| group.component == component) {
+            group.rollout = Some(rollout);
+        }
+    }
+    groups.sort_by_key(|group| regions.get(group.region).copied());
+    groups
+}
+
+/// How a rollout goes, a sentence a line.
+pub fn rollout(rollout: &RolloutPlan) -> Vec<String> {
+    let (new, old): (Vec<&MemberPlan>, Vec<&MemberPlan>) = rollout.members.iter().partition(|member| member.new);
+    let mut sentences = Vec::new();
+    if !old.is_empty() {
+        sentences.push(order(rollout, &old));
+        sentences.push(handling(&old));
+        sentences.push(match rollout.on_failure {
+            OnFailure::Rollback => "on failure what was changed is rolled back, and the rest is left alone".to_owned(),
+            OnFailure::Stop => "on failure it stops there, and the rest is left alone".to_owned(),
+        });
+    }
+    if !new.is_empty() {
+        let names = names(&new);
+        let proven = new.iter().any(|member| member.after.iter().any(|one| one.verb == "health"));
+        let then = if proven { " and held to its health check" } else { "" };
+        sentences.push(match new.len() {
+            1 => format!("{names} is new: it is made{then}, with nothing to drain"),
+            _ => format!("{names} are new: each is made{then}, with nothing to drain"),
+        });
+    }
+    sentences
+}
+
+fn names(members: &[&MemberPlan]) -> String {
+    let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+    words::list(&names, NAMES_MAX)
+}
+
+/// "web1 first as canary, then web2 and web3 one at a time".
+fn order(rollout: &RolloutPlan, members: &[&MemberPlan]) -> String {
+    let canaries = (rollout.canary as usize).min(members.len());
+    let (first, rest) = members.split_at(canaries);
+    let together = rollout.max_unavailable.max(1) as usize;
+    let pace = match together {
+        _ if rest.len() < 2 => String::new(),
+        1 => " one at a time".to_owned(),
+        most if most >= rest.len() => " all at once".to_owned(),
+        most => format!(" {most} at a time"),
+    };
+    let first = match first.len() {
+        0 => return format!("{}{pace}", names(rest)),
+        1 => format!("{} first as canary", names(first)),
+        _ => format!("{} first as canaries, one at a time", names(first)),
+    };
+    if rest.is_empty() { first } else { format!("{first}, then {}{pace}", names(rest)) }
+}
+
+/// "each is drained, changed, held to its health check, undrained".
+fn handling(members: &[&MemberPlan]) -> String {
+    let Some(member) = members.first() else { return String::new() };
+    let verb = |operation: &Operation| match operation.verb.as_str() {
+        "drain" => "drained".to_owned(),
+        "undrain" => "undrained".to_owned(),
+        "health" => "held to its health check".to_owned(),
+        other => format!("put through `{other}`"),
+    };
+    let steps: Vec<String> = member.before.iter().map(verb).chain(["changed".to_owned()]).chain(member.after.iter().map(verb)).collect();
+    let whom = if members.len() == 1 { "it" } else { "each" };
+    format!("{whom} is {}", steps.join(", "))
+}

@@ -1,0 +1,206 @@
+//! The end of a run: what was done, what was not and why, what to do next.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use standfast_contract::{ComponentId, Map, Value};
+
+use super::{value, words};
+use crate::{
+    apply::{Failure, Report},
+    cli::terminal::{BOLD, CYAN, DIM, GREEN, RED, YELLOW},
+};
+
+/// Blocked and untried addresses that are named before the rest is only counted.
+const NAMES_MAX: usize = 12;
+
+/// The report for a person.
+pub fn text(report: &Report) -> String {
+    let mut sections = Vec::new();
+    sections.extend(failed(&report.failed));
+    sections.extend(blocked(&report.blocked));
+    sections.extend(cancelled(&report.cancelled));
+    let outputs = outputs(&report.outputs);
+    if !outputs.is_empty() {
+        sections.push(format!("{BOLD}Outputs{BOLD:#}\n{}", indented(&outputs)));
+    }
+    sections.push(headline(report));
+    sections.extend(next(report));
+    sections.join("\n\n")
+}
+
+/// "Done in 14s: 12 created, 3 updated."
+fn headline(report: &Report) -> String {
+    let counts = [
+        (report.created, "created"),
+        (report.updated, "updated"),
+        (report.replaced, "replaced"),
+        (report.deleted, "deleted"),
+        (report.forgotten, "forgotten"),
+        (report.refreshed, "refreshed"),
+        (report.moved, "moved"),
+        (report.unchanged, "found to need nothing"),
+        (report.rolled_back, "rolled back"),
+        (report.failed.len(), "failed"),
+        (report.blocked.len(), "blocked"),
+        (report.cancelled.len(), "not begun"),
+    ];
+    let parts: Vec<String> = counts
+        .iter()
+        .filter(|count| count.0 > 0)
+        .map(|(number, what)| format!("{} {what}", words::thousands(*number)))
+        .collect();
+    let what = if parts.is_empty() { "nothing was changed".to_owned() } else { parts.join(", ") };
+    let elapsed = words::duration(report.elapsed);
+    let (style, head) = match report {
+        report if report.succeeded() => (GREEN, "Done in"),
+        report if report.interrupted => (YELLOW, "Stopped after"),
+        _ => (RED, "Not all done after"),
+    };
+    let style = style.bold();
+    format!("{style}{head} {elapsed}{style:#}: {what}.")
+}
+
+fn failed(failures: &[Failure]) -> Option<String> {
+    if failures.is_empty() {
+        return None;
+    }
+    let style = RED.bold();
+    let mut text = format!("{style}Failed{style:#}");
+    for failure in failures {
+        let _ = write!(text, "\n  {}\n    {}", failure.address, words::indent(&failure.error, 4));
+        if let Some(hint) = &failure.hint {
+            let _ = write!(text, "\n    {CYAN}hint{CYAN:#}: {}", words::indent(hint, 10));
+        }
+    }
+    Some(text)
+}
+
+/// By what they wait for.
+fn blocked(blocked: &[(String, String)]) -> Option<String> {
+    if blocked.is_empty() {
+        return None;
+    }
+    let mut causes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (address, by) in blocked {
+        causes.entry(by).or_default().push(address);
+    }
+    let style = YELLOW.bold();
+    let mut text = format!("{style}Blocked{style:#}");
+    for (by, addresses) in causes {
+        let _ = write!(text, "\n  by {by}");
+        named(&mut text, &addresses);
+    }
+    Some(text)
+}
+
+fn cancelled(addresses: &[String]) -> Option<String> {
+    if addresses.is_empty() {
+        return None;
+    }
+    let style = YELLOW.bold();
+    let mut text = format!("{style}Not begun{style:#}");
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    named(&mut text, &addresses);
+    Some(text)
+}
+
+fn named(text: &mut String, addresses: &[&str]) {
+    for address in addresses.iter().take(NAMES_MAX) {
+        let _ = write!(text, "\n    {address}");
+    }
+    if addresses.len() > NAMES_MAX {
+        let _ = write!(text, "\n    {DIM}and {} more{DIM:#}", words::thousands(addresses.len() - NAMES_MAX));
+    }
+}
+
+/// The next move, where there is one.
+fn next(report: &Report) -> Option<String> {
+    let again = "run the same command again: it goes on where this one stopped";
+    let next = if report.succeeded() {
+        return None;
+    } else if report.failed.is_empty() {
+        again.to_owned()
+    } else if report.rolled_back > 0 {
+        format!("what was rolled back serves as before; mend what failed, then {again}")
+    } else {
+        format!("mend what failed, then {again}")
+    };
+    Some(format!("{CYAN}next{CYAN:#}: {next}"))
+}
+
+/// `COMPONENT.OUTPUT = VALUE`, a line each; empty when there are none.
+pub fn outputs(outputs: &BTreeMap<ComponentId, Map>) -> String {
+    let all: Vec<(String, &Value)> = outputs
+        .iter()
+        .flat_map(|(id, map)| map.iter().map(move |(name, value)| (format!("{id}.{name}"), value)))
+        .filter(|(_, value)| **value != Value::Null)
+        .collect();
+    let widest = all.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines: Vec<String> =
+        all.iter().map(|(name, value)| format!("{name:<widest$} = {BOLD}{}{BOLD:#}", value::inline(value))).collect();
+    lines.join("\n")
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use standfast_contract::{Section, Sensitive};
+
+    use super::*;
+
+    fn shown(report: &Report) -> String {
+        anstream::adapter::strip_str(&text(report)).to_string()
+    }
+
+    fn good() -> Report {
+        let front = ComponentId::new(Section::LoadBalancers, "front");
+        let map = Map::from([
+            ("address".into(), "10.77.0.100".into()),
+            ("hosts".into(), Value::from_iter(["lb1", "lb2"])),
+            ("password".into(), Value::Sensitive(Sensitive::from_digest("d1"))),
+        ]);
+        Report {
+            run: 4,
+            created: 12,
+            updated: 3,
+            outputs: BTreeMap::from([(front, map)]),
+            elapsed: Duration::from_millis(14_200),
+            ..Report::default()
+        }
+    }
+
+    #[test]
+    fn a_good_end_is_short() {
+        insta::assert_snapshot!(shown(&good()), @"");
+    }
+
+    #[test]
+    fn a_bad_end_says_what_failed_what_waits_and_what_to_do() {
+        let blocked = (0..14).map(|at| (format!("home/load_balancers.front/listener.{at}"), PACKAGE.to_owned()));
+        const PACKAGE: &str = "home/load_balancers.front/package.lb1.haproxy";
+        let report = Report {
+            failed: vec![Failure {
+                address: PACKAGE.into(),
+                error: "could not install haproxy on lb1:\nE: no space left".into(),
+                hint: Some("`df -h` on lb1 shows what is full".into()),
+            }],
+            blocked: blocked.collect(),
+            rolled_back: 2,
+            outputs: BTreeMap::new(),
+            ..good()
+        };
+        insta::assert_snapshot!(shown(&report), @"");
+    }
+
+    #[test]
+    fn a_stopped_run_goes_on_later() {
+        let cancelled = vec!["home/load_balancers.front/service.lb1.haproxy".to_owned()];
+        let report = Report { interrupted: true, cancelled, outputs: BTreeMap::new(), ..good() };
+        insta::assert_snapshot!(shown(&report), @"");
+    }
+}
