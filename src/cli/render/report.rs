@@ -28,8 +28,8 @@ pub fn text(report: &Report) -> String {
     sections.join("\n\n")
 }
 
-/// "Done in 14s: 12 created, 3 updated."
-fn headline(report: &Report) -> String {
+/// "12 created, 3 updated".
+pub fn counts(report: &Report) -> String {
     let counts = [
         (report.created, "created"),
         (report.updated, "updated"),
@@ -49,7 +49,12 @@ fn headline(report: &Report) -> String {
         .filter(|count| count.0 > 0)
         .map(|(number, what)| format!("{} {what}", words::thousands(*number)))
         .collect();
-    let what = if parts.is_empty() { "nothing was changed".to_owned() } else { parts.join(", ") };
+    if parts.is_empty() { "nothing was changed".to_owned() } else { parts.join(", ") }
+}
+
+/// "Done in 14s: 12 created, 3 updated."
+fn headline(report: &Report) -> String {
+    let what = counts(report);
     let elapsed = words::duration(report.elapsed);
     let (style, head) = match report {
         report if report.succeeded() => (GREEN, "Done in"),
