@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::node::Span;
 
-/// So many problems of one file are told; the rest is counted.
+/// So many errors of one file are told, and so many warnings; the rest is counted.
 pub const DIAGNOSTICS_MAX: usize = 100;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
@@ -125,7 +125,8 @@ fn clip(text: &str, span: &Range<usize>) -> Range<usize> {
     let end = text.floor_char_boundary(span.end.clamp(start, text.len()));
     let line_end = text[start..end].find(['\n', '\r']).map_or(end, |at| start + at);
     let trimmed = text[start..line_end].trim_end().len();
-    start..start + trimmed
+    // A place that is only blank is about the blanks: a tab.
+    start..if trimmed == 0 { line_end } else { start + trimmed }
 }
 
 /// Both from 1.
@@ -188,16 +189,17 @@ impl Sink {
         if diagnostic.severity == Severity::Error {
             self.errors.set(self.errors.get() + 1);
         }
-        if found.len() < DIAGNOSTICS_MAX {
+        // Each kind for itself, so that warnings never keep an error from being told.
+        if found.iter().filter(|one| one.severity == diagnostic.severity).count() < DIAGNOSTICS_MAX {
             found.push(diagnostic);
         } else {
             self.omitted.set(self.omitted.get() + 1);
         }
     }
 
-    /// Whether what comes is only counted: no need to look for suggestions.
+    /// Whether an error that comes now is only counted: no need to look for suggestions.
     pub fn is_full(&self) -> bool {
-        self.found.borrow().len() >= DIAGNOSTICS_MAX
+        self.errors.get() >= DIAGNOSTICS_MAX
     }
 
     pub fn errors(&self) -> usize {

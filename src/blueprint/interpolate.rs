@@ -172,7 +172,7 @@ impl Pass<'_> {
         self.weight += value.weight();
         if self.weight > NODES_MAX {
             let message =
-                format!("variables put more than {} KiB into the file", NODES_MAX * WEIGHT_BYTES >> 10);
+                format!("variables put more than {} KiB into the file", (NODES_MAX * WEIGHT_BYTES) >> 10);
             self.sink.push(Diagnostic::error(self.place(expression, span), message));
             return None;
         }

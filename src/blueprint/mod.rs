@@ -10,6 +10,8 @@
 
 mod check;
 pub mod diagnostic;
+#[cfg(test)]
+mod hostile;
 mod interpolate;
 mod keys;
 mod names;
@@ -19,8 +21,13 @@ mod overlay;
 mod pipeline;
 mod read;
 mod reader;
+mod reference;
 mod scalar;
+mod schema;
+pub mod secrets;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod variables;
 
 use std::{
@@ -34,6 +41,8 @@ use standfast_contract::{Component, ComponentId, Problem, Region, SecretSource, 
 pub use check::{Moved, Objective, Objectives};
 pub use diagnostic::{Diagnostic, Problems, Related, Severity};
 use origin::Origin;
+pub use reference::reference_markdown;
+pub use schema::schema;
 
 /// The environment when none is asked for.
 pub const DEFAULT_ENVIRONMENT: &str = "default";

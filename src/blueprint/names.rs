@@ -61,6 +61,9 @@ fn keys(node: Option<&Node>) -> IndexMap<String, Span> {
     entries.map(|(name, entry)| (name.clone(), entry.key)).collect()
 }
 
+/// So many names are compared with one that was written; a file with more is seldom written by hand.
+const COMPARED_MAX: usize = 1_000;
+
 /// The name that is nearest to what was written, if it is near enough to be a slip.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = written.chars().count();
@@ -68,10 +71,12 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
         return None;
     }
     let allowed = (length / 3).clamp(1, 4);
+    let written = written.to_lowercase();
     known
         .into_iter()
+        .take(COMPARED_MAX)
         .filter(|name| name.len().abs_diff(written.len()) <= allowed + 2)
-        .map(|name| (strsim::damerau_levenshtein(&written.to_lowercase(), &name.to_lowercase()), name))
+        .map(|name| (strsim::osa_distance(&written, &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)

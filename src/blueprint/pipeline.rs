@@ -1,6 +1,6 @@
 //! The stages of a check, one after the other.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{cell::Cell, collections::BTreeMap, path::Path, sync::Arc};
 
 use standfast_contract::{Component, ComponentId, Region, Section};
 
@@ -219,9 +219,9 @@ fn typed(
 ) -> Option<Blueprint> {
     let folder = folder_of(path);
     let no_secrets = BTreeMap::new();
-    let bare = Context { names, sink, secrets: &no_secrets, folder: &folder };
+    let bare = Context { names, sink, secrets: &no_secrets, folder: &folder, hosts_named: Cell::new(0) };
     let secrets = check::secrets(&reader(&bare, &BLUEPRINT, root, root.span));
-    let context = Context { secrets: &secrets, ..bare };
+    let context = Context { secrets: &secrets, hosts_named: Cell::new(0), ..bare };
     let top = reader(&context, &BLUEPRINT, root, root.span);
     let name = top.text("name");
     if let Some(name) = name.as_ref().filter(|name| !is_plain_name(name)) {
@@ -243,7 +243,7 @@ fn typed(
         .iter()
         .map(|(component, entry)| Placed { component, node: &entry.value, key: entry.key })
         .collect();
-    check::conflicts(&placed, sink);
+    check::conflicts(&placed, &regions, sink);
     let moved = check::moved(&top);
     let removed = check::removed(&top);
     let objectives = check::objectives(top.child("objectives"));

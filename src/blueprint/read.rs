@@ -70,17 +70,18 @@ pub fn read(text: &str, sink: &Sink) -> Option<Node> {
                 let span = span.byte_range().unwrap_or_default();
                 builder.take(event, Span::new(span.start, span.end))
             }
-            Err(error) => Err(scan_error(text, &error)),
+            Err(error) => Err(Box::new(scan_error(text, &error))),
         };
         if let Err(fatal) = taken {
-            sink.push(fatal);
+            sink.push(*fatal);
             return None;
         }
     }
     builder.root
 }
 
-type Fatal = Diagnostic;
+/// A problem after which nothing more can be read.
+type Fatal = Box<Diagnostic>;
 
 /// A collection that is being read.
 struct Frame {
@@ -134,7 +135,8 @@ impl<'a> Builder<'a> {
                 if self.documents > 1 {
                     return Err(Diagnostic::error(span, "a second document in the file")
                         .label("begins here")
-                        .help("a blueprint is one document: remove the `---`, or use two files"));
+                        .help("a blueprint is one document: remove the `---`, or use two files")
+                        .into());
                 }
             }
             Event::Scalar(text, style, anchor, tag) => {
@@ -162,13 +164,14 @@ impl<'a> Builder<'a> {
             Event::Alias(anchor) => {
                 let Some(anchored) = self.anchors.get(&anchor) else {
                     return Err(Diagnostic::error(span, "an alias inside what it stands for")
-                        .label("its anchor is not complete yet"));
+                        .label("its anchor is not complete yet")
+                        .into());
                 };
                 let (size, height) = (anchored.size, anchored.height);
                 // Before the copy is made, so that what would be too large is never built.
                 self.count(size, span)?;
                 if self.stack.len() + height > DEPTH_MAX {
-                    return Err(too_deep(span));
+                    return Err(too_deep(span).into());
                 }
                 if let Some(anchored) = self.anchors.get(&anchor) {
                     self.put(anchored.node.clone(), 0, size, height)?;
@@ -199,13 +202,14 @@ impl<'a> Builder<'a> {
         }
         Err(Diagnostic::error(span, format!("the file holds more than {NODES_MAX} keys and values"))
             .label("this is where it became too much")
-            .help("aliases count as often as they are used"))
+            .help("aliases count as often as they are used")
+            .into())
     }
 
     fn open(&mut self, start: Span, anchor: usize, body: Body) -> Result<(), Fatal> {
         self.count(1, start)?;
         if self.stack.len() >= DEPTH_MAX {
-            return Err(too_deep(start));
+            return Err(too_deep(start).into());
         }
         self.stack.push(Frame { start, anchor, size: 1, height: 0, body });
         Ok(())
@@ -330,12 +334,18 @@ fn scan_error(text: &str, error: &ScanError) -> Diagnostic {
             .help("define it earlier in the file with `&NAME`"),
         _ => Diagnostic::error(span, format!("this is not valid YAML: {info}")),
     };
-    if indent.contains('\t') || info.contains("tab") {
-        return Diagnostic { message: "a tab in the indentation".into(), ..diagnostic }
+    if let Some(tab) = indent.find('\t') {
+        let span = Span::new(line_start + tab, line_start + tab + 1);
+        return Diagnostic::error(span, "a tab in the indentation")
             .help("indent with spaces: YAML does not allow tabs there");
     }
-    if line.contains("${") && line.contains(['{', '[']) {
-        return diagnostic.help("in `{ ... }` and `[ ... ]`, put a reference in quotes: \"${variables.x}\"");
+    if text[..at].ends_with('$') && text[at..].starts_with('{') {
+        let length = text[at..].find(['}', '\n']).map_or(1, |end| end + 1);
+        return Diagnostic::error(
+            Span::new(at - 1, at + length),
+            "in `{ ... }` and `[ ... ]`, a reference needs quotes",
+        )
+        .help(format!("write \"{}\"", text[at - 1..at + length].trim_end()));
     }
     diagnostic
 }

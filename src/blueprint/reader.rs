@@ -4,6 +4,7 @@
 //! `None` without another word.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     net::IpAddr,
     path::{Path, PathBuf},
@@ -29,6 +30,8 @@ pub struct Context<'a> {
     pub secrets: &'a BTreeMap<String, SecretSource>,
     /// What local paths are relative to; absolute.
     pub folder: &'a Path,
+    /// Hosts that `all` stood for so far.
+    pub hosts_named: Cell<usize>,
 }
 
 /// A map, read by its table.
@@ -220,7 +223,7 @@ impl<'a> Reader<'a> {
         if !Path::new(&path).exists() {
             self.context.sink.push(
                 Diagnostic::error(node.span, format!("there is no {what} `{written}`"))
-                    .label(format!("looked for at {path}")),
+                    .label(format!("looked for at {}", self.context.shown(&path))),
             );
             return None;
         }
@@ -254,6 +257,14 @@ impl Context<'_> {
         };
         // Takes the `.` parts out; links are left alone.
         path.components().collect::<PathBuf>().to_string_lossy().into_owned()
+    }
+
+    /// As a message shows a path: relative where it is below the current folder.
+    pub fn shown(&self, path: &str) -> String {
+        let current = std::env::current_dir().unwrap_or_default();
+        Path::new(path)
+            .strip_prefix(current)
+            .map_or_else(|_| path.to_owned(), |short| short.display().to_string())
     }
 
     /// A node with references. `None` where something in it failed.
@@ -296,11 +307,11 @@ impl Context<'_> {
         }
     }
 
-    /// Reports a name that is not among the known ones.
+    /// Reports a name that is not among the known ones, with the one that was probably meant.
     pub fn dangling<'n>(
         &self,
         span: Span,
-        noun: &str,
+        message: String,
         written: &str,
         known: impl IntoIterator<Item = &'n str>,
         nouns: &str,
@@ -308,10 +319,7 @@ impl Context<'_> {
         if self.sink.is_full() {
             return self.sink.push(Diagnostic::error(span, "dangling name"));
         }
-        self.sink.push(
-            Diagnostic::error(span, format!("no {noun} `{written}`"))
-                .help_maybe(suggest(written, known, nouns)),
-        );
+        self.sink.push(Diagnostic::error(span, message).help_maybe(suggest(written, known, nouns)));
     }
 }
 

@@ -100,16 +100,21 @@ impl Walk<'_> {
 
     fn object(&self, object: &'static Object, node: &Node, at: At<'_>) {
         let Some(entries) = node.as_map() else { return self.wrong(&Shape::Object(object), node, at) };
+        // A key that is there by a slip is not missing too.
+        let mut meant = Vec::new();
         for (name, entry) in entries {
             match object.key(name) {
                 Some(key) => {
                     self.shape(&key.shape, &entry.value, At { name, owner: entry.key, partial: at.partial });
                 }
-                None => self.unknown_key(object, name, entry.key),
+                None => meant.extend(self.unknown_key(object, name, entry.key)),
             }
         }
         if !at.partial {
             for key in object.keys().filter(|key| key.required && !entries.contains_key(key.name)) {
+                if meant.contains(&key.name) {
+                    continue;
+                }
                 self.sink.push(
                     Diagnostic::error(at.owner, format!("missing key `{}`", key.name))
                         .label(format!("{} needs it", object.noun))
@@ -120,7 +125,9 @@ impl Walk<'_> {
                 );
             }
         }
-        self.one_of(object, entries, at);
+        if !object.one_of.iter().any(|name| meant.contains(name)) {
+            self.one_of(object, entries, at);
+        }
     }
 
     fn one_of(&self, object: &Object, entries: &Entries, at: At<'_>) {
@@ -146,12 +153,15 @@ impl Walk<'_> {
         }
     }
 
-    fn unknown_key(&self, object: &'static Object, name: &str, key: Span) {
+    /// Gives back the key that was probably meant.
+    fn unknown_key(&self, object: &'static Object, name: &str, key: Span) -> Option<&'static str> {
         if self.sink.is_full() {
-            return self.sink.push(Diagnostic::error(key, "unknown key"));
+            self.sink.push(Diagnostic::error(key, "unknown key"));
+            return None;
         }
         let known = || object.keys().map(|key| key.name);
-        let help = match nearest(name, known()) {
+        let near = nearest(name, known());
+        let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("its keys are: {}", known().collect::<Vec<_>>().join(", ")),
         };
@@ -160,6 +170,7 @@ impl Walk<'_> {
                 .label(format!("not a key of {}", object.noun))
                 .help(help),
         );
+        near
     }
 
     fn either(&self, shapes: &'static [Shape], shape: &Shape, node: &Node, at: At<'_>) {
@@ -212,6 +223,12 @@ impl Walk<'_> {
         for part in parts {
             match part {
                 Part::Text(_) => {}
+                // Suggestions cost, and what comes now is only counted.
+                Part::Secret(name) if self.sink.is_full() => {
+                    if !self.names.secrets.contains_key(name) {
+                        self.sink.push(Diagnostic::error(span, "no such secret"));
+                    }
+                }
                 Part::Secret(name) if self.names.secrets.contains_key(name) => {}
                 Part::Secret(name) => self.sink.push(
                     Diagnostic::error(span, format!("no secret `{name}`")).help_maybe(suggest(
@@ -223,6 +240,10 @@ impl Walk<'_> {
                 Part::Output { section, name, .. } => {
                     let Ok(section) = section.parse::<Section>() else { continue };
                     if !self.names.has_component(section, name) {
+                        if self.sink.is_full() {
+                            self.sink.push(Diagnostic::error(span, "no such component"));
+                            continue;
+                        }
                         let known = self.names.components(section);
                         self.sink.push(
                             Diagnostic::error(span, format!("no component `{section}.{name}`"))

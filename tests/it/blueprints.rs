@@ -1,5 +1,7 @@
 //! The example blueprints check, and each broken one is told as its snapshot says.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -60,7 +62,8 @@ fn every_broken_example_is_told_as_its_snapshot_says() {
     names.sort();
     assert!(names.len() >= 25, "{}", names.len());
     for name in names {
-        let path = blueprints().join("broken").join(&name);
+        // Relative, so that the snapshots know no machine: tests run in the package's folder.
+        let path = Path::new("blueprints/broken").join(&name);
         let text = fs::read(&path).unwrap();
         let shown = match load(&path) {
             Err(problems) => render(&problems, false, 100),
@@ -70,9 +73,70 @@ fn every_broken_example_is_told_as_its_snapshot_says() {
                 standfast::cli::render::diagnostic::render_each(&name, &text, &blueprint.warnings, false, 100)
             }
         };
-        let shown = shown.replace(&format!("{}/", blueprints().join("broken").display()), "");
         insta::with_settings!({ snapshot_path => "../../blueprints/broken/told", prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(name.trim_end_matches(".yaml"), shown);
         });
+    }
+}
+
+/// `UPDATE=1 cargo test --test it` writes `blueprints/schema.json` and `docs/blueprint.md` anew.
+fn current(path: &str, wanted: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("UPDATE").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, wanted).unwrap();
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == wanted, "{} is old: run `UPDATE=1 cargo test --test it`", path.display());
+}
+
+#[test]
+fn the_schema_is_that_of_the_table() {
+    current("blueprints/schema.json", &format!("{:#}\n", blueprint::schema()));
+}
+
+#[test]
+fn the_reference_is_that_of_the_table() {
+    current("docs/blueprint.md", &blueprint::reference_markdown());
+}
+
+fn as_json(path: &Path) -> Option<serde_json::Value> {
+    serde_yaml::from_str(&fs::read_to_string(path).unwrap()).ok()
+}
+
+#[test]
+fn the_schema_takes_every_example_and_is_a_schema_itself() {
+    let schema = blueprint::schema();
+    assert!(jsonschema::meta::is_valid(&schema));
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for entry in fs::read_dir(blueprints()).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let instance = as_json(&entry).unwrap();
+        let errors: Vec<_> = validator
+            .iter_errors(&instance)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{}: {errors:#?}", entry.display());
+    }
+}
+
+/// An editor underlines these too: mistakes that need no knowledge of other keys.
+#[test]
+fn the_schema_refuses_what_it_can_see() {
+    let validator = jsonschema::validator_for(&blueprint::schema()).unwrap();
+    for name in [
+        "unknown-key",
+        "wrong-type",
+        "port-out-of-range",
+        "duration-without-unit",
+        "missing-key",
+        "secret-of-two-sources",
+        "listener-without-route",
+        "bad-name",
+    ] {
+        let instance = as_json(&blueprints().join(format!("broken/{name}.yaml"))).unwrap();
+        assert!(!validator.is_valid(&instance), "{name}");
     }
 }

@@ -21,6 +21,9 @@ use super::{
 const UNIT_TYPES: [&str; 8] =
     [".service", ".timer", ".socket", ".mount", ".path", ".target", ".slice", ".automount"];
 
+/// Hosts that baselines of `all` may come to, each baseline counted for itself.
+const HOSTS_NAMED_MAX: usize = 100_000;
+
 pub fn baseline(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'_>) -> Option<Baseline> {
     let hosts = which_hosts(reader, scope);
     let files = files(reader);
@@ -64,6 +67,15 @@ fn which_hosts(reader: &Reader<'_>, scope: Scope<'_>) -> Option<Vec<String>> {
         return hosts(reader, scope, "a baseline");
     }
     let region = scope.region?;
+    let context = reader.context;
+    context.hosts_named.set(context.hosts_named.get() + region.hosts().count());
+    if context.hosts_named.get() > HOSTS_NAMED_MAX {
+        reader.push(Diagnostic::error(
+            reader.owner,
+            format!("all baselines together come to more than {HOSTS_NAMED_MAX} hosts"),
+        ));
+        return None;
+    }
     let all: Vec<_> = region.hosts().map(|host| host.name.clone()).collect();
     if all.is_empty() {
         reader.push(Diagnostic::error(

@@ -76,7 +76,7 @@ pub fn region_named(reader: &Reader<'_>, key: &str, written: String) -> Option<S
     }
     reader.context.dangling(
         reader.span(key),
-        "region",
+        format!("no region `{written}`"),
         &written,
         names.keys().map(String::as_str),
         "regions",
@@ -98,14 +98,17 @@ fn depends_on(section: Section, name: &str, reader: &Reader<'_>) -> Vec<Componen
             }
             Ok(id) if reader.context.names.has_component(id.section, &id.name) => found.push(id),
             Ok(id) => {
-                let known: Vec<String> = Section::ALL
-                    .into_iter()
+                // The list of all components is long; not for a problem that is only counted.
+                let sections = if reader.context.sink.is_full() { &[][..] } else { &Section::ALL[..] };
+                let known: Vec<String> = sections
+                    .iter()
                     .flat_map(|section| {
-                        reader.context.names.components(section).map(move |name| format!("{section}.{name}"))
+                        reader.context.names.components(*section).map(move |name| format!("{section}.{name}"))
                     })
                     .collect();
                 let known = known.iter().map(String::as_str);
-                reader.context.dangling(node.span, "component", &id.to_string(), known, "components");
+                let message = format!("no component `{id}`");
+                reader.context.dangling(node.span, message, &id.to_string(), known, "components");
             }
         }
     }
@@ -150,6 +153,7 @@ pub fn hosts(reader: &Reader<'_>, scope: Scope<'_>, noun: &str) -> Option<Vec<St
     }
     let mut seen: HashMap<&str, Span> = HashMap::new();
     let mut hosts = Vec::new();
+    let known = reader.context.names.regions.get(&region.name);
     for node in items {
         let Some(scalar) = node.as_scalar() else { continue };
         if let Some(first) = seen.insert(&scalar.text, node.span) {
@@ -158,7 +162,7 @@ pub fn hosts(reader: &Reader<'_>, scope: Scope<'_>, noun: &str) -> Option<Vec<St
                     .label("again here")
                     .related(first, "first here"),
             );
-        } else if region.host(&scalar.text).is_some() {
+        } else if known.is_some_and(|known| known.contains_key(&scalar.text)) {
             hosts.push(scalar.text.clone());
         } else {
             no_host(reader, &scalar.text, node.span, region);
@@ -178,8 +182,8 @@ fn no_host(reader: &Reader<'_>, written: &str, span: Span, region: &Region) {
             ),
         ),
         None => {
-            let noun = format!("host in region `{}`", region.name);
-            reader.context.dangling(span, &noun, written, names.hosts(&region.name), "hosts");
+            let message = format!("region `{}` has no host `{written}`", region.name);
+            reader.context.dangling(span, message, written, names.hosts(&region.name), "hosts");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
-use standfast_contract::{Component, ComponentId, Section};
+use standfast_contract::{Component, ComponentId, Region, Section};
 
 use super::super::{
     diagnostic::{Diagnostic, Sink},
@@ -16,8 +16,9 @@ pub struct Placed<'a> {
     pub key: Span,
 }
 
-pub fn conflicts(placed: &[Placed<'_>], sink: &Sink) {
+pub fn conflicts(placed: &[Placed<'_>], regions: &[Region], sink: &Sink) {
     virtual_ips(placed, sink);
+    virtual_ips_of_hosts(placed, regions, sink);
     ports(placed, sink);
     regions_of_routes(placed, sink);
 }
@@ -34,6 +35,30 @@ fn virtual_ips(placed: &[Placed<'_>], sink: &Sink) {
                     .label(format!("of `{}`", one.component.id()))
                     .related(at, format!("and of `{}`", first.component.id()))
                     .help("give each its own address"),
+            );
+        }
+    }
+}
+
+fn virtual_ips_of_hosts(placed: &[Placed<'_>], regions: &[Region], sink: &Sink) {
+    let mut addresses: HashMap<(&str, IpAddr), &str> = HashMap::new();
+    for region in regions {
+        for host in region.hosts() {
+            if let Ok(address) = host.address.parse() {
+                addresses.insert((&region.name, address), &host.name);
+            }
+        }
+    }
+    for one in placed {
+        let Component::LoadBalancer(balancer) = one.component else { continue };
+        let owner = balancer.virtual_ip.and_then(|ip| addresses.get(&(balancer.common.region.as_str(), ip)));
+        if let Some(host) = owner {
+            sink.push(
+                Diagnostic::error(
+                    span_of(one, &["virtual_ip"]),
+                    format!("the virtual IP is the address of host `{host}`"),
+                )
+                .help("choose an address of the same network that no host has"),
             );
         }
     }

@@ -54,7 +54,8 @@ fn between(it: &Reader<'_>, old: &ComponentId, new: &ComponentId) {
         let known: Vec<_> =
             names.components(new.section).map(|name| format!("{}.{name}", new.section)).collect();
         let known = known.iter().map(String::as_str);
-        it.context.dangling(it.span("to"), "component", &new.to_string(), known, "components");
+        let message = format!("no component `{new}`");
+        it.context.dangling(it.span("to"), message, &new.to_string(), known, "components");
     }
     if names.has_component(old.section, &old.name) {
         it.push(

@@ -12,8 +12,21 @@ use super::{
     common::{Scope, hosts},
 };
 
+/// Hosts of one load balancer, and listeners of one: more are no load balancer that anyone could look after.
+const HOSTS_MAX: usize = 16;
+const LISTENERS_MAX: usize = 100;
+
 pub fn load_balancer(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'_>) -> Option<LoadBalancer> {
     let hosts = hosts(reader, scope, "a load balancer");
+    for (key, max) in [("hosts", HOSTS_MAX), ("listeners", LISTENERS_MAX)] {
+        let count = reader.items(key).len();
+        if count > max {
+            reader.push(
+                reader.error(key, format!("{count} {key} are too many")).expected(format!("at most {max}")),
+            );
+            return None;
+        }
+    }
     let layer = layer(reader);
     let listeners = listeners(reader, layer);
     let virtual_ip = reader.ip("virtual_ip");
@@ -24,18 +37,6 @@ pub fn load_balancer(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'
             Diagnostic::warning(entry.value.span, "a virtual IP with a single host cannot move anywhere")
                 .label("lost with its host")
                 .help("name a second host in `hosts`"),
-        );
-    }
-    if let (Some(entry), Some(region)) = (reader.entry("virtual_ip"), scope.region)
-        && let Some(host) =
-            region.hosts().find(|host| virtual_ip.is_some_and(|ip| host.address.parse() == Ok(ip)))
-    {
-        reader.push(
-            Diagnostic::error(
-                entry.value.span,
-                format!("the virtual IP is the address of host `{}`", host.name),
-            )
-            .help("choose an address of the same network that no host has"),
         );
     }
     let stickiness = match reader.child("stickiness") {
@@ -176,6 +177,7 @@ fn pem(reader: &Reader<'_>, written: &str) -> Option<String> {
     if std::path::Path::new(&path).is_file() {
         return Some(path);
     }
+    let path = reader.context.shown(&path);
     let folder = std::path::Path::new(&path).parent().map(|folder| folder.display().to_string());
     reader.push(
         reader
@@ -183,7 +185,7 @@ fn pem(reader: &Reader<'_>, written: &str) -> Option<String> {
             .label(format!("looked for at {path}"))
             .expected("a PEM file with the certificate, its chain and its private key")
             .help(format!(
-                "to rehearse, make one that nobody trusts:\nmkdir -p {} && openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost -keyout - -out - > {path}",
+                "to rehearse, make one that nobody trusts:\n$ mkdir -p {} && openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=localhost -keyout - -out - > {path}",
                 folder.unwrap_or_default()
             )),
     );
@@ -263,6 +265,7 @@ fn group(reader: &Reader<'_>) -> Option<ComponentId> {
         return Some(ComponentId::new(Section::AutoscalingGroups, name));
     }
     let known = names.components(Section::AutoscalingGroups);
-    reader.context.dangling(reader.span("to"), "autoscaling group", name, known, "autoscaling groups");
+    let message = format!("no autoscaling group `{name}`");
+    reader.context.dangling(reader.span("to"), message, name, known, "autoscaling groups");
     None
 }

@@ -26,7 +26,8 @@ fn record(reader: &Reader<'_>) -> Option<DnsRecord> {
     let names = reader.context.names;
     if !names.has_component(Section::LoadBalancers, name) {
         let known = names.components(Section::LoadBalancers);
-        reader.context.dangling(reader.span("to"), "load balancer", name, known, "load balancers");
+        let message = format!("no load balancer `{name}`");
+        reader.context.dangling(reader.span("to"), message, name, known, "load balancers");
         return None;
     }
     Some(DnsRecord {

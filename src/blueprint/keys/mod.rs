@@ -184,7 +184,15 @@ impl Shape {
             Shape::List(item) => format!("a list; each: {}", item.expected()),
             Shape::Map(Naming::Free, value) => format!("a map; each value: {}", value.expected()),
             Shape::Map(Naming::Plain(noun) | Naming::Dotted(noun), _) => format!("a map by name of {noun}"),
-            Shape::Object(object) => format!("{} (a map)", object.noun),
+            Shape::Object(object) if !object.one_of.is_empty() => {
+                let keys: Vec<_> = object.one_of.iter().map(|key| format!("`{key}`")).collect();
+                format!("{}: a map with one of {}", object.noun, keys.join(", "))
+            }
+            Shape::Object(object) => {
+                let keys: Vec<_> = object.keys.iter().take(6).map(|key| format!("`{}`", key.name)).collect();
+                let more = if object.keys.len() > 6 { ", ..." } else { "" };
+                format!("{}: a map of {}{more}", object.noun, keys.join(", "))
+            }
             Shape::Either(shapes) => shapes.iter().map(Shape::expected).collect::<Vec<_>>().join("; or "),
             Shape::Partial(shape) => shape.expected(),
         }

@@ -31,13 +31,15 @@ pub fn render(problems: &Problems, color: bool, width: usize) -> String {
 /// Problems or warnings without the last line.
 pub fn render_each(name: &str, text: &str, diagnostics: &[Diagnostic], color: bool, width: usize) -> String {
     let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    // Lines of help are wrapped here, because a command must stay in one piece.
     let handler = GraphicalReportHandler::new_themed(theme)
-        .with_width(width.max(40))
+        .with_wrap_lines(false)
         .with_links(false)
         .with_context_lines(1);
     let mut out = String::new();
     for diagnostic in diagnostics {
-        let shown = Shown { diagnostic, source: Source { name, text } };
+        let shown =
+            Shown { diagnostic, source: Source { name, text }, width: width.saturating_sub(8).max(40) };
         // Writing to a String cannot fail; a source that cannot be shown would, and the message must not be lost.
         let mut one = String::new();
         match handler.render_report(&mut one, &shown) {
@@ -58,6 +60,8 @@ pub fn render_each(name: &str, text: &str, diagnostics: &[Diagnostic], color: bo
 struct Shown<'a> {
     diagnostic: &'a Diagnostic,
     source: Source<'a>,
+    /// Columns for text.
+    width: usize,
 }
 
 impl fmt::Debug for Shown<'_> {
@@ -86,7 +90,8 @@ impl miette::Diagnostic for Shown<'_> {
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         let expected = self.diagnostic.expected.as_ref().map(|expected| format!("expected {expected}"));
-        let lines: Vec<String> = expected.into_iter().chain(self.diagnostic.help.clone()).collect();
+        let texts = expected.into_iter().chain(self.diagnostic.help.clone());
+        let lines: Vec<String> = texts.flat_map(|text| wrap(&text, self.width)).collect();
         (!lines.is_empty()).then(|| Box::new(lines.join("\n")) as Box<dyn fmt::Display>)
     }
 
@@ -124,7 +129,8 @@ impl SourceCode for Source<'_> {
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let start = self.text.floor_char_boundary(span.offset());
         let end = self.text.floor_char_boundary((span.offset() + span.len()).min(self.text.len())).max(start);
-        let mut from = line_start(self.text, start);
+        // Without context the place itself is asked for: its line and column head the report.
+        let mut from = if before == 0 { start } else { line_start(self.text, start) };
         for _ in 0..before {
             from = line_start(self.text, from.saturating_sub(1));
         }
@@ -153,6 +159,29 @@ impl SourceCode for Source<'_> {
         );
         Ok(Box::new(contents))
     }
+}
+
+/// Lines of at most `width` columns; a command (`$ ...`) stays whole, so that it can be copied.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("$ ") {
+            lines.push(line.to_owned());
+            continue;
+        }
+        let mut current = String::new();
+        for word in line.split(' ') {
+            if !current.is_empty() && current.chars().count() + 1 + word.chars().count() > width {
+                lines.push(std::mem::take(&mut current));
+            }
+            if !current.is_empty() {
+                current.push(' ');
+            }
+            current.push_str(word);
+        }
+        lines.push(current);
+    }
+    lines
 }
 
 fn line_start(text: &str, at: usize) -> usize {

@@ -1,0 +1,126 @@
+//! The table of keys as a page for people: `docs/blueprint.md`.
+
+use std::fmt::Write;
+
+use super::{
+    keys::{BLUEPRINT, Key, Naming, Object, Shape},
+    schema,
+};
+
+const HEAD: &str = "\
+# The blueprint
+
+A blueprint is one YAML document that says what is to run, where, and how well it must survive. `standfast check` tells
+every mistake in it at once. `blueprints/` has examples; `standfast schema` prints a JSON Schema for editors:
+
+```yaml
+# yaml-language-server: $schema=./schema.json
+```
+
+Unknown keys, wrong types, duplicate keys and names of nothing are errors. Anchors, aliases and merge keys (`<<`) work.
+A file may hold 4 MiB, 64 levels and 100,000 keys and values.
+
+## Values
+
+| kind | written as |
+|---|---|
+| duration | `500ms`, `10s`, `5m`, `1h30m`, `1d`, `2w` |
+| size | `512MiB`, `20GiB`; also `MB`, `GB` |
+| share | `60%`, `99.95%` |
+| file mode | `0644`, with or without quotes |
+| boolean | `true` or `false`; `yes` and `on` are texts |
+| path on this machine | relative to the blueprint, absolute, or from `~/` |
+| name | a letter, then letters, digits, `-` and `_`, 48 at most |
+
+## References
+
+- `${variables.NAME}`, or `${var.NAME}`: a variable, put in before anything is checked. Alone in its place it keeps its type.
+- `${secrets.NAME}`: a secret, fetched when it is needed. Only where the tables say *value*.
+- `${SECTION.NAME.OUTPUT}`, such as `${load_balancers.front.address}`: an output of another component, known after it is
+  made. Only where the tables say *value*.
+- `$${` stands for a plain `${`.
+
+Inside `{ ... }` and `[ ... ]`, YAML wants quotes around a reference: `{ image: \"${variables.image}\" }`.
+
+## Layers
+
+`defaults.SECTION` is laid below every component of the section, the environment that `--env` names over the blueprint.
+Maps merge key by key, lists and single values replace, and `null` takes away.
+";
+
+/// The reference of every key.
+pub fn reference_markdown() -> String {
+    let mut page = String::from(
+        "<!-- Made from the table of keys by `UPDATE=1 cargo test --test it reference`. -->\n\n",
+    );
+    page.push_str(HEAD);
+    for object in schema::objects() {
+        write_object(&mut page, object);
+    }
+    page
+}
+
+fn write_object(page: &mut String, object: &Object) {
+    let title = if std::ptr::eq(object, &BLUEPRINT) { "Keys of a blueprint" } else { object.noun };
+    // Writing to a String cannot fail.
+    let _ = writeln!(page, "\n<a id=\"{}\"></a>\n\n## {title}\n\n{}\n", object.id, object.doc);
+    if !object.one_of.is_empty() {
+        let words: Vec<_> = object.one_of.iter().map(|name| format!("`{name}`")).collect();
+        let _ = writeln!(page, "Exactly one of {}.\n", words.join(", "));
+    }
+    page.push_str("| key | value | meaning |\n|---|---|---|\n");
+    object.keys.iter().for_each(|key| write_key(page, key));
+    if object.common {
+        page.push_str("\nAnd those of [every component](#common).\n");
+    }
+}
+
+fn write_key(page: &mut String, key: &Key) {
+    let mut meaning = key.doc.to_owned();
+    if let Shape::Choice(words) = key.shape {
+        let words: Vec<_> = words.iter().map(|(word, doc)| format!("`{word}`: {doc}")).collect();
+        let _ = write!(meaning, " {}.", words.join("; "));
+    }
+    if key.required {
+        meaning.push_str(" **Required.**");
+    }
+    if let Some(default) = key.default {
+        let _ = write!(meaning, " Default: `{default}`.");
+    }
+    if let Some(example) = key.example {
+        let _ = write!(meaning, " Example: `{example}`.");
+    }
+    let _ = writeln!(page, "| `{}` | {} | {} |", key.name, kind(&key.shape), meaning.replace('|', "\\|"));
+}
+
+fn kind(shape: &Shape) -> String {
+    match shape {
+        Shape::Text => "text".into(),
+        Shape::Reference(noun) => format!("name of {noun}"),
+        Shape::Bool => "boolean".into(),
+        Shape::Int(0, i64::MAX) => "whole number".into(),
+        Shape::Int(low, i64::MAX) => format!("whole number, {low} or more"),
+        Shape::Int(low, high) => format!("whole number, {low} to {high}"),
+        Shape::Number => "number".into(),
+        Shape::Port => "port".into(),
+        Shape::Duration => "duration".into(),
+        Shape::Size => "size".into(),
+        Shape::Share => "share".into(),
+        Shape::Mode => "file mode".into(),
+        Shape::Ip => "IP address".into(),
+        Shape::Cidr => "network".into(),
+        Shape::Path => "path on this machine".into(),
+        Shape::HostPath => "absolute path on the host".into(),
+        Shape::Choice([(only, _)]) => format!("`{only}`"),
+        Shape::Choice(_) => "one of these words".into(),
+        Shape::Value => "value".into(),
+        Shape::Any => "value, list or map".into(),
+        Shape::Secret => "`${secrets.NAME}`".into(),
+        Shape::List(item) => format!("list of: {}", kind(item)),
+        Shape::Map(Naming::Free, value) => format!("map of any key to: {}", kind(value)),
+        Shape::Map(_, value) => format!("map of name to: {}", kind(value)),
+        Shape::Object(object) => format!("[{}](#{})", object.noun, object.id),
+        Shape::Either(shapes) => shapes.iter().map(kind).collect::<Vec<_>>().join(", or "),
+        Shape::Partial(inner) => format!("{}, all optional", kind(inner)),
+    }
+}
