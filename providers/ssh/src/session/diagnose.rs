@@ -6,7 +6,10 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
-use super::{error::SessionError, place::Place};
+use super::{
+    error::{ChangedKey, SessionError, UnknownKey},
+    place::Place,
+};
 use crate::script::quote;
 
 /// Why ssh ended without a connection.
@@ -20,7 +23,7 @@ pub fn connect_failure(place: &Place, log: &str) -> SessionError {
         let at = offending(log);
         let known = at.as_deref().and_then(known_fingerprint).unwrap_or_else(|| "see there".to_owned());
         let file = at.as_deref().and_then(|at| at.rsplit_once(':')).map(|(file, _)| file.to_owned());
-        return SessionError::ChangedHostKey {
+        return SessionError::ChangedHostKey(Box::new(ChangedKey {
             forget: forget(place, &port, file.as_deref()),
             at: at.unwrap_or_else(|| "known_hosts".to_owned()),
             host,
@@ -29,20 +32,20 @@ pub fn connect_failure(place: &Place, log: &str) -> SessionError {
             kind,
             known,
             shown,
-        };
+        }));
     }
     if log.contains("REVOKED HOST KEY") || log.contains("is marked as revoked") {
         return SessionError::RevokedHostKey { host, address, fingerprint: shown };
     }
     if log.contains("host key is known for") || log.contains("Host key verification failed") {
-        return SessionError::UnknownHostKey {
+        return SessionError::UnknownHostKey(Box::new(UnknownKey {
             accept: accept(place, &port),
             host,
             address,
             port,
             kind,
             fingerprint: shown,
-        };
+        }));
     }
     if let Some(methods) = denied(log) {
         return SessionError::Authentication { host, address, user, offered: offered(log), methods };
@@ -276,12 +279,10 @@ mod tests {
     #[test]
     fn an_unknown_key_comes_with_its_fingerprint_and_the_way_to_accept_it() {
         let log = "debug1: Server host key: ssh-ed25519 SHA256:AAbb\nNo ED25519 host key is known for 10.77.0.11 and you have requested strict checking.\r\nHost key verification failed.\r\n";
-        let SessionError::UnknownHostKey { fingerprint, accept, .. } = connect_failure(&place(), log) else {
-            panic!()
-        };
-        assert_eq!(fingerprint, "SHA256:AAbb");
+        let SessionError::UnknownHostKey(key) = connect_failure(&place(), log) else { panic!() };
+        assert_eq!(key.fingerprint, "SHA256:AAbb");
         assert_eq!(
-            accept,
+            key.accept,
             "ssh -o UserKnownHostsFile='/srv/known hosts' -o StrictHostKeyChecking=ask -p 22 deploy@10.77.0.11 true"
         );
     }
