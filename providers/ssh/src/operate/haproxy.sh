@@ -21,7 +21,7 @@ set_state() {
   for backend in $BACKENDS; do
     said=$(api "set server $backend/$SERVER state $1") || fail transient "HAProxy did not answer on $SOCKET"
     case $said in
-      *"No such"*) note "HAProxy does not know $backend/$SERVER yet" ;;
+      *"No such"*) [ "$1" = maint ] || note "HAProxy does not know $backend/$SERVER yet" ;;
       *[!\ ]*) case $(printf '%s' "$said" | tr -d ' \n') in '') printf '%s\n' "$backend" >&3 ;; *) fail permanent "HAProxy said: $said" ;; esac ;;
       *) printf '%s\n' "$backend" >&3 ;;
     esac

@@ -14,9 +14,25 @@ use crate::script::quote;
 
 /// Why ssh ended without a connection.
 pub fn connect_failure(place: &Place, log: &str) -> SessionError {
-    let (host, address) = (place.host.clone(), place.address.clone());
+    let (mut host, mut address) = (place.host.clone(), place.address.clone());
     let port = port(place, log);
-    let user = user(place, log);
+    let mut user = user(place, log);
+    // On the way there it may be the jump host that fails.
+    if let Some(jump) = place.jump_host.as_ref().filter(|_| !log.contains("Entering interactive session")) {
+        let named =
+            log.lines().find_map(|line| line.split_once("host key is known for ").map(|(_, rest)| rest));
+        let refused = log.lines().find(|line| line.contains(": Permission denied ("));
+        let other =
+            |name: &str| name.trim_start_matches('[').split([' ', ']', ':']).next() != Some(address.as_str());
+        if named.is_some_and(other) || refused.is_some_and(|line| !line.contains(&format!("@{address}:"))) {
+            host = format!("the jump host of {}", place.host);
+            address = jump.clone();
+            if let Some((name, at)) = jump.rsplit_once('@') {
+                user = name.trim_start_matches("ssh://").to_owned();
+                address = at.to_owned();
+            }
+        }
+    }
     let (kind, shown) =
         shown_key(log).unwrap_or_else(|| ("a key".to_owned(), "of unknown fingerprint".to_owned()));
     if log.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
@@ -50,7 +66,7 @@ pub fn connect_failure(place: &Place, log: &str) -> SessionError {
     if let Some(methods) = denied(log) {
         return SessionError::Authentication { host, address, user, offered: offered(log), methods };
     }
-    SessionError::Unreachable { host, address, port, reason: unreachable_reason(log) }
+    SessionError::Unreachable { host, address, port, reason: unreachable_reason(place, log) }
 }
 
 /// Whether another try may help: the server was busy or hung up before it said anything.
@@ -59,6 +75,8 @@ pub fn worth_another_try(log: &str) -> bool {
         .iter()
         .any(|words| log.contains(words))
         && denied(log).is_none()
+        // The jump host is there and cannot get any further.
+        && !log.contains("open failed: ")
 }
 
 fn shown_key(log: &str) -> Option<(String, String)> {
@@ -137,7 +155,12 @@ fn user(place: &Place, log: &str) -> String {
     place.user.clone().or_else(|| said.map(str::to_owned)).unwrap_or_else(|| "(the default user)".to_owned())
 }
 
-fn unreachable_reason(log: &str) -> String {
+fn unreachable_reason(place: &Place, log: &str) -> String {
+    if let Some(jump) = &place.jump_host
+        && let Some((_, why)) = log.lines().find_map(|line| line.split_once("open failed: "))
+    {
+        return format!("{} (seen from {jump})", why.trim().trim_start_matches("connect failed: "));
+    }
     let words =
         log.lines().rev().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("debug"));
     let mut last = None;
