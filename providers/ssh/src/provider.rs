@@ -137,7 +137,7 @@ impl SshProvider {
         let tell = move |sent: u64| {
             // Every tenth part, so that a log stays readable.
             let tenth = sent * 10 / size;
-            if last.swap(tenth, std::sync::atomic::Ordering::Relaxed) != tenth {
+            if size >= 10 << 20 && last.swap(tenth, std::sync::atomic::Ordering::Relaxed) != tenth {
                 progress(&format!("sent {} of {} MiB", sent >> 20, size >> 20));
             }
         };
@@ -346,21 +346,24 @@ async fn render(
         .unwrap_or_else(|error| Err(kinds::Refused::new(format!("its script could not be made: {error}"))))
 }
 
-/// Requests by host, in order.
+/// Items of one host, each with its place in the whole list.
+pub(crate) type OfHost<'a, T> = (Place, Vec<(usize, &'a T)>);
+
+/// Items by host, and those whose place cannot be read.
 pub(crate) fn by_host<'a, T>(
-    requests: &'a [T],
+    items: &'a [T],
     place: impl Fn(&'a T) -> &'a Value,
-) -> (Vec<(Place, Vec<(usize, &'a T)>)>, Vec<(usize, ProviderError)>) {
-    let mut hosts: BTreeMap<(String, bool), (Place, Vec<(usize, &T)>)> = BTreeMap::new();
+) -> (Vec<OfHost<'a, T>>, Vec<(usize, ProviderError)>) {
+    let mut hosts: BTreeMap<(String, bool), OfHost<'a, T>> = BTreeMap::new();
     let mut refused = Vec::new();
-    for (index, request) in requests.iter().enumerate() {
-        match Place::parse(place(request)) {
+    for (index, item) in items.iter().enumerate() {
+        match Place::parse(place(item)) {
             Ok(place) => {
                 hosts
                     .entry((place.key(), place.sudo))
                     .or_insert_with(|| (place, Vec::new()))
                     .1
-                    .push((index, request));
+                    .push((index, item));
             }
             Err(error) => refused.push((index, error)),
         }

@@ -276,7 +276,3 @@ impl Works for File {
         made_digest(answer)
     }
 }
-
-#[cfg(test)]
-#[path = "file_tests.rs"]
-mod tests;

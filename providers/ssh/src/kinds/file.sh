@@ -16,10 +16,6 @@ make_parents() {
   said=$(mkdir -m 755 -- "$1" 2>&1) || full "$1" "$said"
   [ ! -d "$B" ] || printf '%s\n' "$1" >>"$B/parents"
 }
-drop_parents() {
-  [ -f "$B/parents" ] || return 0
-  sed -n '1!G;h;$p' "$B/parents" | while read -r made; do rmdir -- "$made" 2>/dev/null || :; done
-}
 own() {
   said=$(chown -h -- "$OWNER:$GROUP" "$1" 2>&1) ||
     fail permanent "$P: $said" "the host needs user $OWNER and group $GROUP first: declare the user, or name another owner"
@@ -93,8 +89,8 @@ put_file() {
   candidate
   check
   [ -z "$now" ] || [ -z "$WROTE" ] || [ "$now" = "$WROTE" ] || save "$P"
-  keep "$C" "$REF"
   swap
+  keep "$P" "$REF"
   reload
   CHANGED=1
 }

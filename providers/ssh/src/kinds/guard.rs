@@ -54,11 +54,13 @@ pub fn restore(script: &mut Script, undo: &str) {
     // The folder's name is only known on the host: the first lines are written there by the shell.
     let text = format!(
         "mv \"$ARMED.sh\" \"$ARMED.run\" || exit 0\n{undo}\n\
-         if [ -f \"$ARMED.json\" ]; then mv -f \"$ARMED.json\" \"$MANIFEST\"; else rm -rf \"$MANIFEST\" \"$B\"; fi\n\
+         if [ -f \"$ARMED.json\" ]; then mv -f \"$ARMED.json\" \"$MANIFEST\"; else rm -rf \"$MANIFEST\" \"$B\" \"$KEPT\"; fi\n\
          rm -rf \"$ARMED.old\" \"$ARMED.run\"\n: >\"$ARMED.reverted\""
     );
     script.set("RESTORE_BODY", &text);
-    script.main("RESTORE=\"PATH=$PATH; ARMED='$ARMED'; MANIFEST='$MANIFEST'; B='$B'\n$RESTORE_BODY\"");
+    script.main(
+        "RESTORE=\"PATH=$PATH; ARMED='$ARMED'; MANIFEST='$MANIFEST'; B='$B'; KEPT='$KEPT'\n$RESTORE_BODY\"",
+    );
 }
 
 /// Undoes a file's change from the copy that was set aside.

@@ -68,12 +68,13 @@ fn work(call: &Call, main: &str) -> Result<Work, Refused> {
         .set("T", &table)
         .set("WIRE", &wire)
         .set("UNIT_TEXT", &boot_unit(&table, &path));
-    let load =
-        format!("{{ printf 'table inet {table}\\ndelete table inet {table}\\n'; cat {path}; }} | nft -f -");
+    let load = format!(
+        "{{ printf 'table inet {table} {{ }}; delete table inet {table}; '; cat {path}; }} | nft -f -"
+    );
     guard::restore(
         &mut work.script,
         &format!(
-            "{}\nif [ -f {path} ]; then {load}; else nft delete table inet {table}; systemctl disable {wire}; rm -f /etc/systemd/system/{wire}; fi",
+            "{}\n[ ! -f \"$ARMED.listing\" ] || mv -f \"$ARMED.listing\" \"$KEPT.listing\"\nif [ -f {path} ]; then {load}; else nft delete table inet {table}; systemctl disable {wire}; rm -f /etc/systemd/system/{wire}; fi",
             guard::undo_file(&path, None)
         ),
     );

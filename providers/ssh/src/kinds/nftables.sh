@@ -1,22 +1,23 @@
 # One nftables table of our own. T: its name; P: its file; WIRE: the unit that loads it at boot.
 nft_has() { nft list table inet "$T" >/dev/null 2>&1; }
-# Loads the file over whatever the table holds, in one transaction.
-nft_load() {
-  { printf 'table inet %s\ndelete table inet %s\n' "$T" "$T"; cat -- "$1"; } >"$1.load" && nft -f "$1.load"
+# nft_file FILE OPTIONS...: the file over whatever the table holds, in one transaction; its line numbers stay.
+nft_file() {
+  file=$1
+  shift
+  { printf 'table inet %s { }; delete table inet %s; ' "$T" "$T"; cat -- "$file"; } >"$file.load"
+  words=$(nft "$@" -f "$file.load" 2>&1)
   loaded=$?
-  rm -f -- "$1.load"
+  rm -f -- "$file.load"
+  [ -z "$words" ] || printf '%s\n' "$words" | sed "s|$file.load|the rules|"
   return $loaded
 }
-nft_check() {
-  { printf 'table inet %s\ndelete table inet %s\n' "$T" "$T"; cat -- "$1"; } >"$1.load" && nft -c -f "$1.load"
-  checked=$?
-  rm -f -- "$1.load"
-  return $checked
-}
+nft_load() { nft_file "$1"; }
+nft_check() { nft_file "$1" -c; }
 nft_list() { nft -s list table inet "$T" 2>/dev/null; }
 nft_apply() { # armed by now
   said=$(nft_load "$P" 2>&1) || fail permanent "$T could not be loaded: $(tail_of "$said")"
-  nft_list | sha256sum | cut -d' ' -f1 >"$M/kept/$K.listing"
+  [ ! -f "$KEPT.listing" ] || cp -- "$KEPT.listing" "$ARMED.listing"
+  nft_list | sha256sum | cut -d' ' -f1 >"$KEPT.listing"
   printf '%s\n' "$UNIT_TEXT" >"/etc/systemd/system/$WIRE.new" && chmod 644 "/etc/systemd/system/$WIRE.new" &&
     mv -f "/etc/systemd/system/$WIRE.new" "/etc/systemd/system/$WIRE" || fail permanent "$WIRE could not be written"
   said=$(systemctl daemon-reload 2>&1 && systemctl enable "$WIRE" 2>&1) || fail permanent "$WIRE could not be enabled: $(tail_of "$said" 3)"
@@ -26,7 +27,7 @@ put_nft() {
   put_file
   if [ "$CHANGED" = 0 ]; then
     # The file is right; the live table may have been changed or flushed by hand.
-    [ "$(nft_list | sha256sum | cut -d' ' -f1)" != "$(cat "$M/kept/$K.listing" 2>/dev/null)" ] || return 0
+    [ "$(nft_list | sha256sum | cut -d' ' -f1)" != "$(cat "$KEPT.listing" 2>/dev/null)" ] || return 0
     rm -rf "$ARMED.old"; cp -p -- "$P" "$ARMED.old"
     arm
     nft_apply
@@ -40,7 +41,7 @@ restore_nft() {
     said=$(nft delete table inet "$T" 2>&1) || fail permanent "$T could not be removed: $said"
   fi
   systemctl disable "$WIRE" >/dev/null 2>&1 || :
-  rm -f "/etc/systemd/system/$WIRE" "$M/kept/$K.listing"
+  rm -f "/etc/systemd/system/$WIRE" "$KEPT.listing"
   systemctl daemon-reload 2>/dev/null || :
   rm -f -- "$P"
   drop_parents

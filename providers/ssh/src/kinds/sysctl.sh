@@ -21,7 +21,11 @@ sysctl_remember_more() {
 sysctl_write() { # KEY VALUE
   file=$(proc_of "$1")
   [ -e "$file" ] || fail permanent "the kernel knows no setting $1" "check its name, or load the module that brings it"
-  said=$( { printf '%s\n' "$2" >"$file"; } 2>&1 ) || fail permanent "$1 could not be set to $2: $(tail_of "$said" 2)"
+  said=$( { printf '%s\n' "$2" >"$file"; } 2>&1 ) && return 0
+    case $said in
+      *"I/O error"*|*"nvalid argument"*) fail permanent "the kernel does not take $2 for $1" "see what the setting allows" ;;
+      *) fail permanent "$1 could not be set to $2: $(tail_of "$said" 2)" "a container may not be allowed to" ;;
+    esac
 }
 put_sysctl() {
   sysctl_remember_more

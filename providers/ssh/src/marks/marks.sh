@@ -20,9 +20,11 @@ marks_open() {
 # At the end of a script that failed before it changed anything, the host is as if nothing had been asked.
 marks_end() {
   ended=$?
-  if [ -n "${UPLOADED-}" ]; then rm -f -- "$UPLOADED"; fi
+  # What was half made goes: an upload, apt's log, a candidate.
+  rm -f -- "${UPLOADED:-$M/none}" "${LOG:-$M/none}" "${C:-$M/none}"
   if [ "$ended" != 0 ] && [ "$FIRST" = 1 ] && [ "$TOUCHED" = 0 ]; then
-    rm -rf "$MANIFEST" "$B" "$B.new"
+    drop_parents
+    rm -rf "$MANIFEST" "$B" "$B.new" "$KEPT"
     marks_tidy
   fi
   exit "$ended"
@@ -48,6 +50,11 @@ begin() {
   else
     remember "$@"
   fi
+}
+# Takes away the folders that were made on the way to a path, the deepest first, those that are empty.
+drop_parents() {
+  [ -f "$B/parents" ] || return 0
+  sed -n '1!G;h;$p' "$B/parents" | while read -r made; do rmdir -- "$made" 2>/dev/null || :; done
 }
 # After the change: the mark says what is there now.
 finish() { mark; FIRST=0; }
@@ -92,5 +99,5 @@ arm() {
 disarm() {
   mv "$ARMED.sh" "$ARMED.done" 2>/dev/null || fail permanent "the time was up and the host has put the old state back"
   systemctl stop "standfast-armed-$TAG.timer" >/dev/null 2>&1 || :
-  rm -f "$ARMED.done" "$ARMED.old" "$ARMED.json" "$ARMED.reverted"
+  rm -f "$ARMED.done" "$ARMED.old" "$ARMED.json" "$ARMED.reverted" "$ARMED.listing"
 }

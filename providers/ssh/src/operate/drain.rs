@@ -18,14 +18,16 @@ use crate::{
 
 pub(crate) const HAPROXY: &str = include_str!("haproxy.sh");
 
-/// How long HAProxy may take to see a member up again after `ready`.
-const UP_WAIT: Duration = Duration::from_secs(20);
+/// What an undrain leaves of its time for the way there and back.
+const MARGIN: Duration = Duration::from_secs(2);
 
 struct Asked {
     balancers: Vec<Place>,
     backends: Vec<String>,
     server: String,
     socket: String,
+    /// Some backend honours cookies.
+    sticky: bool,
     operation: String,
 }
 
@@ -47,6 +49,7 @@ fn asked(operation: &Operation) -> Result<Asked, ProviderError> {
         balancers: places(&operation.inputs, "haproxy")?,
         backends,
         socket: input::text_or(&operation.inputs, "socket", "/run/haproxy/admin.sock").to_owned(),
+        sticky: input::bool_or(&operation.inputs, "sticky", false),
         operation: format!("{} {server} at the load balancers", operation.verb),
         server,
     })
@@ -65,6 +68,7 @@ impl Asked {
         let mut script = Script::changes();
         script.library(HAPROXY).set("SOCKET", &self.socket).set("SERVER", &self.server);
         script.set("BACKENDS", &self.backends.join(" ")).set("WAIT_S", &wait.as_secs().to_string());
+        script.set("STICKY", if self.sticky { "1" } else { "" });
         script.timeout(wait + Duration::from_secs(30)).main(main);
         let script = &script;
         let answers = join_all(self.balancers.iter().map(|place| async move {
@@ -125,15 +129,12 @@ pub(super) async fn undrain(
     operation: &Operation,
 ) -> Result<(), ProviderError> {
     let asked = asked(operation)?;
-    for (host, answer) in asked.everywhere(remote, context, "undrain_here", UP_WAIT).await? {
+    let wait = Duration::from_millis(operation.timeout_ms).saturating_sub(MARGIN).max(MARGIN);
+    for (host, answer) in asked.everywhere(remote, context, "undrain_here", wait).await? {
         if let Some(lines) = answer.text("down") {
             return Err(ProviderError::permanent(
                 &asked.operation,
-                format!(
-                    "HAProxy on {host} does not see it up after {} s: {}",
-                    UP_WAIT.as_secs(),
-                    lines.trim()
-                ),
+                format!("HAProxy on {host} does not see it up after {} s: {}", wait.as_secs(), lines.trim()),
             )
             .hint(format!(
                 "see what its health check gets: echo 'show servers state' | socat - {}",

@@ -21,15 +21,21 @@ set_state() {
   for backend in $BACKENDS; do
     said=$(api "set server $backend/$SERVER state $1") || fail transient "HAProxy did not answer on $SOCKET"
     case $said in
-      *"No such"*) note "HAProxy does not know $backend/$SERVER yet" ;;
+      *"No such"*) [ "$1" = maint ] || note "HAProxy does not know $backend/$SERVER yet" ;;
       *[!\ ]*) case $(printf '%s' "$said" | tr -d ' \n') in '') printf '%s\n' "$backend" >&3 ;; *) fail permanent "HAProxy said: $said" ;; esac ;;
       *) printf '%s\n' "$backend" >&3 ;;
     esac
   done
 }
+# A cookie overrides a drain; the configuration's ignore-persist rules look at the weight. Only where STICKY is set.
+set_weight() {
+  [ -n "$STICKY" ] || return 0
+  for backend in $BACKENDS; do api "set weight $backend/$SERVER $1" >/dev/null; done
+}
 pause() { sleep 0.1 2>/dev/null || sleep 1; }
 drain_here() {
   if ! api_up; then sect absent; return 0; fi
+  set_weight 0
   set_state drain
   end=$(($(date +%s) + WAIT_S))
   calm=0
@@ -47,6 +53,7 @@ drain_here() {
 undrain_here() {
   if ! api_up; then sect absent; return 0; fi
   set_state ready
+  set_weight 100%
   end=$(($(date +%s) + WAIT_S))
   while :; do
     lines=$(server_lines)

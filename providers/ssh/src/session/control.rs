@@ -11,6 +11,7 @@ use std::{
         net::UnixStream,
     },
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{error::SessionError, place::Place};
@@ -23,6 +24,8 @@ const ALIVE_INTERVAL_S: u32 = 4;
 const ALIVE_COUNT_MAX: u32 = 3;
 /// A Unix socket's path holds 107 bytes; ssh adds 17 while it makes one, we 20.
 const FOLDER_LENGTH_MAX: usize = 64;
+/// A log without a master is kept for so long: it tells why a connection failed.
+const LOG_AGE_MAX: Duration = Duration::from_secs(3600);
 
 /// A private folder for sockets and logs.
 #[derive(Debug, Clone)]
@@ -71,17 +74,27 @@ impl ControlFolder {
         self.0.join(format!("{}-{}.fresh", place.key(), &nonce[..8]))
     }
 
+    /// Sockets that nobody listens on, and logs of masters that are gone for an hour.
     fn reap(&self) {
         let Ok(entries) = fs::read_dir(&self.0) else { return };
-        for path in entries.flatten().map(|entry| entry.path()) {
-            let socket = path.extension().is_some_and(|extension| extension.as_bytes() == b"ctl");
-            let gone = || {
-                UnixStream::connect(&path)
-                    .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-            };
-            if socket && gone() {
-                let _ = fs::remove_file(&path);
-                let _ = fs::remove_file(path.with_extension("log"));
+        for entry in entries.flatten() {
+            let path = entry.path();
+            match path.extension().map(OsStrExt::as_bytes) {
+                Some(b"ctl") => {
+                    if UnixStream::connect(&path)
+                        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+                    {
+                        let _ = fs::remove_file(&path);
+                    }
+                }
+                Some(b"log" | b"fresh") => {
+                    let age =
+                        entry.metadata().and_then(|log| log.modified()).ok().and_then(|at| at.elapsed().ok());
+                    if age.is_some_and(|age| age > LOG_AGE_MAX) && !path.with_extension("ctl").exists() {
+                        let _ = fs::remove_file(&path);
+                    }
+                }
+                _ => {}
             }
         }
     }
@@ -89,7 +102,8 @@ impl ControlFolder {
 
 /// What a connection always insists on, whatever the user's ssh_config says.
 fn firm(place: &Place) -> Vec<String> {
-    let mut words = Vec::new();
+    // More than `LogLevel`: only so does ssh let a proxy's own words through to the log.
+    let mut words = vec!["-v".to_owned()];
     let mut option = |option: String| words.extend(["-o".to_owned(), option]);
     option("BatchMode=yes".to_owned());
     option("StrictHostKeyChecking=yes".to_owned());
@@ -99,7 +113,6 @@ fn firm(place: &Place) -> Vec<String> {
     option(format!("ServerAliveInterval={ALIVE_INTERVAL_S}"));
     option(format!("ServerAliveCountMax={ALIVE_COUNT_MAX}"));
     option("TCPKeepAlive=yes".to_owned());
-    option("LogLevel=DEBUG1".to_owned());
     if let Some(known_hosts) = &place.known_hosts {
         option(format!("UserKnownHostsFile={}", option_path(known_hosts)));
     }
@@ -195,8 +208,6 @@ pub fn fresh(place: &Place, log: &Path, command: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn place(jump: Option<&str>) -> Place {
@@ -219,7 +230,10 @@ mod tests {
     fn host_keys_are_always_checked_also_on_the_way() {
         let words = connection(&place(Some("me@bastion:22"))).join(" ");
         assert!(words.contains("-o StrictHostKeyChecking=yes"));
-        assert!(words.contains("ProxyCommand=ssh -o BatchMode=yes -o StrictHostKeyChecking=yes"), "{words}");
+        assert!(
+            words.contains("ProxyCommand=ssh -v -o BatchMode=yes -o StrictHostKeyChecking=yes"),
+            "{words}"
+        );
         assert!(words.ends_with("-W '[%h]:%p' ssh://me@bastion:22 -p 2222"), "{words}");
     }
 

@@ -6,21 +6,40 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
-use super::{error::SessionError, place::Place};
+use super::{
+    error::{ChangedKey, SessionError, UnknownKey},
+    place::Place,
+};
 use crate::script::quote;
 
 /// Why ssh ended without a connection.
 pub fn connect_failure(place: &Place, log: &str) -> SessionError {
-    let (host, address) = (place.host.clone(), place.address.clone());
+    let (mut host, mut address) = (place.host.clone(), place.address.clone());
     let port = port(place, log);
-    let user = user(place, log);
+    let mut user = user(place, log);
+    // On the way there it may be the jump host that fails.
+    if let Some(jump) = place.jump_host.as_ref().filter(|_| !log.contains("Entering interactive session")) {
+        let named =
+            log.lines().find_map(|line| line.split_once("host key is known for ").map(|(_, rest)| rest));
+        let refused = log.lines().find(|line| line.contains(": Permission denied ("));
+        let other =
+            |name: &str| name.trim_start_matches('[').split([' ', ']', ':']).next() != Some(address.as_str());
+        if named.is_some_and(other) || refused.is_some_and(|line| !line.contains(&format!("@{address}:"))) {
+            host = format!("the jump host of {}", place.host);
+            address = jump.clone();
+            if let Some((name, at)) = jump.rsplit_once('@') {
+                user = name.trim_start_matches("ssh://").to_owned();
+                address = at.to_owned();
+            }
+        }
+    }
     let (kind, shown) =
         shown_key(log).unwrap_or_else(|| ("a key".to_owned(), "of unknown fingerprint".to_owned()));
     if log.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
         let at = offending(log);
         let known = at.as_deref().and_then(known_fingerprint).unwrap_or_else(|| "see there".to_owned());
         let file = at.as_deref().and_then(|at| at.rsplit_once(':')).map(|(file, _)| file.to_owned());
-        return SessionError::ChangedHostKey {
+        return SessionError::ChangedHostKey(Box::new(ChangedKey {
             forget: forget(place, &port, file.as_deref()),
             at: at.unwrap_or_else(|| "known_hosts".to_owned()),
             host,
@@ -29,25 +48,25 @@ pub fn connect_failure(place: &Place, log: &str) -> SessionError {
             kind,
             known,
             shown,
-        };
+        }));
     }
     if log.contains("REVOKED HOST KEY") || log.contains("is marked as revoked") {
         return SessionError::RevokedHostKey { host, address, fingerprint: shown };
     }
     if log.contains("host key is known for") || log.contains("Host key verification failed") {
-        return SessionError::UnknownHostKey {
+        return SessionError::UnknownHostKey(Box::new(UnknownKey {
             accept: accept(place, &port),
             host,
             address,
             port,
             kind,
             fingerprint: shown,
-        };
+        }));
     }
     if let Some(methods) = denied(log) {
         return SessionError::Authentication { host, address, user, offered: offered(log), methods };
     }
-    SessionError::Unreachable { host, address, port, reason: unreachable_reason(log) }
+    SessionError::Unreachable { host, address, port, reason: unreachable_reason(place, log) }
 }
 
 /// Whether another try may help: the server was busy or hung up before it said anything.
@@ -56,6 +75,8 @@ pub fn worth_another_try(log: &str) -> bool {
         .iter()
         .any(|words| log.contains(words))
         && denied(log).is_none()
+        // The jump host is there and cannot get any further.
+        && !log.contains("open failed: ")
 }
 
 fn shown_key(log: &str) -> Option<(String, String)> {
@@ -134,7 +155,12 @@ fn user(place: &Place, log: &str) -> String {
     place.user.clone().or_else(|| said.map(str::to_owned)).unwrap_or_else(|| "(the default user)".to_owned())
 }
 
-fn unreachable_reason(log: &str) -> String {
+fn unreachable_reason(place: &Place, log: &str) -> String {
+    if let Some(jump) = &place.jump_host
+        && let Some((_, why)) = log.lines().find_map(|line| line.split_once("open failed: "))
+    {
+        return format!("{} (seen from {jump})", why.trim().trim_start_matches("connect failed: "));
+    }
     let words =
         log.lines().rev().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("debug"));
     let mut last = None;
@@ -276,12 +302,10 @@ mod tests {
     #[test]
     fn an_unknown_key_comes_with_its_fingerprint_and_the_way_to_accept_it() {
         let log = "debug1: Server host key: ssh-ed25519 SHA256:AAbb\nNo ED25519 host key is known for 10.77.0.11 and you have requested strict checking.\r\nHost key verification failed.\r\n";
-        let SessionError::UnknownHostKey { fingerprint, accept, .. } = connect_failure(&place(), log) else {
-            panic!()
-        };
-        assert_eq!(fingerprint, "SHA256:AAbb");
+        let SessionError::UnknownHostKey(key) = connect_failure(&place(), log) else { panic!() };
+        assert_eq!(key.fingerprint, "SHA256:AAbb");
         assert_eq!(
-            accept,
+            key.accept,
             "ssh -o UserKnownHostsFile='/srv/known hosts' -o StrictHostKeyChecking=ask -p 22 deploy@10.77.0.11 true"
         );
     }

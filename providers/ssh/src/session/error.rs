@@ -9,30 +9,10 @@ pub enum SessionError {
     Unreachable { host: String, address: String, port: String, reason: String },
     #[error("{host} ({address}) refused user {user}: {}", tried(offered, methods))]
     Authentication { host: String, address: String, user: String, offered: Vec<String>, methods: String },
-    #[error("the host key of {host} ({address} port {port}) is not known. It shows {kind} {fingerprint}")]
-    UnknownHostKey {
-        host: String,
-        address: String,
-        port: String,
-        kind: String,
-        fingerprint: String,
-        accept: String,
-    },
-    #[error(
-        "THE HOST KEY OF {host} ({address} port {port}) HAS CHANGED. Known ({at}): {known}. Shown now: {kind} {shown}. \
-         Either the host was reinstalled or someone stands between you and it; nothing was sent"
-    )]
-    ChangedHostKey {
-        host: String,
-        address: String,
-        port: String,
-        kind: String,
-        known: String,
-        shown: String,
-        /// Where the known key stands: `/root/.ssh/known_hosts:3`.
-        at: String,
-        forget: String,
-    },
+    #[error("{0}")]
+    UnknownHostKey(Box<UnknownKey>),
+    #[error("{0}")]
+    ChangedHostKey(Box<ChangedKey>),
     #[error("the host key of {host} ({address}) is marked as revoked: {fingerprint}")]
     RevokedHostKey { host: String, address: String, fingerprint: String },
     #[error("sudo on {host} did not accept the password of {user}")]
@@ -51,6 +31,38 @@ pub enum SessionError {
     NoAnswer { host: String, reason: String },
     #[error("ssh on this machine: {reason}")]
     Local { reason: String },
+}
+
+/// A host whose key nobody has accepted yet.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the host key of {host} ({address} port {port}) is not known. It shows {kind} {fingerprint}")]
+pub struct UnknownKey {
+    pub host: String,
+    pub address: String,
+    pub port: String,
+    pub kind: String,
+    pub fingerprint: String,
+    /// The command that shows it once more and asks.
+    pub accept: String,
+}
+
+/// A host that shows another key than the known one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "THE HOST KEY OF {host} ({address} port {port}) HAS CHANGED. Known ({at}): {known}. Shown now: {kind} {shown}. \
+     Either the host was reinstalled or someone stands between you and it; nothing was sent"
+)]
+pub struct ChangedKey {
+    pub host: String,
+    pub address: String,
+    pub port: String,
+    pub kind: String,
+    pub known: String,
+    pub shown: String,
+    /// Where the known key stands: `/root/.ssh/known_hosts:3`.
+    pub at: String,
+    /// The command that forgets the known key and asks for the new one.
+    pub forget: String,
 }
 
 fn tried(offered: &[String], methods: &str) -> String {
@@ -81,13 +93,15 @@ impl SessionError {
                 "put your public key into ~{user}/.ssh/authorized_keys of the host, or name another `ssh.user` or \
                  `ssh.identity_file`; `ssh {user}@{address}` shows the same"
             ),
-            SessionError::UnknownHostKey { accept, .. } => format!(
+            SessionError::UnknownHostKey(key) => format!(
                 "compare the fingerprint with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host's own \
-                 console, then accept it: {accept}"
+                 console, then accept it: {}",
+                key.accept
             ),
-            SessionError::ChangedHostKey { forget, .. } => format!(
+            SessionError::ChangedHostKey(key) => format!(
                 "do not go on before you know why: on the host's own console run `for k in /etc/ssh/ssh_host_*_key.pub; do \
-                 ssh-keygen -lf $k; done` and compare. Only if the new key is right: {forget}"
+                 ssh-keygen -lf $k; done` and compare. Only if the new key is right: {}",
+                key.forget
             ),
             SessionError::RevokedHostKey { .. } => {
                 "give the host a new key, or take the @revoked line out of known_hosts".to_owned()

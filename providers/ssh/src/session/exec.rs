@@ -217,7 +217,10 @@ where
             Arrived::Begun => true,
             Arrived::Nothing => false,
         };
-        let words = String::from_utf8_lossy(&self.err).into_owned();
+        let words = match begun {
+            true => String::from_utf8_lossy(&frame::inside(&self.err, nonce)).into_owned(),
+            false => String::from_utf8_lossy(&self.err).into_owned(),
+        };
         if let Err(error) = ended {
             return Err(Failure { error: lost(error.to_string()), begun: begun || sent });
         }

@@ -116,6 +116,9 @@ impl Remote {
                     if script.changes && failure.begun {
                         let mut error = failure.error.during(operation);
                         error.class = ErrorClass::Uncertain;
+                        if dead && self.log_since(place, 0).await.contains("not responding") {
+                            error.reason = format!("{} stopped answering in the middle of it", place.host);
+                        }
                         return Err(error);
                     }
                     if fresh_link || !dead {
