@@ -6,7 +6,7 @@ use standfast_contract::{ComponentId, Map, Value};
 
 use super::{value, words};
 use crate::{
-    apply::{Failure, Report},
+    apply::{Report, event::Failure},
     cli::terminal::{BOLD, CYAN, DIM, GREEN, RED, YELLOW},
 };
 
@@ -93,7 +93,7 @@ fn blocked(blocked: &[(String, String)]) -> Option<String> {
     let mut text = format!("{style}Blocked{style:#}");
     for (by, addresses) in causes {
         let _ = write!(text, "\n  by {by}");
-        named(&mut text, &addresses);
+        named(&mut text, &addresses, 4);
     }
     Some(text)
 }
@@ -105,16 +105,16 @@ fn cancelled(addresses: &[String]) -> Option<String> {
     let style = YELLOW.bold();
     let mut text = format!("{style}Not begun{style:#}");
     let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
-    named(&mut text, &addresses);
+    named(&mut text, &addresses, 2);
     Some(text)
 }
 
-fn named(text: &mut String, addresses: &[&str]) {
+fn named(text: &mut String, addresses: &[&str], indent: usize) {
     for address in addresses.iter().take(NAMES_MAX) {
-        let _ = write!(text, "\n    {address}");
+        let _ = write!(text, "\n{:indent$}{address}", "");
     }
     if addresses.len() > NAMES_MAX {
-        let _ = write!(text, "\n    {DIM}and {} more{DIM:#}", words::thousands(addresses.len() - NAMES_MAX));
+        let _ = write!(text, "\n{:indent$}{DIM}and {} more{DIM:#}", "", words::thousands(addresses.len() - NAMES_MAX));
     }
 }
 
@@ -142,7 +142,7 @@ pub fn outputs(outputs: &BTreeMap<ComponentId, Map>) -> String {
         .collect();
     let widest = all.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let lines: Vec<String> =
-        all.iter().map(|(name, value)| format!("{name:<widest$} = {BOLD}{}{BOLD:#}", value::inline(value))).collect();
+        all.iter().map(|(name, value)| format!("{name:<widest$} = {BOLD}{}{BOLD:#}", value::whole(value))).collect();
     lines.join("\n")
 }
 
@@ -181,7 +181,14 @@ mod tests {
 
     #[test]
     fn a_good_end_is_short() {
-        insta::assert_snapshot!(shown(&good()), @"");
+        insta::assert_snapshot!(shown(&good()), @r"
+        Outputs
+          load_balancers.front.address  = 10.77.0.100
+          load_balancers.front.hosts    = [lb1, lb2]
+          load_balancers.front.password = (sensitive)
+
+        Done in 14s: 12 created, 3 updated.
+        ");
     }
 
     #[test]
@@ -199,13 +206,46 @@ mod tests {
             outputs: BTreeMap::new(),
             ..good()
         };
-        insta::assert_snapshot!(shown(&report), @"");
+        insta::assert_snapshot!(shown(&report), @r"
+        Failed
+          home/load_balancers.front/package.lb1.haproxy
+            could not install haproxy on lb1:
+            E: no space left
+            hint: `df -h` on lb1 shows what is full
+
+        Blocked
+          by home/load_balancers.front/package.lb1.haproxy
+            home/load_balancers.front/listener.0
+            home/load_balancers.front/listener.1
+            home/load_balancers.front/listener.2
+            home/load_balancers.front/listener.3
+            home/load_balancers.front/listener.4
+            home/load_balancers.front/listener.5
+            home/load_balancers.front/listener.6
+            home/load_balancers.front/listener.7
+            home/load_balancers.front/listener.8
+            home/load_balancers.front/listener.9
+            home/load_balancers.front/listener.10
+            home/load_balancers.front/listener.11
+            and 2 more
+
+        Not all done after 14s: 12 created, 3 updated, 2 rolled back, 1 failed, 14 blocked.
+
+        next: what was rolled back serves as before; mend what failed, then run the same command again: it goes on where this one stopped
+        ");
     }
 
     #[test]
     fn a_stopped_run_goes_on_later() {
         let cancelled = vec!["home/load_balancers.front/service.lb1.haproxy".to_owned()];
         let report = Report { interrupted: true, cancelled, outputs: BTreeMap::new(), ..good() };
-        insta::assert_snapshot!(shown(&report), @"");
+        insta::assert_snapshot!(shown(&report), @r"
+        Not begun
+          home/load_balancers.front/service.lb1.haproxy
+
+        Stopped after 14s: 12 created, 3 updated, 1 not begun.
+
+        next: run the same command again: it goes on where this one stopped
+        ");
     }
 }

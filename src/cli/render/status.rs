@@ -178,7 +178,16 @@ mod tests {
 
     #[test]
     fn a_status_for_a_terminal() {
-        insta::assert_snapshot!(anstream::adapter::strip_str(&table(&rows())).to_string(), @"");
+        insta::assert_snapshot!(anstream::adapter::strip_str(&table(&rows())).to_string(), @r"
+        component                what   state           detail
+        load_balancers.front     lb1    ◐ degraded      serving, 2 of 3 members up
+                                 lb2    ● healthy       standing by
+        autoscaling_groups.web   web1   ● healthy       serving, 200 in 3 ms
+                                 web2   ○ down          connection refused
+                                 web3   ? unreachable   no route to host
+
+        2 of 5 healthy; down: web2 of autoscaling_groups.web; unreachable: web3 of autoscaling_groups.web; degraded: lb1 of load_balancers.front.
+        ");
     }
 
     #[test]

@@ -120,7 +120,7 @@ pub fn inline(value: &Value) -> String {
 }
 
 /// A value on one line, quoted where it would read as something else than a text.
-fn whole(value: &Value) -> String {
+pub fn whole(value: &Value) -> String {
     match value {
         Value::Text(text) if text.is_empty() || text.trim() != text || text.contains(['\n', '\t']) => {
             words::safe(&format!("{text:?}")).into_owned()
