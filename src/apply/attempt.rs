@@ -108,7 +108,12 @@ impl Attempt {
     async fn create(&self, step: &Step, inputs: Map, action: &str) -> Result<Done, TaskError> {
         let token = step.token.clone().unwrap_or_else(|| self.token(&step.address, action));
         let place = self.place(&step.place)?;
-        let call = Call { prior: Map::new(), prior_outputs: Map::new(), id: None, ..call(step, place, token, inputs) };
+        let call = Call {
+            prior: Map::new(),
+            prior_outputs: Map::new(),
+            id: None,
+            ..call(step, place, token, inputs)
+        };
         let intent = self.intend(step, "", action, &call.token).await?;
         let made = self.call(&step.address, || self.provider.create(&self.context, &call)).await;
         self.settle_made(step, intent, call.inputs, made).await
@@ -219,7 +224,13 @@ impl Attempt {
         }
     }
 
-    async fn intend(&self, step: &Step, deposed: &str, action: &str, token: &str) -> Result<IntentId, TaskError> {
+    async fn intend(
+        &self,
+        step: &Step,
+        deposed: &str,
+        action: &str,
+        token: &str,
+    ) -> Result<IntentId, TaskError> {
         let payload = serde_json::json!({
             "provider": step.provider, "kind": step.kind, "place": step.place, "lane": step.lane,
         });
@@ -252,7 +263,12 @@ impl Attempt {
         }
     }
 
-    async fn settle_failed(&self, address: &Address, intent: IntentId, error: ProviderError) -> Result<Done, TaskError> {
+    async fn settle_failed(
+        &self,
+        address: &Address,
+        intent: IntentId,
+        error: ProviderError,
+    ) -> Result<Done, TaskError> {
         // An answer that never came leaves the intent open: the next run looks the matter up.
         let outcome = match error.class {
             ErrorClass::Uncertain => Outcome::Unknown,

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use standfast_contract::{Address, ComponentId, Map, OutputRef, Target, Value, Vault, secret::SecretError, value::resolve_map};
+use standfast_contract::{
+    Address, ComponentId, Map, OutputRef, Target, Value, Vault, secret::SecretError, value::resolve_map,
+};
 
 use crate::plan::recorded::Recorded;
 
@@ -16,7 +18,9 @@ impl Outputs {
     pub fn from_records<'a>(records: impl Iterator<Item = &'a Recorded>) -> Self {
         let known = records
             .filter(|record| record.deposed.is_empty())
-            .map(|record| (record.address.clone(), (record.payload.outputs.clone(), record.payload.inputs.clone())))
+            .map(|record| {
+                (record.address.clone(), (record.payload.outputs.clone(), record.payload.inputs.clone()))
+            })
             .collect();
         Outputs { known }
     }

@@ -18,9 +18,11 @@ pub fn stopped_by(plan: &Plan, tasks: &[Task], scheduler: &Scheduler, failed: Me
     tasks
         .iter()
         .enumerate()
-        .filter(|(_, task)| task.member.is_some_and(|key| {
-            key.rollout == failed.rollout && (undone || key == failed || !begun.contains(&key.member))
-        }))
+        .filter(|(_, task)| {
+            task.member.is_some_and(|key| {
+                key.rollout == failed.rollout && (undone || key == failed || !begun.contains(&key.member))
+            })
+        })
         .map(|(task, _)| task as u32)
         .collect()
 }
@@ -40,7 +42,13 @@ pub fn begun(tasks: &[Task], scheduler: &Scheduler, rollout: u32) -> Vec<u32> {
 /// The tasks that undo every begun member, the failed one first, then the others from the last to the first.
 ///
 /// `first` is the number that the first of them will have. New members are left as they are: nothing stood there before.
-pub fn undo(plan: &Plan, tasks: &[Task], scheduler: &Scheduler, failed: MemberKey, first: u32) -> (Vec<Task>, Vec<String>) {
+pub fn undo(
+    plan: &Plan,
+    tasks: &[Task],
+    scheduler: &Scheduler,
+    failed: MemberKey,
+    first: u32,
+) -> (Vec<Task>, Vec<String>) {
     let rollout = &plan.rollouts[failed.rollout as usize];
     let mut order: Vec<u32> = begun(tasks, scheduler, failed.rollout).into_iter().rev().collect();
     order.sort_by_key(|member| *member != failed.member);
@@ -64,7 +72,9 @@ pub fn undo(plan: &Plan, tasks: &[Task], scheduler: &Scheduler, failed: MemberKe
                     && matches!(scheduler.state(*task), State::Done | State::Failed)
             })
             .filter_map(|(_, entry)| entry.work.step())
-            .filter(|&step| !matches!(plan.steps[step as usize].action, Action::Refresh | Action::Move | Action::Forget))
+            .filter(|&step| {
+                !matches!(plan.steps[step as usize].action, Action::Refresh | Action::Move | Action::Forget)
+            })
             .collect();
         steps.sort_unstable();
         steps.dedup();

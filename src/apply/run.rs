@@ -201,7 +201,9 @@ impl Run {
         }
         let name = match &task.work {
             Work::Operate(operation) => operation.provider.clone(),
-            Work::Make(step) | Work::Drop(step) | Work::Undo(step) => self.plan.steps[*step as usize].provider.clone(),
+            Work::Make(step) | Work::Drop(step) | Work::Undo(step) => {
+                self.plan.steps[*step as usize].provider.clone()
+            }
         };
         let Some(provider) = self.providers.get(&name).cloned() else {
             running.spawn(async move { (number, Err(no_provider(&name).into())) });
@@ -222,7 +224,8 @@ impl Run {
                         Err(error) => Err(error),
                         Ok(None) => {
                             let prior = step.prior.clone();
-                            let (inputs, outputs) = prior.map(|prior| (prior.inputs, prior.outputs)).unwrap_or_default();
+                            let (inputs, outputs) =
+                                prior.map(|prior| (prior.inputs, prior.outputs)).unwrap_or_default();
                             Ok(Done::Made { inputs, outputs })
                         }
                         Ok(Some(inputs)) => attempt.make(step, inputs).await,
@@ -235,7 +238,8 @@ impl Run {
             }
             Work::Undo(step) => {
                 let applied = self.applied.get(&step).cloned().unwrap_or_default();
-                running.spawn(async move { (number, attempt.undo(&plan.steps[step as usize], applied).await) });
+                running
+                    .spawn(async move { (number, attempt.undo(&plan.steps[step as usize], applied).await) });
             }
             Work::Operate(operation) => {
                 running.spawn(async move { (number, attempt.operate(&operation).await) });
@@ -335,7 +339,9 @@ impl Run {
             self.give_up_lane(number, task, address);
         }
         let Some(key) = task.member else { return };
-        if self.undone.contains(&key.rollout) || self.plan.rollouts[key.rollout as usize].members[key.member as usize].new {
+        if self.undone.contains(&key.rollout)
+            || self.plan.rollouts[key.rollout as usize].members[key.member as usize].new
+        {
             return;
         }
         self.failing.entry(key.rollout).or_insert(key);
@@ -455,8 +461,12 @@ impl Run {
     fn describe(&self, work: &Work) -> (String, String, bool) {
         match work {
             Work::Operate(operation) => (operation.address.to_string(), operation.verb.clone(), false),
-            Work::Undo(step) => (self.plan.steps[*step as usize].address.to_string(), "undoing".to_owned(), true),
-            Work::Drop(step) => (self.plan.steps[*step as usize].address.to_string(), "deleting".to_owned(), false),
+            Work::Undo(step) => {
+                (self.plan.steps[*step as usize].address.to_string(), "undoing".to_owned(), true)
+            }
+            Work::Drop(step) => {
+                (self.plan.steps[*step as usize].address.to_string(), "deleting".to_owned(), false)
+            }
             Work::Make(step) => {
                 let step = &self.plan.steps[*step as usize];
                 let doing = if step.action == Action::Replace { "creating" } else { step.action.words().2 };
@@ -497,4 +507,3 @@ impl Run {
 /// Where a run leaves the components' outputs and the questions of `status` in the state.
 pub const META_OUTPUTS: &str = "outputs";
 pub const META_PROBES: &str = "probes";
-

@@ -76,7 +76,13 @@ impl Scheduler {
         let first = self.nodes.len() as u32;
         let mut needs = Vec::new();
         for (task_needs, groups) in tasks {
-            self.nodes.push(Node { state: State::Waiting, waits: 0, dependants: Vec::new(), groups, rank: 1 });
+            self.nodes.push(Node {
+                state: State::Waiting,
+                waits: 0,
+                dependants: Vec::new(),
+                groups,
+                rank: 1,
+            });
             needs.push(task_needs);
         }
         let mut blocked = Vec::new();
@@ -108,7 +114,8 @@ impl Scheduler {
 
     /// Longest paths, from the ends backwards.
     fn rank(&mut self, first: u32, needs: &[Vec<Need>]) {
-        let mut left: Vec<u32> = self.nodes[first as usize..].iter().map(|node| node.dependants.len() as u32).collect();
+        let mut left: Vec<u32> =
+            self.nodes[first as usize..].iter().map(|node| node.dependants.len() as u32).collect();
         let mut queue: Vec<u32> =
             (first..).zip(&left).filter(|(_, count)| **count == 0).map(|(task, _)| task).collect();
         while let Some(task) = queue.pop() {

@@ -150,7 +150,9 @@ impl<'a> Lowering<'a> {
                 let queued = finals.len() as u32;
                 let waits_for = match queued.checked_sub(plan.max_unavailable) {
                     _ if queued < plan.canary => finals.clone(),
-                    _ if queued < plan.canary + plan.max_unavailable => finals[..plan.canary as usize].to_vec(),
+                    _ if queued < plan.canary + plan.max_unavailable => {
+                        finals[..plan.canary as usize].to_vec()
+                    }
                     Some(earlier) => finals[..=earlier as usize].to_vec(),
                     None => Vec::new(),
                 };

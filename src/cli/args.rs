@@ -47,27 +47,41 @@ pub enum Format {
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Write a commented blueprint to start from
-    #[command(after_help = "Examples:\n  standfast init                       # simulated hosts, runs anywhere\n  standfast init --provider ssh shop.yaml")]
+    #[command(
+        after_help = "Examples:\n  standfast init                       # simulated hosts, runs anywhere\n  standfast init --provider ssh shop.yaml"
+    )]
     Init(InitArgs),
     /// Check a blueprint without touching anything
-    #[command(after_help = "Examples:\n  standfast check shop.yaml\n  standfast check shop.yaml --env staging --format json")]
+    #[command(
+        after_help = "Examples:\n  standfast check shop.yaml\n  standfast check shop.yaml --env staging --format json"
+    )]
     Check(BlueprintArgs),
     /// Show what apply would do, and why
-    #[command(after_help = "Examples:\n  standfast plan shop.yaml\n  standfast plan shop.yaml --out next.plan && standfast apply next.plan\n  standfast plan shop.yaml --target load_balancers.front\n  standfast plan shop.yaml --format markdown > comment.md")]
+    #[command(
+        after_help = "Examples:\n  standfast plan shop.yaml\n  standfast plan shop.yaml --out next.plan && standfast apply next.plan\n  standfast plan shop.yaml --target load_balancers.front\n  standfast plan shop.yaml --format markdown > comment.md"
+    )]
     Plan(PlanArgs),
     /// Make the world as the blueprint says
-    #[command(after_help = "Examples:\n  standfast apply shop.yaml            # shows the plan and asks\n  standfast apply next.plan            # a saved plan, exactly as it was shown\n  standfast apply shop.yaml --auto-approve --format json\n\nCtrl-C once finishes what is in flight and stops; twice stops at once. The next apply goes on.")]
+    #[command(
+        after_help = "Examples:\n  standfast apply shop.yaml            # shows the plan and asks\n  standfast apply next.plan            # a saved plan, exactly as it was shown\n  standfast apply shop.yaml --auto-approve --format json\n\nCtrl-C once finishes what is in flight and stops; twice stops at once. The next apply goes on."
+    )]
     Apply(ApplyArgs),
     /// Remove everything that the state knows of
-    #[command(after_help = "Examples:\n  standfast destroy shop.yaml\n  standfast destroy shop.yaml --target autoscaling_groups.web")]
+    #[command(
+        after_help = "Examples:\n  standfast destroy shop.yaml\n  standfast destroy shop.yaml --target autoscaling_groups.web"
+    )]
     Destroy(DestroyArgs),
     /// How every component is doing now, as its hosts and load balancers see it
     Status(StateOnlyArgs),
     /// What differs in the world from what was left there
-    #[command(after_help = "Exit code 0: nothing differs; 2: something does. `standfast apply` heals it, `standfast apply --refresh-only` accepts it.")]
+    #[command(
+        after_help = "Exit code 0: nothing differs; 2: something does. `standfast apply` heals it, `standfast apply --refresh-only` accepts it."
+    )]
     Drift(PlanArgs),
     /// Draw the graph of resources
-    #[command(after_help = "Examples:\n  standfast graph shop.yaml | dot -Tpng > shop.png\n  standfast graph shop.yaml --as svg > shop.svg")]
+    #[command(
+        after_help = "Examples:\n  standfast graph shop.yaml | dot -Tpng > shop.png\n  standfast graph shop.yaml --as svg > shop.svg"
+    )]
     Graph(GraphArgs),
     /// Show a saved plan, or everything recorded of one resource
     Show(ShowArgs),
@@ -78,7 +92,9 @@ pub enum Command {
     /// Look at the state, or mend it
     State(StateArgs),
     /// Print the JSON Schema of a blueprint, for editors
-    #[command(after_help = "Put this line at the head of a blueprint:\n  # yaml-language-server: $schema=./schema.json")]
+    #[command(
+        after_help = "Put this line at the head of a blueprint:\n  # yaml-language-server: $schema=./schema.json"
+    )]
     Schema,
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  standfast completions bash > /etc/bash_completion.d/standfast")]
@@ -311,7 +327,9 @@ pub enum StateCommand {
         target: StateTarget,
     },
     /// Record a resource of the blueprint that exists already
-    #[command(after_help = "The resource must be in the blueprint. What is found is recorded as it is; the next plan shows what differs.")]
+    #[command(
+        after_help = "The resource must be in the blueprint. What is found is recorded as it is; the next plan shows what differs."
+    )]
     Import {
         address: String,
         /// What it is called in the world, where the provider cannot tell from the blueprint

@@ -63,7 +63,9 @@ impl From<GraphError> for CliError {
             GraphError::Cycle { .. } | GraphError::OutputCycle { .. } => {
                 "take one reference or `depends_on` out of the circle"
             }
-            GraphError::Dangling { .. } | GraphError::UnknownOutput { .. } => "see `standfast graph` for what there is",
+            GraphError::Dangling { .. } | GraphError::UnknownOutput { .. } => {
+                "see `standfast graph` for what there is"
+            }
             GraphError::Duplicate { .. } => "give one of the two another name",
         };
         CliError::new(error.to_string()).hint(hint).code(exit::BLUEPRINT)
@@ -109,7 +111,8 @@ impl From<PlanError> for CliError {
 
 impl From<RecordError> for CliError {
     fn from(error: RecordError) -> Self {
-        CliError::new(error.to_string()).hint("the state was written by a newer standfast, or damaged; restore a backup of it")
+        CliError::new(error.to_string())
+            .hint("the state was written by a newer standfast, or damaged; restore a backup of it")
     }
 }
 

@@ -78,17 +78,25 @@ pub fn find_blueprint(named: Option<&Path>) -> Result<PathBuf, CliError> {
     found.sort();
     match found.as_slice() {
         [one] => Ok(one.clone()),
-        [] => Err(CliError::new("there is no blueprint here").hint("`standfast init` writes one; or name its file")),
+        [] => {
+            Err(CliError::new("there is no blueprint here")
+                .hint("`standfast init` writes one; or name its file"))
+        }
         many => {
             let names: Vec<String> = many.iter().map(|path| path.display().to_string()).collect();
-            Err(CliError::new(format!("there are several blueprints here: {}", names.join(", "))).hint("name the one that is meant"))
+            Err(CliError::new(format!("there are several blueprints here: {}", names.join(", ")))
+                .hint("name the one that is meant"))
         }
     }
 }
 
 /// The folder for what belongs to a blueprint and is not written by hand.
 fn private_folder(blueprint: &Path) -> PathBuf {
-    blueprint.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).join(".standfast")
+    blueprint
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+        .join(".standfast")
 }
 
 /// Opens the state of a stack.
@@ -118,7 +126,11 @@ pub fn open_store(
 }
 
 /// The state of the blueprint that is named, for commands that need nothing else.
-pub fn open_named(args: &BlueprintArgs, store: &StoreArgs, global: &Global) -> Result<Arc<dyn Store>, CliError> {
+pub fn open_named(
+    args: &BlueprintArgs,
+    store: &StoreArgs,
+    global: &Global,
+) -> Result<Arc<dyn Store>, CliError> {
     let blueprint = load(args, global)?;
     let stack = stack_of(&blueprint);
     open_store(store, global, &blueprint.path, &stack)
@@ -197,7 +209,8 @@ impl Session {
         registry: &Registry,
     ) -> Result<Session, CliError> {
         let blueprint = load(args, global)?;
-        let engine = Engine::open(stack_of(&blueprint), &blueprint.path, store_args, global, registry).await?;
+        let engine =
+            Engine::open(stack_of(&blueprint), &blueprint.path, store_args, global, registry).await?;
         let mut regions = blueprint.regions.clone();
         if global.lab {
             use_lab(&mut regions, &engine.stack.name)?;
@@ -212,7 +225,11 @@ impl Session {
         let graph = expand(&wanted, &find, &self.engine.providers.names(), &self.engine.context()).await;
         graph.map_err(|error| match error {
             ExpandError::Problems(problems) => {
-                let text = render::diagnostic::render(&self.blueprint.problems(&problems), super::terminal::stderr_color(), 100);
+                let text = render::diagnostic::render(
+                    &self.blueprint.problems(&problems),
+                    super::terminal::stderr_color(),
+                    100,
+                );
                 CliError { rendered: true, ..CliError::new(text).code(exit::BLUEPRINT) }
             }
             other => other.into(),
@@ -223,8 +240,7 @@ impl Session {
     pub async fn plan(&self, select: &SelectArgs, purpose: Purpose) -> Result<(Plan, Snapshot), CliError> {
         let snapshot = self.engine.store.snapshot().await?;
         let graph = if purpose == Purpose::Destroy { Graph::default() } else { self.graph().await? };
-        let mut recorded =
-            snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
+        let mut recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
         let said: Vec<Move> = self
             .blueprint
             .moved
@@ -241,7 +257,10 @@ impl Session {
         let suspects: Vec<Address> = interrupted.keys().cloned().collect();
         let observations = if select.refresh {
             let context = self.engine.context();
-            Some(observe(&self.engine.providers, &context, &graph, &recorded, &suspects, &self.engine.vault).await?)
+            Some(
+                observe(&self.engine.providers, &context, &graph, &recorded, &suspects, &self.engine.vault)
+                    .await?,
+            )
         } else {
             None
         };
@@ -261,7 +280,9 @@ impl Session {
             forget: self.blueprint.removed.clone(),
             plan_id: new_id()?,
             blueprint: Some(self.blueprint.text.to_string()),
-            blueprint_path: std::path::absolute(&self.blueprint.path).ok().map(|path| path.display().to_string()),
+            blueprint_path: std::path::absolute(&self.blueprint.path)
+                .ok()
+                .map(|path| path.display().to_string()),
             variables: self.blueprint.variables.clone(),
         })?;
         Ok((plan, snapshot))
@@ -271,7 +292,8 @@ impl Session {
 /// Reaches the hosts through the lab's keys.
 fn use_lab(regions: &mut [Region], stack: &str) -> Result<(), CliError> {
     let Some(config) = Lab::open(stack)?.ssh_config() else {
-        return Err(CliError::new(format!("there is no lab for {stack}")).hint("`standfast lab up BLUEPRINT` makes one"));
+        return Err(CliError::new(format!("there is no lab for {stack}"))
+            .hint("`standfast lab up BLUEPRINT` makes one"));
     };
     for region in regions.iter_mut().filter(|region| region.provider == "ssh") {
         region.ssh.config = Some(config.display().to_string());
@@ -287,14 +309,16 @@ async fn vault(store: &Arc<dyn Store>, secrets: LocalSecrets) -> Result<Arc<Vaul
     let fresh = new_key()?;
     let kept = store.get_or_insert_meta("digest_key", fresh.expose_secret()).await?;
     let bytes = blake3::Hash::from_hex(kept.as_bytes()).map_err(|_| {
-        CliError::new(format!("the key in the state {} is damaged", store.describe())).hint("restore a backup of the state")
+        CliError::new(format!("the key in the state {} is damaged", store.describe()))
+            .hint("restore a backup of the state")
     })?;
     Ok(Arc::new(Vault::new(*bytes.as_bytes(), Box::new(secrets))))
 }
 
 fn random() -> Result<[u8; 32], CliError> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| CliError::new(format!("could not get random bytes: {error}")))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| CliError::new(format!("could not get random bytes: {error}")))?;
     Ok(bytes)
 }
 
@@ -305,4 +329,3 @@ fn new_key() -> Result<SecretString, CliError> {
 fn new_id() -> Result<String, CliError> {
     Ok(blake3::Hash::from_bytes(random()?).to_hex()[..32].to_owned())
 }
-

@@ -14,7 +14,8 @@ pub fn order(edges: &[Vec<Edge>]) -> Result<Vec<u32>, Vec<u32>> {
             dependants[edge.to as usize].push(from);
         }
     }
-    let mut order: Vec<u32> = (0u32..).zip(&waiting).filter(|(_, waits)| **waits == 0).map(|(at, _)| at).collect();
+    let mut order: Vec<u32> =
+        (0u32..).zip(&waiting).filter(|(_, waits)| **waits == 0).map(|(at, _)| at).collect();
     let mut next = 0;
     while next < order.len() {
         for &dependant in &dependants[order[next] as usize] {

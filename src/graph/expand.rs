@@ -42,7 +42,8 @@ pub async fn expand(
     let mut problems = Vec::new();
     let mut placed: Vec<(ExpandRequest<'_>, Arc<dyn Provider>)> = Vec::new();
     for component in wanted.components {
-        let Some(region) = wanted.regions.iter().find(|region| region.name == component.common().region) else {
+        let Some(region) = wanted.regions.iter().find(|region| region.name == component.common().region)
+        else {
             continue;
         };
         match provider(&region.provider) {
@@ -85,9 +86,13 @@ pub async fn expand(
     }
     for (component, expansion) in &mut parts {
         let common = component.common();
-        let owner = provider(&wanted.regions.iter().find(|one| one.name == common.region).map_or("", |one| &one.provider));
+        let region = wanted.regions.iter().find(|one| one.name == common.region);
+        let owner = region.and_then(|region| provider(&region.provider));
         for resource in &mut expansion.resources {
-            let holds_data = owner.as_ref().and_then(|owner| owner.kind(&resource.kind)).is_some_and(|kind| kind.holds_data);
+            let holds_data = owner
+                .as_ref()
+                .and_then(|owner| owner.kind(&resource.kind))
+                .is_some_and(|kind| kind.holds_data);
             resource.lifecycle = common.lifecycle.clone();
             resource.lifecycle.prevent_destroy |= common.deletion_protection.unwrap_or(holds_data);
         }

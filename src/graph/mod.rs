@@ -6,6 +6,7 @@
 //! Deliberately absent: the state, the world, any decision. The diff reads this graph and decides.
 
 mod cycle;
+pub mod draw;
 pub mod expand;
 
 mod link;
@@ -69,7 +70,10 @@ impl Graph {
     }
 
     /// Indexes, collects edges and sorts; `component_edges` maps a component to those it depends on.
-    fn connect(&mut self, component_edges: &BTreeMap<ComponentId, Vec<ComponentId>>) -> Result<(), GraphError> {
+    fn connect(
+        &mut self,
+        component_edges: &BTreeMap<ComponentId, Vec<ComponentId>>,
+    ) -> Result<(), GraphError> {
         self.reindex()?;
         let mut edges = vec![Vec::new(); self.resources.len()];
         for (position, resource) in self.resources.iter().enumerate() {
@@ -115,7 +119,9 @@ impl Graph {
             members.entry(resource.address.component()).or_default().push(position);
         }
         let inside = |edges: &[Vec<Edge>], from: u32, component: &str| {
-            edges[from as usize].iter().any(|edge| self.resources[edge.to as usize].address.component() == component)
+            edges[from as usize]
+                .iter()
+                .any(|edge| self.resources[edge.to as usize].address.component() == component)
         };
         let mut added = Vec::new();
         for (component, others) in wanted {
@@ -125,10 +131,8 @@ impl Graph {
             for other in others {
                 let other = other.to_string();
                 let Some(others) = members.get(other.as_str()) else { continue };
-                let waited_for: std::collections::HashSet<u32> = others
-                    .iter()
-                    .flat_map(|&from| edges[from as usize].iter().map(|edge| edge.to))
-                    .collect();
+                let waited_for: std::collections::HashSet<u32> =
+                    others.iter().flat_map(|&from| edges[from as usize].iter().map(|edge| edge.to)).collect();
                 let ends = others.iter().copied().filter(|at| !waited_for.contains(at));
                 for to in ends {
                     added.extend(roots.iter().map(|&from| (from, Edge { to, soft: false })));
@@ -156,7 +160,8 @@ impl Graph {
         for (new, &old) in (0u32..).zip(order) {
             place[old as usize] = new;
         }
-        let mut resources: Vec<Option<Desired>> = std::mem::take(&mut self.resources).into_iter().map(Some).collect();
+        let mut resources: Vec<Option<Desired>> =
+            std::mem::take(&mut self.resources).into_iter().map(Some).collect();
         self.resources = order.iter().filter_map(|&old| resources[old as usize].take()).collect();
         self.dependencies = order
             .iter()

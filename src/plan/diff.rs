@@ -26,7 +26,13 @@ pub enum Verdict {
 ///
 /// `desired` is resolved, with [`Value::Unknown`] where it waits for something else. `recorded` are its inputs as last
 /// applied. An attribute that nobody recorded and nobody wants is left alone, whatever the world says of it.
-pub fn judge(kind: &Kind, desired: &Map, recorded: Option<&Map>, seen: Seen<'_>, ignore: &[String]) -> Verdict {
+pub fn judge(
+    kind: &Kind,
+    desired: &Map,
+    recorded: Option<&Map>,
+    seen: Seen<'_>,
+    ignore: &[String],
+) -> Verdict {
     let Some(recorded) = recorded else {
         return Verdict::Create { reason: "new".to_owned() };
     };
@@ -46,7 +52,13 @@ pub fn judge(kind: &Kind, desired: &Map, recorded: Option<&Map>, seen: Seen<'_>,
 }
 
 /// Every attribute that is not as it should be.
-pub fn differences(kind: &Kind, desired: &Map, recorded: &Map, seen: Seen<'_>, ignore: &[String]) -> Vec<Change> {
+pub fn differences(
+    kind: &Kind,
+    desired: &Map,
+    recorded: &Map,
+    seen: Seen<'_>,
+    ignore: &[String],
+) -> Vec<Change> {
     let gone = recorded.keys().filter(|name| !desired.contains_key(*name));
     let mut changes = Vec::new();
     for name in desired.keys().chain(gone) {
@@ -86,19 +98,27 @@ pub fn differences(kind: &Kind, desired: &Map, recorded: &Map, seen: Seen<'_>, i
 /// One line that says why.
 fn reason(changes: &[Change]) -> String {
     let names = |because: Because| {
-        let names: Vec<&str> =
-            changes.iter().filter(|change| change.because == because).map(|change| change.attribute.as_str()).collect();
+        let names: Vec<&str> = changes
+            .iter()
+            .filter(|change| change.because == because)
+            .map(|change| change.attribute.as_str())
+            .collect();
         names.join(", ")
     };
-    let forcing: Vec<&str> =
-        changes.iter().filter(|change| change.forces_replacement).map(|change| change.attribute.as_str()).collect();
+    let forcing: Vec<&str> = changes
+        .iter()
+        .filter(|change| change.forces_replacement)
+        .map(|change| change.attribute.as_str())
+        .collect();
     if !forcing.is_empty() {
         return format!("{} cannot be changed in place", forcing.join(", "));
     }
     let mut parts = Vec::new();
-    for (because, words) in
-        [(Because::Blueprint, "changed"), (Because::Drift, "drift"), (Because::Upstream, "follows a change of what it uses")]
-    {
+    for (because, words) in [
+        (Because::Blueprint, "changed"),
+        (Because::Drift, "drift"),
+        (Because::Upstream, "follows a change of what it uses"),
+    ] {
         let names = names(because);
         if !names.is_empty() {
             parts.push(format!("{words}: {names}"));
@@ -158,7 +178,10 @@ mod tests {
 
     #[test]
     fn a_forced_replacement_names_its_attribute() {
-        assert_eq!(check(&[("path", "/b"), ("mode", "0644")], A, Some(A)), "replace (path cannot be changed in place)");
+        assert_eq!(
+            check(&[("path", "/b"), ("mode", "0644")], A, Some(A)),
+            "replace (path cannot be changed in place)"
+        );
     }
 
     #[test]
@@ -170,7 +193,10 @@ mod tests {
     fn what_cannot_be_seen_does_not_drift_and_what_is_ignored_does_not_change() {
         let wanted = &[("path", "/a"), ("reload_on", "1")];
         assert_eq!(check(wanted, wanted, Some(&[("path", "/a"), ("reload_on", "2")])), "no-op");
-        assert_eq!(check(&[("path", "/a"), ("ignored", "2")], &[("path", "/a"), ("ignored", "1")], Some(&[])), "no-op");
+        assert_eq!(
+            check(&[("path", "/a"), ("ignored", "2")], &[("path", "/a"), ("ignored", "1")], Some(&[])),
+            "no-op"
+        );
     }
 
     #[test]

@@ -3,14 +3,11 @@
 mod deletions;
 mod members;
 
-use std::{
-    collections::HashMap,
-    rc::Rc,
-};
+use std::{collections::HashMap, rc::Rc};
 
 use standfast_contract::{
-    Address, Desired, Kind, Lifecycle, Map, Observed, OutputRef, Stack, Target, Value, Vault, secret::SecretError,
-    value::resolve_map,
+    Address, Desired, Kind, Lifecycle, Map, Observed, OutputRef, Stack, Target, Value, Vault,
+    secret::SecretError, value::resolve_map,
 };
 use standfast_state::Head;
 
@@ -68,8 +65,14 @@ enum Fate {
     /// Not selected and not recorded.
     Absent,
     /// As recorded.
-    Same { recorded: usize },
-    Changed { recorded: Option<usize>, action: Action, inputs: Map },
+    Same {
+        recorded: usize,
+    },
+    Changed {
+        recorded: Option<usize>,
+        action: Action,
+        inputs: Map,
+    },
 }
 
 /// Makes the plan.
@@ -164,14 +167,21 @@ impl<'a> Maker<'a> {
         };
         let asked = self.situation.replace.iter().any(|selector| desired.address.matches(selector));
         match verdict {
-            Verdict::NoOp | Verdict::Update { .. } if asked => {
-                self.change(position, recorded, Action::Replace, "asked for by --replace".into(), Vec::new(), inputs)
-            }
+            Verdict::NoOp | Verdict::Update { .. } if asked => self.change(
+                position,
+                recorded,
+                Action::Replace,
+                "asked for by --replace".into(),
+                Vec::new(),
+                inputs,
+            ),
             Verdict::NoOp => match self.record_only(desired, record) {
                 Some((action, reason)) => self.change(position, recorded, action, reason, Vec::new(), inputs),
                 None => self.keep(position, recorded),
             },
-            Verdict::Create { reason } => self.change(position, recorded, Action::Create, reason, Vec::new(), inputs),
+            Verdict::Create { reason } => {
+                self.change(position, recorded, Action::Create, reason, Vec::new(), inputs)
+            }
             Verdict::Update { reason, changes } => {
                 self.change(position, recorded, Action::Update, reason, changes, inputs)
             }
@@ -191,7 +201,8 @@ impl<'a> Maker<'a> {
             ("lifecycle", desired.lifecycle != payload.lifecycle),
             ("place", place_differs(&desired.place, &payload.place)),
         ];
-        let differing: Vec<&str> = said.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
+        let differing: Vec<&str> =
+            said.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
         (!differing.is_empty()).then(|| (Action::Refresh, format!("its {} changed", differing.join(" and "))))
     }
 
@@ -205,7 +216,13 @@ impl<'a> Maker<'a> {
     }
 
     /// An interrupted create that did take effect becomes an update of what it made.
-    fn adopt(&mut self, position: u32, kind: &Kind, inputs: Map, observed: &Observed) -> Result<(), PlanError> {
+    fn adopt(
+        &mut self,
+        position: u32,
+        kind: &Kind,
+        inputs: Map,
+        observed: &Observed,
+    ) -> Result<(), PlanError> {
         let changes = differences(kind, &inputs, &observed.attributes, Seen::NotRead, &[]);
         let action = if changes.is_empty() { Action::Refresh } else { Action::Update };
         let reason = "made by a run that was interrupted; adopted".to_owned();
@@ -232,7 +249,8 @@ impl<'a> Maker<'a> {
         let graph = self.situation.graph;
         let desired = &graph.resources[position as usize];
         let record = recorded.map(|at| &self.situation.recorded[at]);
-        if action == Action::Replace && record.is_some_and(|record| record.payload.lifecycle.prevent_destroy) {
+        if action == Action::Replace && record.is_some_and(|record| record.payload.lifecycle.prevent_destroy)
+        {
             self.refused.push(format!("replace {} ({reason}), which is protected", desired.address));
         }
         let kind = self.kind(&desired.provider, &desired.address, &desired.kind)?;
@@ -356,7 +374,8 @@ impl<'a> Maker<'a> {
         let rollouts = members::rollouts(situation.graph, &self.steps, &self.step_of);
         let values = self.steps.iter().flat_map(|step| step.inputs.values().chain([&step.place]));
         let operations = rollouts.iter().flat_map(|rollout| &rollout.members);
-        let places = operations.flat_map(|member| member.before.iter().chain(&member.after)).map(|one| &one.place);
+        let places =
+            operations.flat_map(|member| member.before.iter().chain(&member.after)).map(|one| &one.place);
         let secrets = secret_digests(values.chain(places), situation.vault)?;
         Ok(Plan {
             format_version: FORMAT_VERSION,
@@ -394,7 +413,8 @@ fn place_differs(desired: &Value, recorded: &Value) -> bool {
 /// The lifecycle that a resource ends up with: what its kind demands, what its component says.
 pub fn lifecycle_of(kind: Option<&Kind>, said: &Lifecycle, deletion_protection: Option<bool>) -> Lifecycle {
     let holds_data = kind.is_some_and(|kind| kind.holds_data);
-    let protected = said.prevent_destroy || deletion_protection.unwrap_or(holds_data) && holds_data
+    let protected = said.prevent_destroy
+        || deletion_protection.unwrap_or(holds_data) && holds_data
         || deletion_protection == Some(true);
     Lifecycle { prevent_destroy: protected, ..said.clone() }
 }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use standfast_contract::{
-    Address, ComponentId, Lifecycle, Map, Operation, OnFailure, Probe, SecretSource, Stack, Value,
+    Address, ComponentId, Lifecycle, Map, OnFailure, Operation, Probe, SecretSource, Stack, Value,
 };
 
 pub use select::Selection;

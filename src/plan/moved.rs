@@ -15,10 +15,12 @@ pub struct Move {
 
 /// Renames records; gives new address to old. A move whose target is recorded already has been made before.
 pub fn rename(recorded: &mut [Recorded], moves: &[Move]) -> HashMap<Address, Address> {
-    let taken: std::collections::HashSet<Address> = recorded.iter().map(|record| record.address.clone()).collect();
+    let taken: std::collections::HashSet<Address> =
+        recorded.iter().map(|record| record.address.clone()).collect();
     let mut renamed: HashMap<Address, Address> = HashMap::new();
     for record in recorded.iter_mut() {
-        let new = moves.iter().find_map(|one| target(&record.address, one)).filter(|new| !taken.contains(new));
+        let new =
+            moves.iter().find_map(|one| target(&record.address, one)).filter(|new| !taken.contains(new));
         if let Some(new) = new {
             renamed.insert(new.clone(), std::mem::replace(&mut record.address, new));
         }
@@ -39,8 +41,10 @@ fn target(address: &Address, one: &Move) -> Option<Address> {
         return one.to.parse().ok();
     }
     // `home/load_balancers.front` also names the region; `load_balancers.front` keeps it.
-    let (from_region, from) = one.from.split_once('/').map_or((None, one.from.as_str()), |(region, rest)| (Some(region), rest));
-    let (to_region, to) = one.to.split_once('/').map_or((None, one.to.as_str()), |(region, rest)| (Some(region), rest));
+    let (from_region, from) =
+        one.from.split_once('/').map_or((None, one.from.as_str()), |(region, rest)| (Some(region), rest));
+    let (to_region, to) =
+        one.to.split_once('/').map_or((None, one.to.as_str()), |(region, rest)| (Some(region), rest));
     if address.component() != from || from_region.is_some_and(|region| region != address.region()) {
         return None;
     }

@@ -9,8 +9,8 @@ use std::{
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::future::join_all;
 use standfast_contract::{
-    Address, Context, ErrorClass, Kind, Map, Observed, OutputRef, Provider, ProviderError, ReadRequest, SecretSource, Target, Value,
-    Vault, secret::SecretError, value::resolve_map,
+    Address, Context, ErrorClass, Kind, Map, Observed, OutputRef, Provider, ProviderError, ReadRequest,
+    SecretSource, Target, Value, Vault, secret::SecretError, value::resolve_map,
 };
 
 use super::{Warning, recorded::Recorded};

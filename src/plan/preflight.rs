@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use standfast_contract::{Address, Call, Map, OutputRef, Target, Vault, secret::SecretError, value::resolve_map};
+use standfast_contract::{
+    Address, Call, Map, OutputRef, Target, Vault, secret::SecretError, value::resolve_map,
+};
 
 use super::{Action, Plan, recorded::Recorded};
 

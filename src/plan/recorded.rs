@@ -50,8 +50,9 @@ pub enum RecordError {
 
 impl Recorded {
     pub fn decode(record: &ResourceRecord) -> Result<Self, RecordError> {
-        let payload: Payload = serde_json::from_str(&record.payload)
-            .map_err(|error| RecordError::Payload { address: record.address.clone(), reason: error.to_string() })?;
+        let payload: Payload = serde_json::from_str(&record.payload).map_err(|error| {
+            RecordError::Payload { address: record.address.clone(), reason: error.to_string() }
+        })?;
         if payload.version > PAYLOAD_VERSION {
             return Err(RecordError::Newer { address: record.address.clone(), version: payload.version });
         }

@@ -63,9 +63,12 @@ pub fn is_saved_plan(path: &Path) -> bool {
 }
 
 pub fn read(path: &Path) -> Result<Plan, SavedPlanError> {
-    let text = fs::read_to_string(path).map_err(|source| SavedPlanError::Read { path: path.to_owned(), source })?;
-    let foreign =
-        |error: serde_json::Error| SavedPlanError::Foreign { path: path.to_owned(), reason: error.to_string() };
+    let text =
+        fs::read_to_string(path).map_err(|source| SavedPlanError::Read { path: path.to_owned(), source })?;
+    let foreign = |error: serde_json::Error| SavedPlanError::Foreign {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
     let file: File<&serde_json::value::RawValue> = serde_json::from_str(&text).map_err(foreign)?;
     if file.version > FORMAT_VERSION {
         return Err(SavedPlanError::Newer { path: path.to_owned(), version: file.version });

@@ -42,7 +42,12 @@ impl Selection {
             graph.resources.iter().any(|resource| resource.address.matches(selector))
                 || recorded.iter().any(|record| record.address.matches(selector))
         };
-        self.targets.iter().chain(&self.excludes).filter(|selector| !names(selector)).map(String::as_str).collect()
+        self.targets
+            .iter()
+            .chain(&self.excludes)
+            .filter(|selector| !names(selector))
+            .map(String::as_str)
+            .collect()
     }
 
     /// Targets take with them what they depend on, exclusions what depends on them. For deletions it is the other
@@ -51,7 +56,8 @@ impl Selection {
         if self.is_everything() {
             return Selected { wanted: Vec::new(), recorded: None };
         }
-        let named = |selectors: &[String], address: &Address| selectors.iter().any(|one| address.matches(one));
+        let named =
+            |selectors: &[String], address: &Address| selectors.iter().any(|one| address.matches(one));
         let count = graph.len();
         let mut wanted: Vec<bool> = graph
             .resources
@@ -69,7 +75,10 @@ impl Selection {
         let mut excluded = vec![false; count];
         for position in 0..count {
             excluded[position] = named(&self.excludes, &graph.resources[position].address)
-                || graph.dependencies(position as u32).iter().any(|edge| !edge.soft && excluded[edge.to as usize]);
+                || graph
+                    .dependencies(position as u32)
+                    .iter()
+                    .any(|edge| !edge.soft && excluded[edge.to as usize]);
             wanted[position] &= !excluded[position];
         }
         Selected { wanted, recorded: Some(self.deletable(recorded)) }

@@ -13,7 +13,11 @@ use standfast::{
         recorded::Recorded,
     },
 };
-use standfast_contract::{Context, Desired, SecretSource, Stack, Vault, component::Region, secret::{SecretError, SecretReader}};
+use standfast_contract::{
+    Context, Desired, SecretSource, Stack, Vault,
+    component::Region,
+    secret::{SecretError, SecretReader},
+};
 use standfast_sim::{Sim, World, layered};
 use standfast_state::{LockRequest, Outcome, RunStart, Snapshot, StackId, Store, open_memory};
 use tokio::sync::{mpsc, watch};
@@ -51,7 +55,8 @@ impl Bench {
 
     pub async fn plan(&self, graph: &Graph, purpose: Purpose) -> (Plan, Snapshot) {
         let snapshot = self.store.snapshot().await.unwrap();
-        let recorded: Vec<Recorded> = snapshot.resources.iter().map(|one| Recorded::decode(one).unwrap()).collect();
+        let recorded: Vec<Recorded> =
+            snapshot.resources.iter().map(|one| Recorded::decode(one).unwrap()).collect();
         let interrupted: HashMap<_, _> = snapshot
             .open_intents
             .iter()
@@ -60,7 +65,8 @@ impl Bench {
             .collect();
         let suspects: Vec<_> = interrupted.keys().cloned().collect();
         let context = Context::quiet(self.stack.clone());
-        let seen = observe(&self.providers, &context, graph, &recorded, &suspects, &self.vault).await.unwrap();
+        let seen =
+            observe(&self.providers, &context, graph, &recorded, &suspects, &self.vault).await.unwrap();
         self.plans.set(self.plans.get() + 1);
         let plan = make(&Situation {
             stack: self.stack.clone(),

@@ -12,7 +12,8 @@ const RULES: &[(&str, &[&str])] = &[
     ("cli", &["standfast_contract", "standfast_state", "blueprint", "graph", "plan", "apply", "lab"]),
 ];
 
-const OURS: &[&str] = &["standfast_contract", "standfast_state", "standfast_sim", "standfast_ssh", "standfast_aws"];
+const OURS: &[&str] =
+    &["standfast_contract", "standfast_state", "standfast_sim", "standfast_ssh", "standfast_aws"];
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -29,7 +30,8 @@ fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
 fn imports(source: &str) -> Vec<String> {
     let mut named = Vec::new();
     // Comments may speak of anything.
-    let code: String = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code: String =
+        source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     for (at, _) in code.match_indices("crate::") {
         let rest = &code[at + "crate::".len()..];
         let names: Vec<String> = match rest.strip_prefix('{') {
@@ -39,7 +41,9 @@ fn imports(source: &str) -> Vec<String> {
         };
         named.extend(names);
     }
-    named.extend(OURS.iter().filter(|name| code.contains(&format!("{name}::"))).map(|name| (*name).to_owned()));
+    named.extend(
+        OURS.iter().filter(|name| code.contains(&format!("{name}::"))).map(|name| (*name).to_owned()),
+    );
     named
 }
 
@@ -92,7 +96,10 @@ fn every_folder_of_src_is_a_room_with_a_rule() {
         let entry = entry.unwrap();
         if entry.path().is_dir() {
             let name = entry.file_name().into_string().unwrap();
-            assert!(RULES.iter().any(|(room, _)| *room == name), "src/{name} has no row in the table of imports");
+            assert!(
+                RULES.iter().any(|(room, _)| *room == name),
+                "src/{name} has no row in the table of imports"
+            );
         }
     }
 }

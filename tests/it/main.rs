@@ -1,5 +1,7 @@
 //! Every integration test, in one binary: it links once. A test file that is not named here is not run.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod blueprints;
 mod engine;
 mod fence;

@@ -34,10 +34,16 @@ pub async fn run(args: &ApplyArgs, global: &Global, registry: &Registry) -> Resu
 }
 
 /// A saved plan needs no blueprint, only the place where one was: its state lies there.
-async fn saved_plan(path: &Path, args: &ApplyArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+async fn saved_plan(
+    path: &Path,
+    args: &ApplyArgs,
+    global: &Global,
+    registry: &Registry,
+) -> Result<u8, CliError> {
     let plan = saved::read(path)?;
     let blueprint = plan.blueprint_path.clone().unwrap_or_default();
-    let engine = Engine::open(plan.stack.clone(), Path::new(&blueprint), &args.store, global, registry).await?;
+    let engine =
+        Engine::open(plan.stack.clone(), Path::new(&blueprint), &args.store, global, registry).await?;
     carry_out(&engine, &Work::Saved(Box::new(plan)), &args.store, &args.run, global).await
 }
 
@@ -175,7 +181,8 @@ fn refuse_stale(plan: &Plan, snapshot: &Snapshot) -> Result<(), CliError> {
 /// What an earlier run left without an outcome has been looked up by the plan; it is history from here on.
 async fn close_intents(engine: &Engine, lock: &Lock, snapshot: &Snapshot) -> Result<(), CliError> {
     for open in &snapshot.open_intents {
-        let outcome = standfast_state::Outcome::Failed { message: "interrupted; looked up by a later run".to_owned() };
+        let outcome =
+            standfast_state::Outcome::Failed { message: "interrupted; looked up by a later run".to_owned() };
         engine.store.settle(lock.lease(), open.id, &outcome, &[]).await?;
     }
     Ok(())
@@ -199,8 +206,11 @@ fn counts(summary: &Summary) -> String {
         (summary.refresh, "refresh"),
         (summary.r#move, "move"),
     ];
-    let words: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} to {word}")).collect();
+    let words: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} to {word}"))
+        .collect();
     words.join(", ")
 }
 

@@ -29,7 +29,10 @@ async fn all(store: &dyn Store, limit: usize, global: &Global) -> Result<u8, Cli
         return Ok(exit::OK);
     }
     let rows: Vec<Vec<String>> = runs.iter().map(row).collect();
-    terminal::out(render::listing::table(&["run", "started", "command", "by", "took", "result", "what"], &rows).trim_end());
+    terminal::out(
+        render::listing::table(&["run", "started", "command", "by", "took", "result", "what"], &rows)
+            .trim_end(),
+    );
     Ok(exit::OK)
 }
 
@@ -69,7 +72,12 @@ async fn one(store: &dyn Store, id: RunId, global: &Global) -> Result<u8, CliErr
                 Some(standfast_state::Outcome::Unknown) => "answer lost".to_owned(),
                 Some(standfast_state::Outcome::Failed { message }) => format!("failed: {message}"),
             };
-            vec![format!("{:.0}", entry.at), entry.intent.action.clone(), entry.intent.address.clone(), outcome]
+            vec![
+                format!("{:.0}", entry.at),
+                entry.intent.action.clone(),
+                entry.intent.address.clone(),
+                outcome,
+            ]
         })
         .collect();
     terminal::out("");

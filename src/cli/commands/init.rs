@@ -35,8 +35,13 @@ pub fn run(args: &InitArgs) -> Result<u8, CliError> {
 /// A stack's name from the folder's, as far as a name allows.
 fn folder_name(path: &Path) -> String {
     let absolute = std::path::absolute(path).unwrap_or_default();
-    let folder = absolute.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().to_lowercase();
-    let name: String =
-        folder.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect::<String>().trim_matches('-').to_owned();
+    let folder =
+        absolute.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().to_lowercase();
+    let name: String = folder
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect::<String>()
+        .trim_matches('-')
+        .to_owned();
     if standfast_contract::address::is_name(&name) { name } else { "shop".to_owned() }
 }

@@ -107,9 +107,13 @@ pub async fn run(args: &LabArgs, global: &Global) -> Result<u8, CliError> {
         LabCommand::PowerOff { host, which } => {
             power(which, host, "has no power", |lab, host| lab.power_off(host)).await
         }
-        LabCommand::PowerOn { host, which } => power(which, host, "is running", |lab, host| lab.power_on(host).map(drop)).await,
+        LabCommand::PowerOn { host, which } => {
+            power(which, host, "is running", |lab, host| lab.power_on(host).map(drop)).await
+        }
         LabCommand::Cut { host, which } => power(which, host, "is cut off", |lab, host| lab.cut(host)).await,
-        LabCommand::Heal { host, which } => power(which, host, "is connected", |lab, host| lab.heal(host)).await,
+        LabCommand::Heal { host, which } => {
+            power(which, host, "is connected", |lab, host| lab.heal(host)).await
+        }
         LabCommand::Ssh { host, which, command } => ssh(&find(which)?, host, command),
         LabCommand::Down { which, purge } => down(which, *purge).await,
     }
@@ -121,7 +125,11 @@ async fn up(args: &BlueprintArgs, global: &Global) -> Result<u8, CliError> {
     let spec = spec(&blueprint)?;
     let report = blocking(move || lab.up(&spec, &mut |event| tell(&event))).await?;
     for host in &report.extra {
-        terminal::warn("lab", &format!("{host} is no longer in the blueprint; it runs on"), Some("`standfast lab down` and `up` again make the lab anew"));
+        terminal::warn(
+            "lab",
+            &format!("{host} is no longer in the blueprint; it runs on"),
+            Some("`standfast lab down` and `up` again make the lab anew"),
+        );
     }
     terminal::out(format_args!(
         "{} of {} hosts were started, the others ran. Go on with `standfast --lab apply {}`.",
@@ -148,7 +156,8 @@ fn spec(blueprint: &Blueprint) -> Result<LabSpec, CliError> {
         }
     }
     if hosts.is_empty() {
-        return Err(CliError::new("the blueprint has no hosts to make").hint("a lab needs a region with `provider: ssh` and hosts"));
+        return Err(CliError::new("the blueprint has no hosts to make")
+            .hint("a lab needs a region with `provider: ssh` and hosts"));
     }
     let reserved = blueprint.components.iter().filter_map(|component| match component {
         Component::LoadBalancer(balancer) => match balancer.virtual_ip {
@@ -157,7 +166,8 @@ fn spec(blueprint: &Blueprint) -> Result<LabSpec, CliError> {
         },
         _ => None,
     });
-    let user = regions().find_map(|region| region.ssh.user.clone()).unwrap_or_else(|| USER_DEFAULT.to_owned());
+    let user =
+        regions().find_map(|region| region.ssh.user.clone()).unwrap_or_else(|| USER_DEFAULT.to_owned());
     Ok(LabSpec { hosts, reserved: reserved.collect(), user })
 }
 
@@ -165,13 +175,17 @@ fn tell(event: &LabEvent) {
     match event {
         LabEvent::ImageCached => terminal::say("image: cached"),
         LabEvent::ImageAwaited => terminal::say("image: another `lab up` is building it; waiting"),
-        LabEvent::ImageStep { step, of, label } => terminal::say(format_args!("image: {step} of {of}: {label}")),
+        LabEvent::ImageStep { step, of, label } => {
+            terminal::say(format_args!("image: {step} of {of}: {label}"))
+        }
         LabEvent::ImageBuilt { took } => terminal::say(format_args!("image: built in {} s", took.as_secs())),
         LabEvent::NetworkReady { bridge, subnet, gateway } => {
             terminal::say(format_args!("network: {subnet} on {bridge}, this machine is {gateway}"));
         }
         LabEvent::HostKept { host } => terminal::say(format_args!("{host}: runs already")),
-        LabEvent::HostBooting { host, address } => terminal::say(format_args!("{host}: booting at {address}")),
+        LabEvent::HostBooting { host, address } => {
+            terminal::say(format_args!("{host}: booting at {address}"))
+        }
         LabEvent::HostReady { host, took } => {
             terminal::say(format_args!("{host}: ready after {:.1} s", took.as_secs_f64()));
         }
@@ -186,8 +200,12 @@ fn find(which: &Which) -> Result<Lab, CliError> {
     let labs = Roots::from_env().labs()?;
     match labs.as_slice() {
         [one] => Ok(Lab::open(one)?),
-        [] => Err(CliError::new("there is no lab on this machine").hint("`standfast lab up BLUEPRINT` makes one")),
-        many => Err(CliError::new(format!("there are several labs: {}", many.join(", "))).hint("say which with `--name`")),
+        [] => {
+            Err(CliError::new("there is no lab on this machine")
+                .hint("`standfast lab up BLUEPRINT` makes one"))
+        }
+        many => Err(CliError::new(format!("there are several labs: {}", many.join(", ")))
+            .hint("say which with `--name`")),
     }
 }
 
@@ -203,18 +221,31 @@ fn status(lab: &Lab, global: &Global) -> Result<u8, CliError> {
             .iter()
             .map(|host| serde_json::json!({"name": host.name, "address": host.address, "zone": host.zone, "state": state(host), "memory_bytes": host.memory_bytes}))
             .collect();
-        terminal::out(super::pretty(&serde_json::json!({ "format_version": 1, "lab": lab.name(), "hosts": rows })));
+        terminal::out(super::pretty(
+            &serde_json::json!({ "format_version": 1, "lab": lab.name(), "hosts": rows }),
+        ));
         return Ok(exit::OK);
     }
     let rows: Vec<Vec<String>> = hosts
         .iter()
         .map(|host| {
-            let uptime = host.uptime.map_or_else(String::new, |uptime| humantime::format_duration(std::time::Duration::from_secs(uptime.as_secs())).to_string());
+            let uptime = host.uptime.map_or_else(String::new, |uptime| {
+                humantime::format_duration(std::time::Duration::from_secs(uptime.as_secs())).to_string()
+            });
             let memory = host.memory_bytes.map_or_else(String::new, |bytes| format!("{} MiB", bytes >> 20));
-            vec![host.name.clone(), host.address.to_string(), host.zone.clone(), state(host).to_owned(), uptime, memory]
+            vec![
+                host.name.clone(),
+                host.address.to_string(),
+                host.zone.clone(),
+                state(host).to_owned(),
+                uptime,
+                memory,
+            ]
         })
         .collect();
-    terminal::out(render::listing::table(&["host", "address", "zone", "state", "up", "memory"], &rows).trim_end());
+    terminal::out(
+        render::listing::table(&["host", "address", "zone", "state", "up", "memory"], &rows).trim_end(),
+    );
     Ok(exit::OK)
 }
 
@@ -234,7 +265,9 @@ async fn power(
 /// Hands the terminal over to ssh and takes its exit code.
 fn ssh(lab: &Lab, host: &str, command: &[String]) -> Result<u8, CliError> {
     let status = lab.ssh_command(host)?.args(command).status();
-    let status = status.map_err(|error| CliError::new(format!("could not run ssh: {error}")).hint("install openssh-client"))?;
+    let status = status.map_err(|error| {
+        CliError::new(format!("could not run ssh: {error}")).hint("install openssh-client")
+    })?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(exit::ERROR))
 }
 
@@ -242,12 +275,18 @@ async fn down(which: &Which, purge: bool) -> Result<u8, CliError> {
     let lab = find(which)?;
     let name = lab.name().to_owned();
     let report = blocking(move || lab.down(purge)).await?;
-    terminal::out(format_args!("The lab {name} is gone: {} hosts stopped, {} disks removed.", report.stopped.len(), report.removed.len()));
+    terminal::out(format_args!(
+        "The lab {name} is gone: {} hosts stopped, {} disks removed.",
+        report.stopped.len(),
+        report.removed.len()
+    ));
     Ok(exit::OK)
 }
 
 /// The lab waits on processes; it must not hold up the runtime.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, LabError> + Send + 'static) -> Result<T, CliError> {
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LabError> + Send + 'static,
+) -> Result<T, CliError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => Ok(result?),
         Err(error) => Err(CliError::new(format!("the lab stopped unexpectedly: {error}"))),

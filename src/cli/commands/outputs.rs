@@ -17,8 +17,9 @@ pub async fn run(args: &OutputsArgs, global: &Global) -> Result<u8, CliError> {
     let store = open_named(&args.blueprint, &args.store, global)?;
     let kept = store.get_meta(META_OUTPUTS).await?;
     let outputs: BTreeMap<ComponentId, Map> = match kept {
-        Some(text) => serde_json::from_str(&text)
-            .map_err(|error| CliError::new(format!("the outputs in {} cannot be read: {error}", store.describe())))?,
+        Some(text) => serde_json::from_str(&text).map_err(|error| {
+            CliError::new(format!("the outputs in {} cannot be read: {error}", store.describe()))
+        })?,
         None => BTreeMap::new(),
     };
     if let Some(wanted) = &args.only {
@@ -27,9 +28,12 @@ pub async fn run(args: &OutputsArgs, global: &Global) -> Result<u8, CliError> {
             map.get(name)
         });
         let Some(value) = found else {
-            let known: Vec<String> =
-                outputs.iter().flat_map(|(id, map)| map.keys().map(move |name| format!("{id}.{name}"))).collect();
-            return Err(CliError::new(format!("there is no output `{wanted}`")).hint(format!("there are: {}", known.join(", "))));
+            let known: Vec<String> = outputs
+                .iter()
+                .flat_map(|(id, map)| map.keys().map(move |name| format!("{id}.{name}")))
+                .collect();
+            return Err(CliError::new(format!("there is no output `{wanted}`"))
+                .hint(format!("there are: {}", known.join(", "))));
         };
         terminal::out(value);
         return Ok(exit::OK);

@@ -47,7 +47,8 @@ fn blueprint_args(target: &StateTarget) -> BlueprintArgs {
 }
 
 fn not_recorded(address: &str, store: &dyn Store) -> CliError {
-    CliError::new(format!("{address} is not recorded in {}", store.describe())).hint("`standfast state list` shows what is")
+    CliError::new(format!("{address} is not recorded in {}", store.describe()))
+        .hint("`standfast state list` shows what is")
 }
 
 async fn list(selectors: &[String], target: &StateTarget, global: &Global) -> Result<u8, CliError> {
@@ -74,7 +75,8 @@ async fn list(selectors: &[String], target: &StateTarget, global: &Global) -> Re
     let rows: Vec<Vec<String>> = records
         .iter()
         .map(|one| {
-            let old = if one.deposed.is_empty() { String::new() } else { format!(" (old copy {})", one.deposed) };
+            let old =
+                if one.deposed.is_empty() { String::new() } else { format!(" (old copy {})", one.deposed) };
             vec![format!("{}{old}", one.address), one.id.clone()]
         })
         .collect();
@@ -89,7 +91,8 @@ async fn list(selectors: &[String], target: &StateTarget, global: &Global) -> Re
 pub async fn show(address: &str, target: &StateTarget, global: &Global) -> Result<u8, CliError> {
     let store = open(target, global)?;
     let snapshot = store.snapshot().await?;
-    let record = snapshot.resources.iter().find(|record| record.address == address && record.deposed.is_empty());
+    let record =
+        snapshot.resources.iter().find(|record| record.address == address && record.deposed.is_empty());
     let recorded = Recorded::decode(record.ok_or_else(|| not_recorded(address, store.as_ref()))?)?;
     let payload = &recorded.payload;
     if super::is_json(global.format) {
@@ -145,7 +148,8 @@ async fn rename(from: &str, to: &str, target: &StateTarget, global: &Global) -> 
             return Err(not_recorded(from, store.as_ref()));
         }
         if snapshot.resources.iter().any(|record| record.address == to.as_str()) {
-            return Err(CliError::new(format!("{to} is recorded already")).hint("remove it first with `standfast state rm`"));
+            return Err(CliError::new(format!("{to} is recorded already"))
+                .hint("remove it first with `standfast state rm`"));
         }
         store.record(lease, &[Change::Move { from: from.to_owned(), to: to.to_string() }]).await?;
         Ok(())
@@ -166,8 +170,13 @@ async fn remove(addresses: &[String], target: &StateTarget, global: &Global) -> 
                 snapshot
                     .resources
                     .iter()
-                    .filter(|record| record.address.parse::<Address>().is_ok_and(|address| address.matches(selector)))
-                    .map(|record| Change::Remove { address: record.address.clone(), deposed: record.deposed.clone() }),
+                    .filter(|record| {
+                        record.address.parse::<Address>().is_ok_and(|address| address.matches(selector))
+                    })
+                    .map(|record| Change::Remove {
+                        address: record.address.clone(),
+                        deposed: record.deposed.clone(),
+                    }),
             );
             if changes.len() == before {
                 return Err(not_recorded(selector, store.as_ref()));
@@ -188,7 +197,8 @@ async fn import(
     global: &Global,
     registry: &Registry,
 ) -> Result<u8, CliError> {
-    let address: Address = address.parse().map_err(|error| CliError::new(format!("{error}")).code(exit::USAGE))?;
+    let address: Address =
+        address.parse().map_err(|error| CliError::new(format!("{error}")).code(exit::USAGE))?;
     let session = Session::open(&blueprint_args(target), &target.store, global, registry).await?;
     let result = with_lock(&session.engine.store, target, "state import", async |lease| {
         adopt(&session, &address, id, lease).await
@@ -196,18 +206,26 @@ async fn import(
     .await;
     session.engine.providers.close().await;
     result?;
-    terminal::out(format_args!("{address} is recorded. `standfast plan` shows what differs from the blueprint."));
+    terminal::out(format_args!(
+        "{address} is recorded. `standfast plan` shows what differs from the blueprint."
+    ));
     Ok(exit::OK)
 }
 
-async fn adopt(session: &Session, address: &Address, id: Option<&str>, lease: &Lease) -> Result<(), CliError> {
+async fn adopt(
+    session: &Session,
+    address: &Address,
+    id: Option<&str>,
+    lease: &Lease,
+) -> Result<(), CliError> {
     let snapshot = session.engine.store.snapshot().await?;
     if snapshot.resources.iter().any(|record| record.address == address.as_str()) {
         return Err(CliError::new(format!("{address} is recorded already")));
     }
     let graph = session.graph().await?;
     let Some(position) = graph.position(address) else {
-        return Err(CliError::new(format!("{address} is not in the blueprint")).hint("`standfast graph` shows what is"));
+        return Err(CliError::new(format!("{address} is not in the blueprint"))
+            .hint("`standfast graph` shows what is"));
     };
     let desired = &graph.resources[position as usize];
     let provider = session
@@ -221,7 +239,11 @@ async fn adopt(session: &Session, address: &Address, id: Option<&str>, lease: &L
         place: desired.place.resolve(&|_| None, &session.engine.vault)?,
         id: id.map(str::to_owned),
         recorded: None,
-        desired: Some(standfast_contract::value::resolve_map(&desired.inputs, &|_| None, &session.engine.vault)?),
+        desired: Some(standfast_contract::value::resolve_map(
+            &desired.inputs,
+            &|_| None,
+            &session.engine.vault,
+        )?),
     };
     let looks = provider.read(&session.engine.context(), &[request]).await;
     let Some(observed) = looks.into_iter().next().transpose()?.flatten() else {
@@ -233,7 +255,11 @@ async fn adopt(session: &Session, address: &Address, id: Option<&str>, lease: &L
         kind: desired.kind.clone(),
         provider: desired.provider.clone(),
         id: observed.id,
-        dependencies: graph.dependencies(position).iter().map(|edge| graph.resources[edge.to as usize].address.clone()).collect(),
+        dependencies: graph
+            .dependencies(position)
+            .iter()
+            .map(|edge| graph.resources[edge.to as usize].address.clone())
+            .collect(),
         payload: Payload::new(
             observed.attributes,
             observed.outputs,

@@ -17,7 +17,8 @@ use crate::apply::META_PROBES;
 pub async fn run(args: &StateOnlyArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let session = Session::open(&args.blueprint, &args.store, global, registry).await?;
     let kept = session.engine.store.get_meta(META_PROBES).await?;
-    let probes: Vec<Probe> = kept.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let probes: Vec<Probe> =
+        kept.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let rows = ask(&session, probes).await;
     session.engine.providers.close().await;
     let rows = rows?;
@@ -53,7 +54,9 @@ async fn ask(session: &Session, probes: Vec<Probe>) -> Result<Vec<(Probe, Health
     }))
     .await;
     let mut rows: Vec<(Probe, Health)> = answers.into_iter().flatten().collect();
-    rows.sort_by(|(a, _), (b, _)| (&a.component, &a.subject, &a.verb).cmp(&(&b.component, &b.subject, &b.verb)));
+    rows.sort_by(|(a, _), (b, _)| {
+        (&a.component, &a.subject, &a.verb).cmp(&(&b.component, &b.subject, &b.verb))
+    });
     Ok(rows)
 }
 

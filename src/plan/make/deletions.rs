@@ -95,8 +95,12 @@ impl Maker<'_> {
                         continue;
                     }
                     let names: Vec<&str> = drift.iter().map(|change| change.attribute.as_str()).collect();
-                    let mut step =
-                        of_record(record, Action::Refresh, format!("drift: {}", names.join(", ")), drift.clone());
+                    let mut step = of_record(
+                        record,
+                        Action::Refresh,
+                        format!("drift: {}", names.join(", ")),
+                        drift.clone(),
+                    );
                     step.inputs.extend(drift.into_iter().map(|change| (change.attribute, change.after)));
                     step.prior = Some(Prior {
                         id: observed.id.clone(),
@@ -124,7 +128,11 @@ fn of_record(record: &Recorded, action: Action, reason: String, changes: Vec<Cha
         lane: payload.lane.clone(),
         place: payload.place.clone(),
         inputs: payload.inputs.clone(),
-        prior: Some(Prior { id: record.id.clone(), inputs: payload.inputs.clone(), outputs: payload.outputs.clone() }),
+        prior: Some(Prior {
+            id: record.id.clone(),
+            inputs: payload.inputs.clone(),
+            outputs: payload.outputs.clone(),
+        }),
         lifecycle: payload.lifecycle.clone(),
         dependencies: record.dependencies.clone(),
         after: Vec::new(),

@@ -49,7 +49,8 @@ fn member_plan(
         .map(|at| graph.resources[at as usize].lane.as_str())
         .collect();
     let touches = |step: &Step| !matches!(step.action, Action::Refresh | Action::Forget | Action::Move);
-    let mut touched: Vec<u32> = member.resources.iter().filter_map(|address| step_of.get(address).copied()).collect();
+    let mut touched: Vec<u32> =
+        member.resources.iter().filter_map(|address| step_of.get(address).copied()).collect();
     // What the member no longer has is in no list of its resources any more; its lane and component tell.
     touched.extend((0u32..).zip(steps).filter_map(|(number, step)| {
         let left = step.action == Action::Delete && step.address.component() == component;

@@ -72,7 +72,8 @@ struct Screen {
 impl Screen {
     fn new(target: ProgressDrawTarget) -> Self {
         let bars = MultiProgress::with_draw_target(target);
-        let row_style = ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let row_style =
+            ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
         let whole_style = ProgressStyle::with_template("{bar:28.green/black.bright} {wide_msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("━━━");
@@ -110,7 +111,7 @@ impl Screen {
     /// Lines above the bars.
     fn tell(&self, told: &[Told]) {
         let mut done = told.iter().filter(|line| line.mark == Mark::Done).count();
-        let cut = if done > DONE_LINES_MAX { done - DONE_LINES_MAX } else { 0 };
+        let cut = done.saturating_sub(DONE_LINES_MAX);
         let mut lines = Vec::new();
         done = 0;
         for line in told.iter().filter(|line| line.mark != Mark::Run) {
@@ -159,7 +160,10 @@ fn scrolled(told: &Told) -> String {
 fn row(flight: &Flight, spinner: &str, now: Instant) -> String {
     let runs = words::duration_whole(now.saturating_duration_since(flight.since));
     let style = if flight.undo { YELLOW } else { CYAN };
-    let mut row = format!("{style}{spinner}{style:#} {}  {style}{}{style:#} {DIM}{runs}{DIM:#}", flight.address, flight.doing);
+    let mut row = format!(
+        "{style}{spinner}{style:#} {}  {style}{}{style:#} {DIM}{runs}{DIM:#}",
+        flight.address, flight.doing
+    );
     if !flight.text.is_empty() {
         row.push_str(&format!("  {DIM}{}{DIM:#}", words::one_line(&flight.text)));
     }
