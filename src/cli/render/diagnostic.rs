@@ -196,6 +196,8 @@ fn line_end(text: &str, at: usize) -> usize {
 mod tests {
     use std::path::Path;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::blueprint::{Options, check};
 
@@ -235,8 +237,20 @@ mod tests {
     fn text_is_wrapped_and_a_command_is_not() {
         let command = format!("$ {}", "word ".repeat(40).trim());
         let lines = wrap(&format!("{}\n{command}", "word ".repeat(40).trim()), 40);
-        assert!(lines.len() > 4 && lines.iter().any(|line| *line == command));
+        assert!(lines.len() > 4 && lines.contains(&command));
         assert!(lines.iter().filter(|line| !line.starts_with('$')).all(|line| line.len() <= 40));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_mistake_can_be_drawn(text in "[-\\[\\]{},:&*!|>'\"%#\r\n\t ~ab1$é🐘]{0,120}", width in 0usize..200) {
+            if let Err(problems) = check(&text, Path::new("shop.yaml"), &Options::default()) {
+                let shown = render(&problems, false, width);
+                prop_assert!(shown.contains(&problems.diagnostics[0].message), "{}", shown);
+            }
+        }
     }
 
     #[test]
