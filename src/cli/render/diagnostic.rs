@@ -191,3 +191,72 @@ fn line_start(text: &str, at: usize) -> usize {
 fn line_end(text: &str, at: usize) -> usize {
     text[at..].find('\n').map_or(text.len(), |length| at + length)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::blueprint::{Options, check};
+
+    fn shown(text: &str) -> String {
+        render(&check(text, Path::new("shop.yaml"), &Options::default()).unwrap_err(), false, 80)
+    }
+
+    #[test]
+    fn a_problem_has_its_place_its_line_and_the_next_move() {
+        let shown = shown("standfast: 1\nnmae: shop\nregions: { a: { provider: sim, zones: 1 } }\n");
+        assert!(shown.contains("shop.yaml:2:1"), "{shown}");
+        assert!(shown.contains("nmae: shop") && shown.contains("────"), "{shown}");
+        assert!(shown.contains("did you mean `name`?"), "{shown}");
+        assert!(shown.ends_with("\n1 problem in shop.yaml\n"), "{shown}");
+    }
+
+    #[test]
+    fn a_very_long_line_is_cut_around_the_problem() {
+        let text = format!(
+            "{{ standfast: 1, a: [{}], nmae: x, b: [{}] }}",
+            "1, ".repeat(20_000),
+            "1, ".repeat(20_000)
+        );
+        let shown = shown(&text);
+        assert!(shown.contains("nmae: x"), "{}", &shown[..400.min(shown.len())]);
+        assert!(shown.len() < 10_000, "{}", shown.len());
+    }
+
+    #[test]
+    fn several_lines_of_context_stay_whole() {
+        let text = "standfast: 1\nname: shop\n# before\nregoins: {}\n# after\n";
+        let shown = shown(text);
+        assert!(shown.contains("# before") && shown.contains("# after"), "{shown}");
+    }
+
+    #[test]
+    fn text_is_wrapped_and_a_command_is_not() {
+        let command = format!("$ {}", "word ".repeat(40).trim());
+        let lines = wrap(&format!("{}\n{command}", "word ".repeat(40).trim()), 40);
+        assert!(lines.len() > 4 && lines.contains(&command));
+        assert!(lines.iter().filter(|line| !line.starts_with('$')).all(|line| line.len() <= 40));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_mistake_can_be_drawn(text in "[-\\[\\]{},:&*!|>'\"%#\r\n\t ~ab1$é🐘]{0,120}", width in 0usize..200) {
+            if let Err(problems) = check(&text, Path::new("shop.yaml"), &Options::default()) {
+                let shown = render(&problems, false, width);
+                prop_assert!(shown.contains(&problems.diagnostics[0].message), "{}", shown);
+            }
+        }
+    }
+
+    #[test]
+    fn color_is_asked_for() {
+        let problems = check("", Path::new("shop.yaml"), &Options::default()).unwrap_err();
+        assert!(!render(&problems, false, 80).contains('\u{1b}'));
+        assert!(render(&problems, true, 80).contains('\u{1b}'));
+    }
+}
