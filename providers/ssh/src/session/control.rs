@@ -80,12 +80,8 @@ impl ControlFolder {
         for entry in entries.flatten() {
             let path = entry.path();
             match path.extension().map(OsStrExt::as_bytes) {
-                Some(b"ctl") => {
-                    if UnixStream::connect(&path)
-                        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-                    {
-                        let _ = fs::remove_file(&path);
-                    }
+                Some(b"ctl") if deaf(&path) => {
+                    let _ = fs::remove_file(&path);
                 }
                 Some(b"log" | b"fresh") => {
                     let age =
@@ -98,6 +94,11 @@ impl ControlFolder {
             }
         }
     }
+}
+
+/// Whether nobody listens on a socket any more.
+fn deaf(path: &Path) -> bool {
+    UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 /// What a connection always insists on, whatever the user's ssh_config says.

@@ -17,7 +17,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use openssh::Session;
@@ -37,8 +37,8 @@ const CONNECTS_MAX: usize = 32;
 const CHANNELS_MAX: usize = 7;
 /// Tries of one connect where the server hung up before it said anything (MaxStartups).
 const CONNECT_TRIES: u32 = 4;
-/// Tries of a session that the server refused (MaxSessions).
-const CHANNEL_TRIES: u32 = 8;
+/// How long a session that the server refuses (MaxSessions) is asked for again.
+const CHANNEL_PATIENCE: Duration = Duration::from_secs(30);
 
 /// All hosts that this process talks to.
 #[derive(Debug)]
@@ -96,6 +96,7 @@ impl Remote {
         };
         let mut fresh_link = false;
         let mut refusals = 0;
+        let patient_until = Instant::now() + CHANNEL_PATIENCE;
         loop {
             let session = self.session(&link, place).await.map_err(|error| error.during(operation))?;
             if link.refused.load(Ordering::Relaxed) {
@@ -107,9 +108,9 @@ impl Remote {
                 Err(failure) => failure,
             };
             match failure.error {
-                SessionError::MaxSessions { .. } if refusals < CHANNEL_TRIES => {
+                SessionError::MaxSessions { .. } if Instant::now() < patient_until => {
                     refusals += 1;
-                    sleep(Duration::from_millis(50 * u64::from(refusals))).await;
+                    sleep(Duration::from_millis(50 * refusals.min(10))).await;
                 }
                 SessionError::Lost { .. } | SessionError::Timeout { .. } => {
                     let dead = self.drop_if_dead(&link, &session).await;
