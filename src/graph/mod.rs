@@ -6,6 +6,7 @@
 //! Deliberately absent: the state, the world, any decision. The diff reads this graph and decides.
 
 mod cycle;
+pub mod draw;
 pub mod expand;
 
 mod link;
