@@ -10,7 +10,8 @@ const GAP: &str = "   ";
 ///
 /// Without rows only the headers are left, so say in words that there is nothing instead.
 pub fn table(headers: &[&str], rows: &[Vec<String>]) -> String {
-    let rows: Vec<Vec<(String, usize)>> = rows.iter().map(|row| row.iter().map(|cell| measured(cell)).collect()).collect();
+    let rows: Vec<Vec<(String, usize)>> =
+        rows.iter().map(|row| row.iter().map(|cell| measured(cell)).collect()).collect();
     let mut widths: Vec<usize> = headers.iter().map(|header| words::width(header)).collect();
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {

@@ -40,7 +40,11 @@ pub fn summary(plan: &Plan) -> String {
         .map(|(number, verb)| format!("{} to {verb}", thousands(number)))
         .to_vec();
         let rare = [(summary.forget, "forget"), (summary.refresh, "refresh"), (summary.r#move, "move")];
-        parts.extend(rare.iter().filter(|one| one.0 > 0).map(|(number, verb)| format!("{} to {verb}", thousands(*number))));
+        parts.extend(
+            rare.iter()
+                .filter(|one| one.0 > 0)
+                .map(|(number, verb)| format!("{} to {verb}", thousands(*number))),
+        );
         return format!("Plan: {}; {unchanged} unchanged.", parts.join(", "));
     }
     let resources = count(summary.no_op, "resource");
@@ -75,7 +79,11 @@ fn label(step: &Step) -> String {
 /// What a new object will be made from.
 fn attributes(step: &Step) -> impl Iterator<Item = (&str, &Value)> {
     let inputs: Option<&Map> = (step.action == Action::Create).then_some(&step.inputs);
-    inputs.into_iter().flatten().filter(|(_, value)| **value != Value::Null).map(|(name, value)| (name.as_str(), value))
+    inputs
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| **value != Value::Null)
+        .map(|(name, value)| (name.as_str(), value))
 }
 
 #[cfg(test)]

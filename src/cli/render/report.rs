@@ -109,7 +109,12 @@ fn named(text: &mut String, addresses: &[&str], indent: usize) {
         let _ = write!(text, "\n{:indent$}{address}", "");
     }
     if addresses.len() > NAMES_MAX {
-        let _ = write!(text, "\n{:indent$}{DIM}and {} more{DIM:#}", "", words::thousands(addresses.len() - NAMES_MAX));
+        let _ = write!(
+            text,
+            "\n{:indent$}{DIM}and {} more{DIM:#}",
+            "",
+            words::thousands(addresses.len() - NAMES_MAX)
+        );
     }
 }
 
@@ -136,8 +141,10 @@ pub fn outputs(outputs: &BTreeMap<ComponentId, Map>) -> String {
         .filter(|(_, value)| **value != Value::Null)
         .collect();
     let widest = all.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let lines: Vec<String> =
-        all.iter().map(|(name, value)| format!("{name:<widest$} = {BOLD}{}{BOLD:#}", value::whole(value))).collect();
+    let lines: Vec<String> = all
+        .iter()
+        .map(|(name, value)| format!("{name:<widest$} = {BOLD}{}{BOLD:#}", value::whole(value)))
+        .collect();
     lines.join("\n")
 }
 
@@ -188,7 +195,8 @@ mod tests {
 
     #[test]
     fn a_bad_end_says_what_failed_what_waits_and_what_to_do() {
-        let blocked = (0..14).map(|at| (format!("home/load_balancers.front/listener.{at}"), PACKAGE.to_owned()));
+        let blocked =
+            (0..14).map(|at| (format!("home/load_balancers.front/listener.{at}"), PACKAGE.to_owned()));
         const PACKAGE: &str = "home/load_balancers.front/package.lb1.haproxy";
         let report = Report {
             failed: vec![Failure {

@@ -144,7 +144,8 @@ pub fn json(rows: &[(Probe, Health)]) -> String {
         })
         .collect();
     // Only a map with a key that is no text could fail, and there is none.
-    serde_json::to_string(&Shown { format_version: FORMAT_VERSION, state: worst(rows), components }).unwrap_or_default()
+    serde_json::to_string(&Shown { format_version: FORMAT_VERSION, state: worst(rows), components })
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

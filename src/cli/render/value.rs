@@ -7,7 +7,6 @@ use standfast_contract::{OutputRef, Target, Value};
 use super::words;
 
 pub const SENSITIVE: &str = "(sensitive)";
-pub const UNKNOWN: &str = "(known after apply)";
 
 /// Unchanged lines shown around a difference.
 const CONTEXT_LINES: usize = 2;
@@ -25,12 +24,18 @@ pub enum Difference {
     Added(String),
     /// Will be nothing.
     Removed(String),
-    Values { before: String, after: String },
+    Values {
+        before: String,
+        after: String,
+    },
     /// Both are secret.
     Hidden,
     Lines(Vec<Line>),
     /// Too long to be compared; how long each is.
-    TooLong { before: String, after: String },
+    TooLong {
+        before: String,
+        after: String,
+    },
 }
 
 /// A line of a difference.
@@ -59,7 +64,11 @@ pub fn difference(before: &Value, after: &Value) -> Difference {
             }
             if old.len() + new.len() > COMPARED_BYTES_MAX {
                 let length = |text: &str| {
-                    format!("{}, {}", words::count(text.lines().count(), "line"), words::count(text.len(), "byte"))
+                    format!(
+                        "{}, {}",
+                        words::count(text.lines().count(), "line"),
+                        words::count(text.len(), "byte")
+                    )
                 };
                 return Difference::TooLong { before: length(&old), after: length(&new) };
             }
@@ -196,7 +205,9 @@ pub fn without_secrets(value: &Value) -> Value {
         Value::Sensitive(_) | Value::Secret(_) => Value::text(SENSITIVE),
         Value::Join(parts) if parts.iter().any(Value::is_sensitive) => Value::text(SENSITIVE),
         Value::List(values) => Value::List(values.iter().map(without_secrets).collect()),
-        Value::Map(map) => Value::Map(map.iter().map(|(key, value)| (key.clone(), without_secrets(value))).collect()),
+        Value::Map(map) => {
+            Value::Map(map.iter().map(|(key, value)| (key.clone(), without_secrets(value))).collect())
+        }
         plain => plain.clone(),
     }
 }
@@ -215,7 +226,9 @@ impl Serialize for Masked<'_> {
         };
         match self.0 {
             Value::Sensitive(_) | Value::Secret(_) => serializer.serialize_str(SENSITIVE),
-            Value::Join(parts) if parts.iter().any(Value::is_sensitive) => serializer.serialize_str(SENSITIVE),
+            Value::Join(parts) if parts.iter().any(Value::is_sensitive) => {
+                serializer.serialize_str(SENSITIVE)
+            }
             Value::Join(_) => tagged(serializer, "$expression", &self.0.to_string()),
             Value::Output(reference) => tagged(serializer, "$expression", &expression(reference)),
             Value::List(values) => serializer.collect_seq(values.iter().map(Masked)),
@@ -273,8 +286,14 @@ mod tests {
             hosts.into_iter().collect::<Value>()
         };
         let text = shown(list("10.77.0.24:8080"), list("10.77.0.25:8080"));
-        assert_eq!(text, "@1\n  - 10.77.0.22:8080\n  - 10.77.0.23:8080\n- - 10.77.0.24:8080\n+ - 10.77.0.25:8080\n");
-        assert_eq!(shown(Value::from_iter(["a"]), Value::from_iter(["b"])), r#"Values { before: "[a]", after: "[b]" }"#);
+        assert_eq!(
+            text,
+            "@1\n  - 10.77.0.22:8080\n  - 10.77.0.23:8080\n- - 10.77.0.24:8080\n+ - 10.77.0.25:8080\n"
+        );
+        assert_eq!(
+            shown(Value::from_iter(["a"]), Value::from_iter(["b"])),
+            r#"Values { before: "[a]", after: "[b]" }"#
+        );
     }
 
     #[test]
@@ -310,7 +329,8 @@ mod tests {
     #[test]
     fn texts_too_long_to_compare_say_how_long_they_are() {
         let long = "line\n".repeat(120_000);
-        let Difference::TooLong { before, .. } = difference(&Value::text(long), &Value::text("one\ntwo\n")) else {
+        let Difference::TooLong { before, .. } = difference(&Value::text(long), &Value::text("one\ntwo\n"))
+        else {
             panic!("compared");
         };
         assert_eq!(before, "120,000 lines, 600,000 bytes");

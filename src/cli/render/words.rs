@@ -40,7 +40,8 @@ pub fn duration_whole(whole: Duration) -> String {
 /// "web1", "web1 and web2", "web1, web2 and web3"; from `most` on "web1, web2 and 7 more".
 pub fn list<T: AsRef<str>>(items: &[T], most: usize) -> String {
     let shown = if items.len() > most { most.max(1) } else { items.len() };
-    let mut parts: Vec<Cow<'_, str>> = items[..shown].iter().map(|item| Cow::Borrowed(item.as_ref())).collect();
+    let mut parts: Vec<Cow<'_, str>> =
+        items[..shown].iter().map(|item| Cow::Borrowed(item.as_ref())).collect();
     if items.len() > shown {
         parts.push(Cow::Owned(format!("{} more", items.len() - shown)));
     }
@@ -68,7 +69,9 @@ pub fn safe(text: &str) -> Cow<'_, str> {
 /// The same on one line: line ends become spaces.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     match safe(text.trim()) {
-        text if text.contains(['\n', '\t']) => Cow::Owned(text.split_whitespace().collect::<Vec<_>>().join(" ")),
+        text if text.contains(['\n', '\t']) => {
+            Cow::Owned(text.split_whitespace().collect::<Vec<_>>().join(" "))
+        }
         text => text,
     }
 }

@@ -19,7 +19,10 @@ const OPEN_STEPS_MAX: usize = 40;
 
 /// The whole page.
 pub fn html(plan: &Plan) -> String {
-    let mut page = Page { out: String::with_capacity(8192 + plan.steps.len() * 256), open: plan.steps.len() <= OPEN_STEPS_MAX };
+    let mut page = Page {
+        out: String::with_capacity(8192 + plan.steps.len() * 256),
+        open: plan.steps.len() <= OPEN_STEPS_MAX,
+    };
     page.head(plan);
     let mut region = None;
     for group in outline::groups(plan) {
@@ -71,7 +74,10 @@ impl Page {
         self.out.push_str("<ul class=\"counts\">\n");
         for (number, word) in counts.iter().filter(|count| count.0 > 0) {
             let before = if *word == "unchanged" { "" } else { "to " };
-            self.put(format_args!("<li class=\"{word}\"><b>{}</b>{before}{word}</li>\n", words::thousands(*number)));
+            self.put(format_args!(
+                "<li class=\"{word}\"><b>{}</b>{before}{word}</li>\n",
+                words::thousands(*number)
+            ));
         }
         self.out.push_str("</ul>\n");
         for warning in &plan.warnings {
@@ -113,7 +119,9 @@ impl Page {
         }
         // What is created is read by few: it is there, folded.
         let open = if self.open && !step.changes.is_empty() { " open" } else { "" };
-        self.put(format_args!("<details class=\"step {class}\"{open}><summary class=\"row\">{row}</summary>\n"));
+        self.put(format_args!(
+            "<details class=\"step {class}\"{open}><summary class=\"row\">{row}</summary>\n"
+        ));
         step.changes.iter().for_each(|change| self.change(change));
         if made {
             self.out.push_str("<div class=\"change\"><div class=\"diff\">");
@@ -152,7 +160,10 @@ impl Page {
                 for line in &lines {
                     match line {
                         Line::Gap(count) => {
-                            self.diff_line("note", &format!("  ... {} the same", words::count(*count, "line")));
+                            self.diff_line(
+                                "note",
+                                &format!("  ... {} the same", words::count(*count, "line")),
+                            );
                         }
                         Line::Same(text) => self.diff_line("same", &format!("  {text}")),
                         Line::Gone(text) => self.diff_line("gone", &format!("- {text}")),
@@ -203,6 +214,9 @@ mod tests {
 
     #[test]
     fn a_script_in_a_value_stays_text() {
-        assert_eq!(escaped("<script>alert('x')</script> & \"y\""), "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;y&quot;");
+        assert_eq!(
+            escaped("<script>alert('x')</script> & \"y\""),
+            "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;y&quot;"
+        );
     }
 }

@@ -34,11 +34,13 @@ pub fn markdown(plan: &Plan) -> String {
 
 fn table(out: &mut String, plan: &Plan, groups: &[Group<'_>]) {
     out.push_str("\n| | Resource | Component | Why |\n|---|---|---|---|\n");
-    let rows = groups.iter().flat_map(|group| group.steps.iter().map(move |&step| (group, &plan.steps[step])));
+    let rows =
+        groups.iter().flat_map(|group| group.steps.iter().map(move |&step| (group, &plan.steps[step])));
     for (group, step) in rows.take(ROWS_MAX) {
         let place = format!("{}/{}", group.region, group.component);
         let (label, place) = (cell_code(&label(step)), cell_code(&place));
-        let _ = writeln!(out, "| `{}` | {label} | {place} | {} |", step.action.symbol(), escaped(&step.reason));
+        let _ =
+            writeln!(out, "| `{}` | {label} | {place} | {} |", step.action.symbol(), escaped(&step.reason));
     }
     if plan.steps.len() > ROWS_MAX {
         let more = words::count(plan.steps.len() - ROWS_MAX, "more step");
@@ -64,7 +66,11 @@ fn differences(out: &mut String, plan: &Plan, groups: &[Group<'_>]) {
     if steps.is_empty() {
         return;
     }
-    let _ = write!(out, "\n<details><summary>Differences of {}</summary>\n", words::count(steps.len(), "resource"));
+    let _ = write!(
+        out,
+        "\n<details><summary>Differences of {}</summary>\n",
+        words::count(steps.len(), "resource")
+    );
     for (at, step) in steps.iter().enumerate() {
         let mut diff = String::new();
         step.changes.iter().for_each(|change| one(&mut diff, change));

@@ -45,13 +45,16 @@ pub fn groups(plan: &Plan) -> Vec<Group<'_>> {
 
 /// How a rollout goes, a sentence a line.
 pub fn rollout(rollout: &RolloutPlan) -> Vec<String> {
-    let (new, old): (Vec<&MemberPlan>, Vec<&MemberPlan>) = rollout.members.iter().partition(|member| member.new);
+    let (new, old): (Vec<&MemberPlan>, Vec<&MemberPlan>) =
+        rollout.members.iter().partition(|member| member.new);
     let mut sentences = Vec::new();
     if !old.is_empty() {
         sentences.push(order(rollout, &old));
         sentences.push(handling(&old));
         sentences.push(match rollout.on_failure {
-            OnFailure::Rollback => "on failure what was changed is rolled back, and the rest is left alone".to_owned(),
+            OnFailure::Rollback => {
+                "on failure what was changed is rolled back, and the rest is left alone".to_owned()
+            }
             OnFailure::Stop => "on failure it stops there, and the rest is left alone".to_owned(),
         });
     }
@@ -100,7 +103,13 @@ fn handling(members: &[&MemberPlan]) -> String {
         "health" => "held to its health check".to_owned(),
         other => format!("put through `{other}`"),
     };
-    let steps: Vec<String> = member.before.iter().map(verb).chain(["changed".to_owned()]).chain(member.after.iter().map(verb)).collect();
+    let steps: Vec<String> = member
+        .before
+        .iter()
+        .map(verb)
+        .chain(["changed".to_owned()])
+        .chain(member.after.iter().map(verb))
+        .collect();
     let whom = if members.len() == 1 { "it" } else { "each" };
     format!("{whom} is {}", steps.join(", "))
 }

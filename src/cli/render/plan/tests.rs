@@ -93,13 +93,15 @@ fn steps() -> Vec<Step> {
         Change { because: Because::Drift, ..change("mode", "0600", "0644") },
         change("password", secret("digest-1"), secret("digest-2")),
     ];
-    let mut address = step(&front, "virtual_ip", "main", Action::Replace, "interface cannot be changed in place");
+    let mut address =
+        step(&front, "virtual_ip", "main", Action::Replace, "interface cannot be changed in place");
     address.changes = vec![
         Change { forces_replacement: true, ..change("interface", "eth0", "eth1") },
         change("label", Value::Null, "front | `main`"),
         change("old", 5i64, Value::Null),
     ];
-    let mut listener = step(&front, "listener", "443", Action::Update, "follows a change of what it uses: id");
+    let mut listener =
+        step(&front, "listener", "443", Action::Update, "follows a change of what it uses: id");
     listener.changes = vec![Change { because: Because::Upstream, ..change("id", "vip-1", Value::Unknown) }];
     listener.after = vec![Wait { step: 2, soft: false }];
     let mut renamed = step(&web(), "user", "web1.app", Action::Move, "`moved` says so");
@@ -124,7 +126,8 @@ fn full() -> Plan {
     let steps = steps();
     let mut summary = Summary { no_op: 1041, ..Summary::default() };
     steps.iter().for_each(|step| summary.count(step.action));
-    let members = ["web1", "web2", "web3"].iter().zip(5u32..).map(|(name, step)| member(name, vec![step], false));
+    let members =
+        ["web1", "web2", "web3"].iter().zip(5u32..).map(|(name, step)| member(name, vec![step], false));
     let rollout = RolloutPlan {
         component: web(),
         canary: 1,
@@ -201,7 +204,9 @@ fn a_plan_for_a_browser() {
 
 #[test]
 fn nothing_to_do_is_said_by_what_was_asked() {
-    let said = |purpose, no_op| summary(&Plan { purpose, summary: Summary { no_op, ..Summary::default() }, ..empty() });
+    let said = |purpose, no_op| {
+        summary(&Plan { purpose, summary: Summary { no_op, ..Summary::default() }, ..empty() })
+    };
     assert_eq!(said(Purpose::Apply, 44), "No changes. 44 resources are as the blueprint says.");
     assert_eq!(said(Purpose::Apply, 1), "No changes. 1 resource is as the blueprint says.");
     assert_eq!(said(Purpose::Apply, 0), "No changes. There are no resources.");

@@ -66,8 +66,15 @@ impl Layout {
 
     /// Which stack, and what the symbols mean that are used.
     fn head(&mut self, plan: &Plan) {
-        let all =
-            [Action::Create, Action::Update, Action::Replace, Action::Delete, Action::Forget, Action::Refresh, Action::Move];
+        let all = [
+            Action::Create,
+            Action::Update,
+            Action::Replace,
+            Action::Delete,
+            Action::Forget,
+            Action::Refresh,
+            Action::Move,
+        ];
         let mut used = [false; 7];
         for step in &plan.steps {
             used[step.action as usize] = true;
@@ -87,7 +94,8 @@ impl Layout {
             self.line(4, format_args!("{DIM}{head:<8} {sentence}{DIM:#}"));
         }
         let labels: Vec<String> = group.steps.iter().map(|&at| label(&plan.steps[at])).collect();
-        let widest = labels.iter().map(String::len).filter(|&width| width <= LABEL_COLUMNS_MAX).max().unwrap_or(0);
+        let widest =
+            labels.iter().map(String::len).filter(|&width| width <= LABEL_COLUMNS_MAX).max().unwrap_or(0);
         for (&at, label) in group.steps.iter().zip(&labels) {
             self.step(&plan.steps[at], label, widest);
         }
@@ -181,7 +189,10 @@ impl Layout {
         let yellow = YELLOW.bold();
         for warning in &plan.warnings {
             let message = words::indent(&warning.message, 2);
-            self.line(0, format_args!("{yellow}warning{yellow:#}: {}: {message}", words::one_line(&warning.subject)));
+            self.line(
+                0,
+                format_args!("{yellow}warning{yellow:#}: {}: {message}", words::one_line(&warning.subject)),
+            );
             if let Some(hint) = &warning.hint {
                 self.line(2, format_args!("{CYAN}hint{CYAN:#}: {}", words::indent(hint, 8)));
             }

@@ -96,7 +96,11 @@ impl Board {
     /// How long the rest takes if it goes on as until now; `None` while that is a guess.
     pub fn left(&self, now: Instant) -> Option<Duration> {
         let elapsed = now.saturating_duration_since(self.begun);
-        if elapsed < ESTIMATE_AFTER || self.over < ESTIMATE_STEPS_MIN || self.over >= self.tasks || self.stopping {
+        if elapsed < ESTIMATE_AFTER
+            || self.over < ESTIMATE_STEPS_MIN
+            || self.over >= self.tasks
+            || self.stopping
+        {
             return None;
         }
         Some(elapsed.mul_f64((self.tasks - self.over) as f64 / self.over as f64))
