@@ -25,8 +25,9 @@ use crate::{
 
 /// How often what is in flight is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A step that runs for so long is told to be running; then again after twice that, and so on.
-const RUNNING_AFTER: Duration = Duration::from_secs(2);
+/// A step that runs for so long is told to be running; then again after twice that, and so on. News of it is told no
+/// more often than this either.
+const RUNNING_AFTER: Duration = Duration::from_secs(5);
 /// The longest time without a sign of life.
 const RUNNING_AGAIN_MAX: Duration = Duration::from_secs(60);
 
@@ -73,13 +74,20 @@ struct Lines {
     board: Board,
     teller: Teller,
     running: Vec<String>,
-    /// When each step that is in flight is told of next, and what was told last.
-    next: HashMap<u64, (Duration, String)>,
+    said: HashMap<u64, Said>,
+}
+
+/// What was last told of a step in flight; times are since it began.
+#[derive(Default)]
+struct Said {
+    at: Duration,
+    again_at: Duration,
+    text: String,
 }
 
 impl Lines {
     fn new(now: Instant) -> Self {
-        Lines { board: Board::new(now), teller: Teller::default(), running: Vec::new(), next: HashMap::new() }
+        Lines { board: Board::new(now), teller: Teller::default(), running: Vec::new(), said: HashMap::new() }
     }
 
     fn take(&mut self, event: &Event, now: Instant) {
@@ -91,20 +99,23 @@ impl Lines {
     fn look(&mut self, now: Instant) {
         for (number, flight) in self.board.flights() {
             let runs = now.saturating_duration_since(flight.since);
-            let (next, said) = self.next.entry(number).or_insert((RUNNING_AFTER, String::new()));
-            let news = runs >= RUNNING_AFTER && !flight.text.is_empty() && flight.text != *said;
-            if runs < *next && !news {
+            let said = self.said.entry(number).or_default();
+            let news = flight.text != said.text;
+            if runs < said.at + RUNNING_AFTER || (runs < said.again_at && !news) {
                 continue;
             }
-            *next = (runs * 2).min(runs + RUNNING_AGAIN_MAX);
-            said.clone_from(&flight.text);
+            *said = Said {
+                at: runs,
+                again_at: (runs * 2).min(runs + RUNNING_AGAIN_MAX),
+                text: flight.text.clone(),
+            };
             let mut text = format!("{}  {}", flight.address, words::duration(runs));
             if !flight.text.is_empty() {
                 text.push_str(&format!("  {}", words::one_line(&flight.text)));
             }
             self.running.push(laid_out(DIM, &flight.doing, &text));
         }
-        self.next.retain(|number, _| self.board.is_in_flight(*number));
+        self.said.retain(|number, _| self.board.is_in_flight(*number));
     }
 
     fn lines(&mut self) -> Vec<String> {
@@ -169,10 +180,9 @@ mod tests {
         }
         insta::assert_snapshot!(all.join("\n"), @r"
         created   home/load_balancers.front/package.lb0.haproxy  0.3s
-        creating  home/load_balancers.front/package.lb1.haproxy  2.0s
-        creating  home/load_balancers.front/package.lb1.haproxy  4.0s
-        creating  home/load_balancers.front/package.lb1.haproxy  7.0s  unpacking haproxy
-        creating  home/load_balancers.front/package.lb1.haproxy  14s  unpacking haproxy
+        creating  home/load_balancers.front/package.lb1.haproxy  5.0s
+        creating  home/load_balancers.front/package.lb1.haproxy  10s  unpacking haproxy
+        creating  home/load_balancers.front/package.lb1.haproxy  20s  unpacking haproxy
         ");
     }
 }

@@ -186,3 +186,86 @@ fn whole(board: &Board, now: Instant) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use indicatif::InMemoryTerm;
+
+    use super::*;
+    use crate::apply::Outcome;
+
+    fn address(task: u32) -> String {
+        format!("home/autoscaling_groups.web/file.web{task}.site")
+    }
+
+    fn started(task: u32) -> Event {
+        Event::TaskStarted { task, address: address(task), doing: "creating".into(), undo: false }
+    }
+
+    fn ended(task: u32, outcome: Outcome, tasks_over: usize) -> Event {
+        let elapsed = Duration::from_millis(1200);
+        Event::TaskEnded {
+            task,
+            address: address(task),
+            did: "created".into(),
+            outcome,
+            elapsed,
+            tasks_over,
+            tasks: 20,
+        }
+    }
+
+    /// Draws events as if they had all come in one frame, a second after the start.
+    fn draw(terminal: &InMemoryTerm, events: &[Event]) -> Screen {
+        let mut screen = Screen::new(ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255));
+        let (mut board, mut teller) = (Board::new(Instant::now()), Teller::default());
+        let begun = board.begun;
+        for event in events {
+            board.take(event, begun);
+            teller.take(event);
+        }
+        screen.draw(&board, &teller.lines(), begun + Duration::from_secs(1));
+        screen
+    }
+
+    #[test]
+    fn at_most_ten_rows_stand_below_the_bar() {
+        let terminal = InMemoryTerm::new(30, 90);
+        let events: Vec<Event> =
+            std::iter::once(Event::Started { run: 1, tasks: 20 }).chain((0..16).map(started)).collect();
+        let screen = draw(&terminal, &events);
+        let shown = terminal.contents();
+        assert_eq!(shown.matches("creating 1s").count(), ROWS_MAX, "{shown}");
+        assert!(shown.contains("and 6 more") && shown.contains("0 of 20  1s"), "{shown}");
+        screen.clear();
+        assert_eq!(terminal.contents(), "", "the terminal is left as it was");
+    }
+
+    #[test]
+    fn what_is_over_scrolls_away_above_the_bar() {
+        let terminal = InMemoryTerm::new(30, 90);
+        let failed =
+            Outcome::Failed { error: "no space left\non device".into(), hint: Some("`df -h`".into()) };
+        let events = [started(1), started(2), started(3), ended(1, Outcome::Done, 1), ended(2, failed, 2)];
+        let _screen = draw(&terminal, &events);
+        insta::assert_snapshot!(terminal.contents(), @r"
+        ✓ created   home/autoscaling_groups.web/file.web1.site  1.2s
+        ✗ failed    home/autoscaling_groups.web/file.web2.site  1.2s
+            no space left
+            on device
+            hint: `df -h`
+        ━━━━━━━━━━━━━━━━━━━━━━━━━━━━ 2 of 20  1s  1 failed
+        ⠙ home/autoscaling_groups.web/file.web3.site  creating 1s
+        ");
+    }
+
+    #[test]
+    fn more_successes_than_can_be_read_are_counted() {
+        let terminal = InMemoryTerm::new(300, 90);
+        let events: Vec<Event> = (0..150).map(|task| ended(task, Outcome::Done, task as usize)).collect();
+        let _screen = draw(&terminal, &events);
+        let shown = terminal.contents();
+        assert!(shown.contains("50 steps done"), "{shown}");
+        assert_eq!(shown.matches("created").count(), DONE_LINES_MAX);
+    }
+}

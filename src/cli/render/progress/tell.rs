@@ -131,7 +131,7 @@ pub fn doing(doing: &str) -> &str {
     match doing {
         "drain" => "draining",
         "undrain" => "undraining",
-        "health" => "waiting for health",
+        "health" => "checking",
         other => other,
     }
 }
