@@ -6,12 +6,15 @@ use std::process::{Command, Output, Stdio};
 use super::error::LabError;
 
 /// Tools that `up` needs, and the Debian package each is in.
-const PACKAGES: [(&str, &str); 8] = [
+const PACKAGES: [(&str, &str); 11] = [
     ("systemd-nspawn", "systemd-container"),
     ("mmdebstrap", "mmdebstrap"),
     ("ip", "iproute2"),
     ("ssh-keygen", "openssh-client"),
     ("setsid", "util-linux"),
+    ("setpriv", "util-linux"),
+    ("apt-config", "apt"),
+    ("dpkg-deb", "dpkg"),
     ("sha256sum", "coreutils"),
     ("chroot", "coreutils"),
     ("sh", "dash"),

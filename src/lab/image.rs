@@ -3,6 +3,7 @@
 //! It is built in a folder beside its final place and renamed when whole, so an interrupted build is never taken for
 //! an image; a lock lets one build run at a time.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ pub(super) fn ensure(roots: &Roots, on_event: &mut dyn FnMut(LabEvent)) -> Resul
         return Ok((digest, false));
     }
     std::fs::create_dir_all(&roots.cache).map_err(LabError::io("make the image cache", &roots.cache))?;
-    let _lock = lock(&roots.cache.join("lock"), || on_event(LabEvent::ImageAwaited))?;
+    let lock = lock(&roots.cache.join("lock"), || on_event(LabEvent::ImageAwaited))?;
     if image.is_dir() {
         on_event(LabEvent::ImageCached);
         return Ok((digest, false));
@@ -49,7 +50,7 @@ pub(super) fn ensure(roots: &Roots, on_event: &mut dyn FnMut(LabEvent)) -> Resul
     let started = Instant::now();
     let workshop = roots.cache.join(format!("{BUILDING_PREFIX}{digest}"));
     std::fs::create_dir(&workshop).map_err(LabError::io("make a folder to build the image in", &workshop))?;
-    let built = build(&workshop, on_event).and_then(|root| {
+    let built = build(&workshop, &lock, on_event).and_then(|root| {
         std::fs::rename(&root, &image).map_err(LabError::io("put the image in its place", &image))
     });
     let cleaned = mounts::remove_tree(&workshop);
@@ -103,7 +104,7 @@ pub(super) fn purge(roots: &Roots, used: &[(String, String)]) -> Result<usize, L
     Ok(images.len())
 }
 
-fn build(workshop: &Path, on_event: &mut dyn FnMut(LabEvent)) -> Result<PathBuf, LabError> {
+fn build(workshop: &Path, lock: &File, on_event: &mut dyn FnMut(LabEvent)) -> Result<PathBuf, LabError> {
     let root = workshop.join("root");
     let apt_options = workshop.join("apt.conf");
     let dump = run("read the machine's apt settings", Command::new("apt-config").arg("dump"))?;
@@ -118,7 +119,7 @@ fn build(workshop: &Path, on_event: &mut dyn FnMut(LabEvent)) -> Result<PathBuf,
         |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| LabError::BadPath { path: path.into() });
     let sources = sources.as_deref().map(text).transpose()?;
     let arguments = RECIPE.mmdebstrap_arguments(&text(&apt_options)?, sources.as_deref(), &text(&root)?);
-    mmdebstrap(&arguments, on_event)?;
+    mmdebstrap(&arguments, lock, on_event)?;
     step(STEPS.len() - 2, on_event);
     index_packages(&root)?;
     step(STEPS.len() - 1, on_event);
@@ -141,10 +142,17 @@ fn machine_sources(workshop: &Path) -> Result<Option<PathBuf>, LabError> {
     Ok(Some(path))
 }
 
-fn mmdebstrap(arguments: &[String], on_event: &mut dyn FnMut(LabEvent)) -> Result<(), LabError> {
-    let mut command = Command::new("mmdebstrap");
-    command.args(arguments).env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+fn mmdebstrap(arguments: &[String], lock: &File, on_event: &mut dyn FnMut(LabEvent)) -> Result<(), LabError> {
+    // A build must not outlive us for long, and while it does, the next one must wait: it clears this one's folder.
+    // So the builder is told when we die, and its standard input is the lock, held until its last process is gone.
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "TERM", "mmdebstrap"])
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    let held = lock.try_clone().map_err(|error| not_started("build the host image", &command, &error))?;
+    command.stdin(held).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| not_started("build the host image", &command, &error))?;
     let (lines, log) = channel();
     let stderr = child.stderr.take();
@@ -279,4 +287,59 @@ fn clear(folder: &Path) -> Result<(), LabError> {
         std::fs::remove_file(entry.path()).map_err(LabError::io("clear", folder))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache() -> (tempfile::TempDir, Roots) {
+        let folder = tempfile::tempdir().unwrap();
+        let roots = Roots { state: folder.path().join("labs"), cache: folder.path().join("cache") };
+        for name in ["image-aaaa/etc", "image-bbbb/etc", "building-cccc/root"] {
+            std::fs::create_dir_all(roots.cache.join(name)).unwrap();
+        }
+        (folder, roots)
+    }
+
+    fn kept(roots: &Roots) -> Vec<String> {
+        let entries = std::fs::read_dir(&roots.cache).unwrap().flatten();
+        let mut names: Vec<String> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_purge_takes_images_and_unfinished_ones() {
+        let (_folder, roots) = cache();
+        assert_eq!(purge(&roots, &[("dddd".into(), "shop".into())]).unwrap(), 2);
+        assert_eq!(kept(&roots), ["lock"]);
+    }
+
+    #[test]
+    fn an_image_in_use_stops_a_purge_before_it_begins() {
+        let (_folder, roots) = cache();
+        let error = purge(&roots, &[("bbbb".into(), "shop".into())]).unwrap_err();
+        assert!(error.to_string().contains("in use by lab `shop`"), "{error}");
+        assert_eq!(kept(&roots), ["building-cccc", "image-aaaa", "image-bbbb", "lock"]);
+    }
+
+    #[test]
+    fn the_log_becomes_steps_and_its_end_is_kept() {
+        let (lines, log) = channel();
+        for line in ["I: running apt-get update...", "Get:1 x", "I: extracting archives..."] {
+            lines.send(line.to_owned()).unwrap();
+        }
+        (0..20).for_each(|n| lines.send(format!("E: {n}")).unwrap());
+        drop(lines);
+        let mut steps = Vec::new();
+        let (tail, in_time) = follow(&log, &mut |event| match event {
+            LabEvent::ImageStep { step, of, label } => steps.push((step, of, label)),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(steps, [(1, 8, "reading package lists"), (3, 8, "unpacking")]);
+        assert!(in_time);
+        assert_eq!(tail.lines().count(), LOG_TAIL_LINES);
+        assert!(tail.ends_with("E: 19"), "{tail}");
+    }
 }

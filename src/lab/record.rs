@@ -31,6 +31,11 @@ impl Record {
         Self { format_version: FORMAT_VERSION, user, subnet, gateway, image, reserved, hosts }
     }
 
+    /// Is there a record, readable or not?
+    pub(super) fn exists(lab_folder: &Path) -> bool {
+        lab_folder.join(FILE).exists()
+    }
+
     /// `None` when the lab has no record (yet).
     pub(super) fn read(lab_folder: &Path) -> Result<Option<Self>, LabError> {
         let path = lab_folder.join(FILE);

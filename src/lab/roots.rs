@@ -90,7 +90,7 @@ pub(super) fn require_space(path: &Path, need_bytes: u64, what: &'static str) ->
 pub(super) fn lock(path: &Path, waiting: impl FnOnce()) -> Result<File, LabError> {
     let mut waiting = Some(waiting);
     loop {
-        let open = File::options().create(true).truncate(false).write(true).open(path);
+        let open = File::options().create(true).truncate(false).read(true).write(true).open(path);
         let file = open.map_err(LabError::io("open the lock", path))?;
         match file.try_lock() {
             Ok(()) => {}

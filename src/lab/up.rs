@@ -39,8 +39,23 @@ impl Lab {
         private_folder(&self.roots.state)?;
         private_folder(&folder)?;
         let _lock = self.lock()?;
-        require_space(&folder, HOSTS_SPACE_BYTES, "a lab")?;
+        let outcome = self.bring_up(spec, &wanted, on_event);
+        if outcome.is_err() && !Record::exists(&folder) {
+            // Nothing was made yet. The error matters more than what removing an empty folder might say.
+            let _ = mounts::remove_tree(&folder);
+        }
+        outcome
+    }
 
+    /// Called with the lab's lock held.
+    fn bring_up(
+        &self,
+        spec: &LabSpec,
+        wanted: &Layout,
+        on_event: &mut dyn FnMut(LabEvent),
+    ) -> Result<UpReport, LabError> {
+        let folder = self.folder();
+        require_space(&folder, HOSTS_SPACE_BYTES, "a lab")?;
         let known = Record::read(&folder)?;
         let (image_digest, image_built) = match &known {
             // Its disks lie on that very image; another one below them would be another machine.
@@ -74,12 +89,12 @@ impl Lab {
         for host in &record.hosts {
             self.ensure_disk(host, &record, &layout)?;
         }
-        let wanted: Vec<&LabHost> = record
+        let hosts: Vec<&LabHost> = record
             .hosts
             .iter()
             .filter(|host| spec.hosts.iter().any(|other| other.name == host.name))
             .collect();
-        let (started, kept) = self.start_all(&record, &wanted, on_event)?;
+        let (started, kept) = self.start_all(&record, &hosts, on_event)?;
         Ok(UpReport {
             subnet: layout.subnet,
             gateway: layout.gateway,
