@@ -96,26 +96,26 @@ fn one(diff: &mut String, change: &Change) {
     if change.forces_replacement {
         notes.push_str("  # forces replacement");
     }
-    let mut line = |mark: char, text: &str| {
+    let mut line = |mark: &str, text: &str| {
         let _ = writeln!(diff, "{mark} {text}");
     };
     match value::difference(&change.before, &change.after) {
-        Difference::Added(after) => line('+', &format!("{name}: {after}{notes}")),
-        Difference::Removed(before) => line('-', &format!("{name}: {before}{notes}")),
-        Difference::Hidden => line('!', &format!("{name}: {}{notes}", value::SENSITIVE)),
+        Difference::Added(after) => line("+", &format!("{name}: {after}{notes}")),
+        Difference::Removed(before) => line("-", &format!("{name}: {before}{notes}")),
+        Difference::Hidden => line("!", &format!("{name}: {}{notes}", value::SENSITIVE)),
         Difference::Values { before, after } | Difference::TooLong { before, after } => {
-            line('-', &format!("{name}: {before}"));
-            line('+', &format!("{name}: {after}{notes}"));
+            line("-", &format!("{name}: {before}"));
+            line("+", &format!("{name}: {after}{notes}"));
         }
         Difference::Lines(lines) => {
-            line('@', &format!("@ {name} @@{notes}"));
+            line("@@", &format!("{name} @@{notes}"));
             for one in &lines {
                 match one {
-                    Line::Gap(count) => line(' ', &format!("... {} the same", words::count(*count, "line"))),
-                    Line::Same(text) => line(' ', text),
-                    Line::Gone(text) => line('-', text),
-                    Line::New(text) => line('+', text),
-                    Line::Note(text) => line('\\', text),
+                    Line::Gap(count) => line(" ", &format!("... {} the same", words::count(*count, "line"))),
+                    Line::Same(text) => line(" ", text),
+                    Line::Gone(text) => line("-", text),
+                    Line::New(text) => line("+", text),
+                    Line::Note(text) => line("\\", text),
                 }
             }
         }

@@ -223,16 +223,16 @@ fn no_rendering_shows_a_secret_or_its_digest() {
     }
 }
 
-/// Written in one pass: a hundred thousand steps are laid out before anybody could look away.
+/// Laid out in one pass: a large plan takes moments, even without optimization on a busy machine.
 #[test]
-fn a_plan_of_a_hundred_thousand_steps_is_laid_out_quickly() {
+fn a_large_plan_is_laid_out_quickly() {
     let sample = steps();
-    let steps: Vec<Step> = sample.iter().cycle().take(100_000).cloned().collect();
+    let steps: Vec<Step> = sample.iter().cycle().take(20_000).cloned().collect();
     let plan = Plan { steps, ..full() };
     let begun = std::time::Instant::now();
-    let sizes = [text(&plan, false).len(), json(&plan).len()];
+    let sizes = [text(&plan, false), json(&plan), html(&plan)].map(|shown| shown.len());
     let elapsed = begun.elapsed();
-    assert!(sizes.iter().all(|&size| size > 10_000_000), "{sizes:?}");
-    // Without optimization on a busy machine; optimized it is a small part of a second.
-    assert!(elapsed.as_secs() < 20, "{elapsed:?}");
+    assert!(sizes.iter().all(|&size| size > 2_000_000), "{sizes:?}");
+    assert!(elapsed.as_secs() < 30, "{elapsed:?}");
+    assert!(markdown(&plan).len() < 65_536, "fits into a comment");
 }
