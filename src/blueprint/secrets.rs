@@ -53,6 +53,7 @@ impl SecretReader for LocalSecrets {
             SecretSource::Command(command) => {
                 from_command(command, self.command_timeout).map(without_newline)
             }
+            SecretSource::Inline(text) => Ok(text.clone()),
             SecretSource::Generate { name, length } => generated(&self.generated_dir, name, *length),
             SecretSource::AwsSecretsManager(_) => Err(Failure::hint(
                 "this release cannot ask AWS Secrets Manager",

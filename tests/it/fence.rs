@@ -64,7 +64,8 @@ fn first_level(list: &str) -> Vec<String> {
             _ => {}
         }
     }
-    names.iter().map(|name| name.trim().split("::").next().unwrap_or_default().to_owned()).collect()
+    let first = |name: &String| name.trim().split("::").next().unwrap_or_default().to_owned();
+    names.iter().map(first).filter(|name| !name.is_empty()).collect()
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub enum SecretSource {
     Command(String),
     /// Made once from `length` random letters and digits and kept beside the state, mode 0600.
     Generate { name: String, length: u16 },
+    /// A text that the blueprint holds as it stands and wants masked: shown nowhere, recorded as a digest.
+    Inline(String),
     /// A secret of AWS Secrets Manager, by name or ARN.
     AwsSecretsManager(String),
 }
@@ -37,6 +39,7 @@ impl fmt::Display for SecretSource {
             SecretSource::File(path) | SecretSource::FileExact(path) => write!(f, "file {path}"),
             SecretSource::Command(command) => write!(f, "command `{command}`"),
             SecretSource::Generate { name, .. } => write!(f, "generated secret {name}"),
+            SecretSource::Inline(_) => f.write_str("blueprint"),
             SecretSource::AwsSecretsManager(id) => write!(f, "AWS secret {id}"),
         }
     }

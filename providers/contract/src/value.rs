@@ -75,6 +75,15 @@ impl Value {
         Value::Text(text.into())
     }
 
+    /// The same, masked: a plain text becomes a secret, what holds one already stays as it is.
+    #[must_use]
+    pub fn masked(self) -> Self {
+        match self {
+            Value::Text(text) => Value::Secret(SecretSource::Inline(text)),
+            other => other,
+        }
+    }
+
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Value::Text(text) => Some(text),

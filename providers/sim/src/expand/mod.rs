@@ -279,7 +279,7 @@ impl<'a> Build<'a> {
         let (mut digest, mut plain, mut secret, mut variables) = Default::default();
         match content {
             FileContent::From(path) => digest = self.digest(key, path),
-            FileContent::Inline(value) if sensitive => secret = value.clone(),
+            FileContent::Inline(value) if sensitive => secret = value.clone().masked(),
             FileContent::Inline(value) => plain = value.clone(),
             FileContent::Template { path, variables: given } => {
                 digest = self.digest(key, path);

@@ -179,6 +179,7 @@ impl<'a, 's> Files<'a, 's> {
     pub fn add(&mut self, spec: &'s FileSpec, key: &str, after: &[Address], problems: &mut Problems) {
         let FileContent::From(from) = &spec.content else {
             if let Some(text) = text(self.site, &spec.content, key, self.answers, problems) {
+                let text = if spec.sensitive { text.masked() } else { text };
                 self.place(spec, &spec.to, ("content", text), false, key, after, problems);
             }
             return;
