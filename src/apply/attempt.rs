@@ -78,6 +78,10 @@ impl Attempt {
     /// Creates, updates, or only writes down.
     pub async fn make(&self, step: &Step, inputs: Map) -> Result<Done, TaskError> {
         let address = &step.address;
+        // The old object of a replacement was renamed when it was dropped.
+        if step.action != Action::Replace || step.create_before_destroy {
+            self.rename(step).await?;
+        }
         match step.action {
             Action::Forget => {
                 self.record(address, &[remove(step, &step.deposed)]).await?;
@@ -97,7 +101,14 @@ impl Attempt {
                 self.create(step, inputs, "create").await
             }
             Action::Replace => self.create(step, inputs, "create").await,
-            Action::Update | Action::Move => {
+            Action::Move => {
+                let prior = step.prior.as_ref();
+                let (id, outputs) =
+                    prior.map(|prior| (prior.id.clone(), prior.outputs.clone())).unwrap_or_default();
+                self.record(address, &[Change::Put(record_of(step, id, &inputs, &outputs).encode())]).await?;
+                Ok(Done::Made { inputs, outputs })
+            }
+            Action::Update => {
                 let changed = step.changes.iter().map(|change| change.attribute.clone()).collect();
                 self.update(step, inputs, changed).await
             }
@@ -119,6 +130,22 @@ impl Attempt {
         self.settle_made(step, intent, call.inputs, made).await
     }
 
+    /// The marks take the new address, then the record: before anything else is done to it.
+    async fn rename(&self, step: &Step) -> Result<(), TaskError> {
+        let Some(from) = &step.moved_from else { return Ok(()) };
+        let place = self.place(&step.place)?;
+        let inputs = step.prior.as_ref().map(|prior| prior.inputs.clone()).unwrap_or_default();
+        let call = call(step, place, self.token(&step.address, "rename"), inputs);
+        let intent = self.intend(step, "", "rename", &call.token).await?;
+        match self.call(&step.address, || self.provider.rename(&self.context, &call, from)).await {
+            Ok(()) => {
+                let moved = Change::Move { from: from.to_string(), to: step.address.to_string() };
+                self.settle(&step.address, intent, &Outcome::Done, &[moved]).await
+            }
+            Err(error) => self.settle_failed(&step.address, intent, error).await.map(drop),
+        }
+    }
+
     async fn update(&self, step: &Step, inputs: Map, changed: Vec<String>) -> Result<Done, TaskError> {
         let place = self.place(&step.place)?;
         let call = Call { changed, ..call(step, place, self.token(&step.address, "update"), inputs) };
@@ -129,6 +156,9 @@ impl Attempt {
 
     /// Deletes the old object: the current one, or the copy that a replacement set aside.
     pub async fn drop(&self, step: &Step) -> Result<Done, TaskError> {
+        if !step.create_before_destroy {
+            self.rename(step).await?;
+        }
         let deposed = match step.action {
             Action::Replace if step.create_before_destroy => self.deposed_key(step),
             _ => step.deposed.clone(),

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use standfast_contract::{Context, Map, OnFailure, Vault};
-use standfast_state::{Change, Lease, RunId, Snapshot, Store, StoreError};
+use standfast_state::{Lease, RunId, Snapshot, Store, StoreError};
 use tokio::{
     sync::{mpsc::UnboundedSender, watch},
     task::JoinSet,
@@ -68,15 +68,6 @@ pub async fn apply(plan: Arc<Plan>, snapshot: &Snapshot, settings: Settings) -> 
         }
     }
     let recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
-    let moves: Vec<Change> = plan
-        .steps
-        .iter()
-        .filter_map(|step| step.moved_from.as_ref().map(|from| (from, &step.address)))
-        .map(|(from, to)| Change::Move { from: from.to_string(), to: to.to_string() })
-        .collect();
-    if !moves.is_empty() {
-        settings.store.record(&settings.lease, &moves).await?;
-    }
     Run::new(plan, &recorded, settings).drive().await
 }
 

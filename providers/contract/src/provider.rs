@@ -235,6 +235,10 @@ pub trait Provider: Send + Sync {
 
     async fn update(&self, context: &Context, call: &Call) -> Result<Made, ProviderError>;
 
+    /// Gives what was made under another address (`from`) the call's address: its marks only, nothing that it does.
+    /// Done already is success.
+    async fn rename(&self, context: &Context, call: &Call, from: &Address) -> Result<(), ProviderError>;
+
     /// Removes it; gone already is success.
     async fn delete(&self, context: &Context, call: &Call) -> Result<(), ProviderError>;
 

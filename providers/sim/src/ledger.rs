@@ -181,6 +181,13 @@ impl Ledger {
             Line::Gone { id } => {
                 self.remove(id).ok_or_else(|| BadLine::NoSuch(id.to_string()))?;
             }
+            Line::Moved { id, address } => {
+                let entry = self.entries.get_mut(&id).ok_or_else(|| BadLine::NoSuch(id.to_string()))?;
+                let stack = entry.stack;
+                let from = std::mem::replace(&mut entry.address, address.clone());
+                self.unmark(stack, from, id);
+                self.mark(stack, address, id);
+            }
             Line::Drained { id, drained } => {
                 let entry = self.entries.get_mut(&id).ok_or_else(|| BadLine::NoSuch(id.to_string()))?;
                 entry.drained = drained;
@@ -292,16 +299,7 @@ impl Ledger {
         self.count(made.id);
         let token: Arc<str> = made.token.as_ref().into();
         self.tokens.insert(token.clone(), made.id);
-        match self.marks.entry((stack, made.address.clone())) {
-            Slot::Vacant(slot) => {
-                slot.insert(Marked::One(made.id));
-            }
-            Slot::Occupied(mut slot) => {
-                let mut ids = slot.get().ids().to_vec();
-                ids.push(made.id);
-                slot.insert(Marked::Many(ids));
-            }
-        }
+        self.mark(stack, made.address.clone(), made.id);
         let refers: Box<[Id]> = made.refers.into();
         self.refer(&refers, 1);
         self.entries.insert(
@@ -333,8 +331,25 @@ impl Ledger {
         let entry = self.entries.remove(&id)?;
         self.refer(&entry.refers, -1);
         self.tokens.remove(&entry.token);
-        let mark = (entry.stack, entry.address);
-        if let Slot::Occupied(mut slot) = self.marks.entry(mark) {
+        self.unmark(entry.stack, entry.address, id);
+        Some(())
+    }
+
+    fn mark(&mut self, stack: u16, address: Address, id: Id) {
+        match self.marks.entry((stack, address)) {
+            Slot::Vacant(slot) => {
+                slot.insert(Marked::One(id));
+            }
+            Slot::Occupied(mut slot) => {
+                let mut ids = slot.get().ids().to_vec();
+                ids.push(id);
+                slot.insert(Marked::Many(ids));
+            }
+        }
+    }
+
+    fn unmark(&mut self, stack: u16, address: Address, id: Id) {
+        if let Slot::Occupied(mut slot) = self.marks.entry((stack, address)) {
             let rest: Vec<Id> = slot.get().ids().iter().copied().filter(|one| *one != id).collect();
             match rest.as_slice() {
                 [] => {
@@ -344,7 +359,6 @@ impl Ledger {
                 _ => *slot.get_mut() = Marked::Many(rest),
             }
         }
-        Some(())
     }
 
     fn refer(&mut self, ids: &[Id], by: i32) {

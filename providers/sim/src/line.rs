@@ -25,6 +25,11 @@ pub(crate) enum Line<'a> {
     Gone {
         id: Id,
     },
+    /// Its mark takes another address.
+    Moved {
+        id: Id,
+        address: Address,
+    },
     /// A member is taken out of its load balancers, or back in.
     Drained {
         id: Id,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::value::RawValue;
 use standfast_contract::{
-    Answers, Call, Context, ErrorClass, ExpandRequest, Expansion, Found, Health, HealthState, Kind, Lookup,
-    Made, Map, Observed, Operation, Probe, Problem, Provider, ProviderError, ReadRequest, Region, Sensitive,
-    Value,
+    Address, Answers, Call, Context, ErrorClass, ExpandRequest, Expansion, Found, Health, HealthState, Kind,
+    Lookup, Made, Map, Observed, Operation, Probe, Problem, Provider, ProviderError, ReadRequest, Region,
+    Sensitive, Value,
 };
 use tokio::time::sleep;
 
@@ -302,6 +302,18 @@ impl Provider for Sim {
             let inputs = sealed(&id.sim_kind().schema, &call.inputs)?;
             turn.write(Line::Changed(ChangedLine { id, refers, inputs: &inputs }))?;
             Ok(Ok(made(id, region, &call.inputs)))
+        })
+        .await
+    }
+
+    async fn rename(&self, context: &Context, call: &Call, from: &Address) -> Result<(), ProviderError> {
+        self.perform(attempt(context, call, "update")?, |turn| {
+            let old = Call { address: from.clone(), ..call.clone() };
+            let id = match id_of(turn, context, &old) {
+                Ok(id) => id,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            turn.write(Line::Moved { id, address: call.address.clone() }).map(Ok)
         })
         .await
     }

@@ -11,8 +11,8 @@ use std::{
 use async_trait::async_trait;
 use futures::future::join_all;
 use standfast_contract::{
-    Answers, Call, Context, ErrorClass, ExpandRequest, Expansion, Found, Health, Kind, Lookup, Made, Map,
-    Observed, Operation, Probe, Problem, Provider, ProviderError, ReadRequest, Region, Stack, Value,
+    Address, Answers, Call, Context, ErrorClass, ExpandRequest, Expansion, Found, Health, Kind, Lookup, Made,
+    Map, Observed, Operation, Probe, Problem, Provider, ProviderError, ReadRequest, Region, Stack, Value,
 };
 use tokio::time::sleep;
 
@@ -449,6 +449,23 @@ impl Provider for SshProvider {
 
     async fn update(&self, context: &Context, call: &Call) -> Result<Made, ProviderError> {
         self.perform(context, call, Verb::Update).await
+    }
+
+    async fn rename(&self, context: &Context, call: &Call, from: &Address) -> Result<(), ProviderError> {
+        let place = Place::parse(&call.place)?;
+        let operation = format!("rename the mark of {from} on {}", place.host);
+        // What stands there is what was recorded; only the name is new.
+        let recorded = Call { inputs: call.prior.clone(), ..call.clone() };
+        let id = call.id.as_deref().unwrap_or_default();
+        let manifest = Manifest::new(&recorded, id, &call.prior_outputs);
+        let json = serde_json::to_string(&manifest).map_err(|error| {
+            ProviderError::permanent(&operation, format!("its mark cannot be written: {error}"))
+        })?;
+        let mut script = Script::changes();
+        marks::locate(&mut script, self.marks_root.as_deref(), &context.stack, Some(&call.address));
+        script.library(MARKS).set("OLD", &marks::key(from)).set("JSON", &json);
+        script.main("marks_open\nrename_marks");
+        self.remote.run(&place, &operation, &script).await.map(drop)
     }
 
     async fn delete(&self, context: &Context, call: &Call) -> Result<(), ProviderError> {

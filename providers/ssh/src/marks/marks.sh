@@ -58,6 +58,16 @@ drop_parents() {
 }
 # After the change: the mark says what is there now.
 finish() { mark; FIRST=0; }
+# The marks of OLD take this name. Copies first: a mark without them would promise what is not there.
+rename_marks() {
+  [ -f "$M/manifest/$OLD.json" ] || return 0
+  for folder in before kept; do
+    [ ! -d "$M/$folder/$OLD" ] || [ -d "$M/$folder/$K" ] || mv -- "$M/$folder/$OLD" "$M/$folder/$K" ||
+      fail permanent "the marks of $OLD could not be renamed in $M"
+  done
+  mark
+  rm -f -- "$M/manifest/$OLD.json"
+}
 # After a delete.
 forget() {
   rm -rf "$MANIFEST" "$B" "$KEPT"
