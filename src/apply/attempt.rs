@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::event::Event;
 use crate::plan::{
     Action, Step,
-    recorded::{Payload, Recorded},
+    recorded::{Interrupted, Payload, Recorded},
 };
 
 /// Tries after the first, and the longest wait between two.
@@ -261,16 +261,20 @@ impl Attempt {
         action: &str,
         token: &str,
     ) -> Result<IntentId, TaskError> {
-        let payload = serde_json::json!({
-            "provider": step.provider, "kind": step.kind, "place": step.place, "lane": step.lane,
-        });
+        let payload = Interrupted {
+            token: token.to_owned(),
+            provider: step.provider.clone(),
+            kind: step.kind.clone(),
+            place: step.place.clone(),
+            lane: step.lane.clone(),
+        };
         let intent = Intent {
             run: self.shared.run,
             address: step.address.to_string(),
             deposed: deposed.to_owned(),
             action: action.to_owned(),
             token: token.to_owned(),
-            payload: payload.to_string(),
+            payload: serde_json::to_string(&payload).unwrap_or_default(),
         };
         let stored = self.shared.store.intend(&self.shared.lease, &intent).await;
         stored.map_err(|source| TaskError::Store { address: step.address.clone(), source })

@@ -1,14 +1,13 @@
 //! What almost every command begins with: the blueprint, the state, the secrets' vault, the providers.
 
 use std::{
-    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use futures::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
-use standfast_contract::{Address, Context, ProviderError, Region, Stack, Vault};
+use standfast_contract::{Context, ProviderError, Region, Stack, Vault};
 use standfast_state::{OpenMode, Snapshot, StackId, Store, open_sqlite};
 
 use super::{
@@ -30,7 +29,7 @@ use crate::{
         moved::{self, Move},
         observe::{Providers, no_provider, observe},
         preflight,
-        recorded::Recorded,
+        recorded::{self, Recorded},
     },
 };
 
@@ -248,18 +247,19 @@ impl Session {
             .map(|moved| Move { from: moved.from.clone(), to: moved.to.clone() })
             .collect();
         let moves = moved::rename(&mut recorded, &said);
-        let interrupted: HashMap<Address, String> = snapshot
-            .open_intents
-            .iter()
-            .filter(|open| open.intent.action == "create")
-            .filter_map(|open| Some((open.intent.address.parse().ok()?, open.intent.token.clone())))
-            .collect();
-        let suspects: Vec<Address> = interrupted.keys().cloned().collect();
+        let interrupted = recorded::interrupted(&snapshot);
         let observations = if select.refresh {
             let context = self.engine.context();
             Some(
-                observe(&self.engine.providers, &context, &graph, &recorded, &suspects, &self.engine.vault)
-                    .await?,
+                observe(
+                    &self.engine.providers,
+                    &context,
+                    &graph,
+                    &recorded,
+                    &interrupted,
+                    &self.engine.vault,
+                )
+                .await?,
             )
         } else {
             None

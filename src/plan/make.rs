@@ -15,7 +15,7 @@ use super::{
     Action, Change, FORMAT_VERSION, Plan, Prior, Purpose, Selection, Step, Summary, Wait,
     diff::{Seen, Verdict, differences, judge},
     observe::{Look, Observations, Providers, secret_digests},
-    recorded::Recorded,
+    recorded::{Interrupted, Recorded},
     select::Selected,
 };
 use crate::graph::Graph;
@@ -32,8 +32,8 @@ pub struct Situation<'a> {
     /// New address to old.
     pub moves: HashMap<Address, Address>,
     pub observations: Option<&'a Observations>,
-    /// Creates that a run left without an outcome: address to token.
-    pub interrupted: HashMap<Address, String>,
+    /// Creates that a run left without an outcome.
+    pub interrupted: HashMap<Address, Interrupted>,
     pub providers: &'a Providers,
     pub vault: &'a Vault,
     pub selection: Selection,
@@ -279,7 +279,7 @@ impl<'a> Maker<'a> {
             after: self.waits(position).to_vec(),
             dependants: Vec::new(),
             create_before_destroy: action == Action::Replace && self.may_create_first(position, kind),
-            token: self.situation.interrupted.get(&desired.address).cloned(),
+            token: self.situation.interrupted.get(&desired.address).map(|told| told.token.clone()),
             moved_from: self.situation.moves.get(&desired.address).cloned(),
         };
         self.fates.push(Fate::Changed { recorded, action, inputs });

@@ -13,7 +13,10 @@ use standfast_contract::{
     SecretSource, Target, Value, Vault, secret::SecretError, value::resolve_map,
 };
 
-use super::{Warning, recorded::Recorded};
+use super::{
+    Warning,
+    recorded::{Interrupted, Recorded},
+};
 use crate::graph::Graph;
 
 /// Tries of a read after the first.
@@ -78,14 +81,14 @@ impl Observations {
 
 /// Reads everything recorded, and what an interrupted create may have made.
 ///
-/// `suspects` are addresses whose create has no outcome in the journal. A place whose secret cannot be read is an
+/// A place whose secret cannot be read is an
 /// error here and not a warning: nothing could be applied there either.
 pub async fn observe(
     providers: &Providers,
     context: &Context,
     graph: &Graph,
     recorded: &[Recorded],
-    suspects: &[Address],
+    interrupted: &HashMap<Address, Interrupted>,
     vault: &Vault,
 ) -> Result<Observations, SecretError> {
     let outputs: HashMap<&Address, &Map> =
@@ -108,15 +111,15 @@ pub async fn observe(
             desired: desired.map(|desired| resolve_map(&desired.inputs, &known, vault)).transpose()?,
         });
     }
-    for address in suspects {
-        let Some(desired) = desired_of(address).filter(|_| !outputs.contains_key(address)) else { continue };
-        batches.entry(&desired.provider).or_default().push(ReadRequest {
+    for (address, told) in interrupted.iter().filter(|(address, _)| !outputs.contains_key(address)) {
+        let desired = desired_of(address);
+        batches.entry(&told.provider).or_default().push(ReadRequest {
             address: address.clone(),
-            kind: desired.kind.clone(),
-            place: desired.place.resolve(&known, vault)?,
+            kind: told.kind.clone(),
+            place: desired.map_or(&told.place, |desired| &desired.place).resolve(&known, vault)?,
             id: None,
             recorded: None,
-            desired: Some(resolve_map(&desired.inputs, &known, vault)?),
+            desired: desired.map(|desired| resolve_map(&desired.inputs, &known, vault)).transpose()?,
         });
     }
     let answers = join_all(batches.into_iter().map(|(name, requests)| async move {

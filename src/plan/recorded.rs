@@ -1,8 +1,10 @@
 //! A resource as the state has it. The store keeps [`Payload`] as text and never looks inside.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use standfast_contract::{Address, AddressError, Lifecycle, Map, Value};
-use standfast_state::ResourceRecord;
+use standfast_state::{ResourceRecord, Snapshot};
 
 /// What a record says of a resource, decoded.
 #[derive(Clone, PartialEq, Debug)]
@@ -80,4 +82,32 @@ impl Recorded {
             payload: serde_json::to_string(&self.payload).unwrap_or_default(),
         }
     }
+}
+
+/// A create that a run began and whose end nobody recorded: what it takes to look for it, and to take it away when it
+/// is no longer wanted.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Interrupted {
+    /// To be used again, so that the provider knows it for the same try.
+    #[serde(skip)]
+    pub token: String,
+    pub provider: String,
+    pub kind: String,
+    pub place: Value,
+    pub lane: String,
+}
+
+/// The interrupted creates of a state. An intent that cannot be read was written by a newer program; its resource is
+/// then planned as if it were new, and the provider's own idempotency decides.
+pub fn interrupted(snapshot: &Snapshot) -> HashMap<Address, Interrupted> {
+    snapshot
+        .open_intents
+        .iter()
+        .filter(|open| open.intent.action == "create")
+        .filter_map(|open| {
+            let told: Interrupted = serde_json::from_str(&open.intent.payload).ok()?;
+            let address = open.intent.address.parse().ok()?;
+            Some((address, Interrupted { token: open.intent.token.clone(), ..told }))
+        })
+        .collect()
 }

@@ -26,6 +26,11 @@ impl Selected {
         self.wanted.get(position as usize).copied().unwrap_or(true)
     }
 
+    /// For what no record knows: only a plan of everything touches it.
+    pub fn may_delete_unrecorded(&self) -> bool {
+        self.recorded.is_none()
+    }
+
     pub fn may_delete(&self, address: &Address) -> bool {
         self.recorded.as_ref().is_none_or(|set| set.contains(address))
     }

@@ -10,7 +10,7 @@ use standfast::{
         Plan, Purpose, Selection,
         make::{Situation, make},
         observe::{Providers, observe},
-        recorded::Recorded,
+        recorded::{self, Recorded},
     },
 };
 use standfast_contract::{
@@ -57,16 +57,10 @@ impl Bench {
         let snapshot = self.store.snapshot().await.unwrap();
         let recorded: Vec<Recorded> =
             snapshot.resources.iter().map(|one| Recorded::decode(one).unwrap()).collect();
-        let interrupted: HashMap<_, _> = snapshot
-            .open_intents
-            .iter()
-            .filter(|open| open.intent.action == "create")
-            .map(|open| (open.intent.address.parse().unwrap(), open.intent.token.clone()))
-            .collect();
-        let suspects: Vec<_> = interrupted.keys().cloned().collect();
+        let interrupted = recorded::interrupted(&snapshot);
         let context = Context::quiet(self.stack.clone());
         let seen =
-            observe(&self.providers, &context, graph, &recorded, &suspects, &self.vault).await.unwrap();
+            observe(&self.providers, &context, graph, &recorded, &interrupted, &self.vault).await.unwrap();
         self.plans.set(self.plans.get() + 1);
         let plan = make(&Situation {
             stack: self.stack.clone(),
@@ -101,10 +95,6 @@ impl Bench {
             lease_ms: 30_000,
         };
         let lease = self.store.lock(&request).await.unwrap();
-        for open in &snapshot.open_intents {
-            let outcome = Outcome::Failed { message: "looked up".into() };
-            self.store.settle(&lease, open.id, &outcome, &[]).await.unwrap();
-        }
         let start = RunStart {
             command: "apply".into(),
             owner: "test".into(),
@@ -140,6 +130,12 @@ impl Bench {
         };
         let report = apply(Arc::new(plan), snapshot, settings).await.unwrap();
         watcher.await.unwrap();
+        if !report.interrupted {
+            for open in &snapshot.open_intents {
+                let outcome = Outcome::Failed { message: "looked up".into() };
+                self.store.settle(&lease, open.id, &outcome, &[]).await.unwrap();
+            }
+        }
         self.store.end_run(&lease, run, "ended", "").await.unwrap();
         self.store.release(lease).await.unwrap();
         report
@@ -231,4 +227,19 @@ async fn drift_is_told_apart_and_healed() {
     let report = bench.apply(plan, &snapshot, None).await;
     assert!(report.succeeded(), "{report:#?}");
     bench.assert_settled(&graph).await;
+}
+
+/// What an interrupted create made and nobody wants any more is taken away, not forgotten.
+#[tokio::test]
+async fn destroyed_after_a_stop_at_any_event_nothing_is_left() {
+    for after in 1..40 {
+        let bench = Bench::new();
+        let graph = graph(layered(16, 4, &region()));
+        let (plan, snapshot) = bench.plan(&graph, Purpose::Apply).await;
+        bench.apply(plan, &snapshot, Some((after, Interrupt::Now))).await;
+        let (plan, snapshot) = bench.plan(&Graph::default(), Purpose::Destroy).await;
+        let report = bench.apply(plan, &snapshot, None).await;
+        assert!(report.succeeded(), "after {after}: {report:#?}");
+        assert_eq!(bench.world.len().unwrap(), 0, "after {after}");
+    }
 }

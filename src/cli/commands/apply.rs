@@ -99,7 +99,7 @@ async fn locked(
         terminal::out(show(&plan, global.format, false));
     }
     if plan.is_empty() {
-        close_intents(engine, lock, &snapshot).await?;
+        close_intents(engine, lock, &snapshot, &Report::default()).await?;
         if global.format == Format::Json {
             terminal::out(show(&plan, Format::Json, false));
         }
@@ -122,7 +122,6 @@ async fn locked(
         summary: counts(&plan.summary),
     };
     let run = engine.store.begin_run(lock.lease(), &start).await?;
-    close_intents(engine, lock, &snapshot).await?;
     let (events, received) = mpsc::unbounded_channel();
     let style = match global.format {
         Format::Json => render::progress::Style::Json,
@@ -150,6 +149,7 @@ async fn locked(
     };
     engine.store.end_run(lock.lease(), run, result, &summary).await?;
     let report = applied?;
+    close_intents(engine, lock, &snapshot, &report).await?;
     if global.format != Format::Json {
         terminal::say(render::report::text(&report).trim_end());
     }
@@ -178,9 +178,22 @@ fn refuse_stale(plan: &Plan, snapshot: &Snapshot) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What an earlier run left without an outcome has been looked up by the plan; it is history from here on.
-async fn close_intents(engine: &Engine, lock: &Lock, snapshot: &Snapshot) -> Result<(), CliError> {
-    for open in &snapshot.open_intents {
+/// What an earlier run left without an outcome is history once this run has dealt with it; what it did not come to
+/// stays open for the next.
+async fn close_intents(
+    engine: &Engine,
+    lock: &Lock,
+    snapshot: &Snapshot,
+    report: &Report,
+) -> Result<(), CliError> {
+    if report.interrupted {
+        return Ok(());
+    }
+    let untried = |address: &str| {
+        report.blocked.iter().any(|blocked| blocked.0 == address)
+            || report.cancelled.iter().any(|cancelled| cancelled == address)
+    };
+    for open in snapshot.open_intents.iter().filter(|open| !untried(&open.intent.address)) {
         let outcome =
             standfast_state::Outcome::Failed { message: "interrupted; looked up by a later run".to_owned() };
         engine.store.settle(lock.lease(), open.id, &outcome, &[]).await?;

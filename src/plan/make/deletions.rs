@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use standfast_contract::Address;
+use standfast_contract::{Address, Lifecycle};
 
 use super::{Maker, PlanError};
 use crate::plan::{
@@ -40,8 +40,52 @@ impl Maker<'_> {
             let step = of_record(record, action, reason, Vec::new());
             self.push(step);
         }
-        // An interrupted create of something that the blueprint no longer wants is found by its marks (`state rebuild`).
+        self.made_in_vain();
         Ok(())
+    }
+
+    /// What an interrupted create did make and nobody wants any more.
+    fn made_in_vain(&mut self) {
+        let situation = self.situation;
+        let mut found: Vec<_> = situation.interrupted.iter().collect();
+        found.sort_unstable_by_key(|(address, _)| *address);
+        let recorded = self.steps.len();
+        for (address, told) in found {
+            let known = situation.graph.position(address).is_some() || self.recorded_at.contains_key(address);
+            let Seen::There(observed) = self.seen(address) else { continue };
+            if known || !self.selected.may_delete_unrecorded() {
+                continue;
+            }
+            self.push(Step {
+                address: address.clone(),
+                deposed: String::new(),
+                kind: told.kind.clone(),
+                provider: told.provider.clone(),
+                action: Action::Delete,
+                reason: "made by a run that was interrupted, and no longer wanted".to_owned(),
+                changes: Vec::new(),
+                lane: told.lane.clone(),
+                place: told.place.clone(),
+                inputs: observed.attributes.clone(),
+                prior: Some(Prior {
+                    id: observed.id.clone(),
+                    inputs: observed.attributes.clone(),
+                    outputs: observed.outputs.clone(),
+                }),
+                lifecycle: Lifecycle::default(),
+                dependencies: Vec::new(),
+                after: Vec::new(),
+                dependants: Vec::new(),
+                create_before_destroy: false,
+                token: None,
+                moved_from: None,
+            });
+        }
+        // Nobody recorded what it stands on: it goes before everything that is recorded.
+        let vain: Vec<u32> = (recorded as u32..self.steps.len() as u32).collect();
+        for step in self.steps[..recorded].iter_mut().filter(|step| step.action == Action::Delete) {
+            step.dependants.extend(&vain);
+        }
     }
 
     /// For each deletion, the steps of what was recorded to depend on it.
