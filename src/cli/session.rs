@@ -292,8 +292,13 @@ impl Session {
 /// Reaches the hosts through the lab's keys.
 fn use_lab(regions: &mut [Region], stack: &str) -> Result<(), CliError> {
     let Some(config) = Lab::open(stack)?.ssh_config() else {
-        return Err(CliError::new(format!("there is no lab for {stack}"))
-            .hint("`standfast lab up BLUEPRINT` makes one"));
+        // A lab's keys are root's own: to anybody else there is none.
+        let hint = if rustix::process::geteuid().is_root() {
+            "`standfast lab up BLUEPRINT` makes one"
+        } else {
+            "only root can reach a lab's hosts: `sudo standfast --lab ...`, after `sudo standfast lab up BLUEPRINT`"
+        };
+        return Err(CliError::new(format!("there is no lab for {stack}")).hint(hint));
     };
     for region in regions.iter_mut().filter(|region| region.provider == "ssh") {
         region.ssh.config = Some(config.display().to_string());
