@@ -6,8 +6,10 @@
 #![cfg(test)]
 #![expect(clippy::print_stdout, reason = "the figures are part of what these tests are for")]
 
+mod armed;
 mod blueprints;
 mod client;
 mod demo;
+mod misuse;
 mod serving;
 mod stand;

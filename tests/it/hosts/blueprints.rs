@@ -53,3 +53,24 @@ autoscaling_groups:
 /// How long a member may be down before the load balancers of [`release`] must have noticed: three failed checks, two
 /// seconds apart, the last of which takes its timeout.
 pub const HEALTH_WINDOW_S: f64 = 7.0;
+
+/// Three hosts, the way in to them, what `baselines` says of them, and `more` at the end.
+pub fn hosts(name: &str, net: &str, ssh: &str, baselines: &str, more: &str) -> String {
+    format!(
+        r#"
+standfast: 1
+name: {name}
+regions:
+  home:
+    provider: ssh
+    ssh: {{ {ssh} }}
+    zones:
+      rack-a: {{ hosts: {{ a1: {net}.11 }} }}
+      rack-b: {{ hosts: {{ a2: {net}.12 }} }}
+      rack-c: {{ hosts: {{ a3: {net}.13 }} }}
+baselines:
+{baselines}
+{more}
+"#
+    )
+}

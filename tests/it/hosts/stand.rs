@@ -85,6 +85,13 @@ impl Stand {
         self.start(arguments).end()
     }
 
+    /// The same, with variables of the environment.
+    pub fn run_with<const N: usize>(&self, env: &[(&str, &str)], arguments: [&str; N]) -> Ran {
+        let mut command = self.command(&arguments.map(OsStr::new));
+        command.envs(env.iter().copied());
+        Going::new(command).end()
+    }
+
     /// `standfast --lab apply shop.yaml`, told as events.
     pub fn apply(&self) -> Ran {
         self.run(["--lab", "apply", "shop.yaml", "--auto-approve", "--format", "json"])
