@@ -48,6 +48,7 @@ fn the_demo_is_built_healed_and_destroyed() {
     stand.run(["--lab", "status", "shop.yaml"]).succeeded();
 
     heal(&stand);
+    refuse_a_bad_certificate(&stand);
 
     // Destroy.
     let gone = stand.run(["--lab", "destroy", "shop.yaml", "--auto-approve", "--format", "json"]).succeeded();
@@ -93,6 +94,21 @@ fn heal(stand: &Stand) {
     assert_eq!(stand.told("web3", "stat -c %U:%a /var/www/html/healthz"), "root:644");
     assert_eq!(stand.told("lb2", "systemctl is-active keepalived"), "active");
     assert_eq!(visit(stand, 12).len(), 3);
+}
+
+/// The host refuses it, and the balancers serve on with the one that they have.
+fn refuse_a_bad_certificate(stand: &Stand) {
+    let good = std::fs::read(stand.path("tls/shop.pem")).unwrap();
+    stand.write("tls/shop.pem", "no certificate at all\n");
+    let refused = stand.run(["--lab", "apply", "shop.yaml", "--auto-approve"]).exits(1);
+    refused.says(&["the new content of /etc/haproxy/certs/front-443.pem was rejected", "unable to load certificate"]);
+    assert_eq!(visit(stand, 6).len(), 3);
+    // Nothing that cannot be read lies in wait for the next start.
+    stand.told("lb1", "systemctl restart haproxy");
+    std::fs::write(stand.path("tls/shop.pem"), good).unwrap();
+    stand.apply().succeeded();
+    stand.clean("after the good certificate came back");
+    assert_eq!(visit(stand, 6).len(), 3);
 }
 
 /// The hosts that served some requests through the virtual IP, of which each must be answered with 200.

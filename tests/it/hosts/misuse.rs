@@ -31,6 +31,16 @@ fn what_stops_half_way_is_reported_and_goes_on() {
     stand.run(["--lab", "destroy", "shop.yaml", "--auto-approve"]).succeeded();
     the_process_is_killed(&stand);
     stale_and_used_plans(&stand);
+    an_unreachable_host_is_no_good_news(&stand);
+}
+
+/// What could not be looked at is not called unchanged.
+fn an_unreachable_host_is_no_good_news(stand: &Stand) {
+    stand.lab.power_off("a3").unwrap();
+    for command in [&["drift"] as &[&str], &["plan", "--detailed-exitcode"], &["apply", "--auto-approve"]] {
+        let ran = stand.run([&["--lab"], command, &["shop.yaml"]].concat()).exits(1);
+        ran.says(&["in what could be looked at: 6 resources", "3 could not be looked at", "a3", "cannot be reached"]);
+    }
 }
 
 fn a_host_loses_power(stand: &Stand) {
@@ -193,11 +203,15 @@ fn preflight(stand: &Stand) {
     let ran = apply_with(stand, &unknown, "").exits(1);
     ran.says(&["nothing was changed", "a2: apt knows no package no-such-package", "check the name"]);
 
-    stand.told("a2", "systemd-run -q --unit squatter perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalPort => 80, Listen => 5) or die; sleep 600'");
-    std::thread::sleep(Duration::from_millis(500));
+    stand.told("a2", "systemd-run -q --unit squatter perl -MIO::Socket::INET -e 'IO::Socket::INET->new(LocalPort => 80, Listen => 5)->accept'; until ss -Hltn | grep -q :80; do sleep 0.1; done");
     let group = "autoscaling_groups:\n  web: { hosts: [a2], capacity: { min: 1, max: 1 }, workload: { package: nginx }, port: 80 }";
     let ran = apply_with(stand, GOOD, group).exits(1);
     ran.says(&["nothing was changed", "port 80", "is taken by perl", "squatter.service"]);
+    let balancer = format!("load_balancers:\n  front: {{ hosts: [a1, a2], virtual_ip: {0}.100, listeners: [{{ port: 81, to: web }}] }}\n{group}", stand.net);
+    stand.told("a3", &format!("ip address add {}.100/24 dev host0", stand.net));
+    let ran = apply_with(stand, GOOD, &balancer).exits(1);
+    ran.says(&["nothing was changed", ".100 is already in use: seen from a", "virtual_ip"]);
+    stand.told("a3", &format!("ip address delete {}.100/24 dev host0", stand.net));
     stand.told("a2", "systemctl stop squatter; ! dpkg -s nginx 2>&1 | grep -q '^Status'");
 }
 
@@ -219,7 +233,7 @@ fn disks(stand: &Stand) {
     stand.write("large", &text);
     let large = format!("{GOOD}\n  more: {{ hosts: [a2, a3], files: [{{ from: ./large, to: /srv/small/large }}] }}");
     let ran = apply_with(stand, &large, "").exits(1);
-    ran.says(&["No space left on device", "a3"]);
+    ran.says(&["on a3: no space is left to write", "free some space there"]);
     assert_eq!(stand.told("a3", "ls -A /srv/small"), "", "nothing half-written");
     assert_eq!(stand.told("a2", "stat -c %s /srv/small/large"), "200000");
 

@@ -143,6 +143,11 @@ fn backends<'a>(
     (backends, behind)
 }
 
+/// HAProxy itself reads a certificate before it takes the old one's place: one that it cannot read would keep it from
+/// starting again.
+const CERTIFICATE_CHECK: &str = "printf %b 'defaults\\nmode http\\ntimeout client 1s\\nfrontend check\\nbind 127.0.0.1:1 ssl crt ' %s '\\n' | \
+                                 haproxy -c -f /dev/stdin";
+
 /// One host's part in holding the virtual address.
 struct Turn {
     /// The text of `keepalived.conf`.
@@ -229,7 +234,7 @@ fn haproxy_on(site: &Site<'_>, balancer: &LoadBalancer, config: &str, behind: &[
                 &haproxy::certificate_path(balancer, listener),
                 Value::Secret(SecretSource::FileExact(pem.clone())),
                 "0600",
-                None,
+                Some(CERTIFICATE_CHECK),
             );
             let name = format!("haproxy.certs.{}", listener.port);
             site.resource("file", &name, inputs, vec![folder.address.clone()])
