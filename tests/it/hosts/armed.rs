@@ -19,8 +19,11 @@ const GOOD: &str = r#"
 fn who_locks_himself_out_is_let_in_again() {
     let ssh = "user: deploy, become: sudo, config: ./ssh_config";
     let closing = |name: &str, net: &str| blueprints::hosts(name, net, ssh, CLOSING, "");
-    let Some(stand) = Stand::up("hosts-armed", closing, |stand| stand.write("ssh_config", "")) else { return };
-    stand.told("a2", "echo 'Port 22\nPort 2222' >/etc/ssh/sshd_config.d/30-ports.conf; systemctl restart ssh");
+    let Some(stand) = Stand::up("hosts-armed", closing, |stand| stand.write("ssh_config", "")) else {
+        return;
+    };
+    stand
+        .told("a2", "echo 'Port 22\nPort 2222' >/etc/ssh/sshd_config.d/30-ports.conf; systemctl restart ssh");
     let config = std::fs::read_to_string(stand.lab.ssh_config().unwrap()).unwrap();
     stand.write("ssh_config", &format!("Host {}.12\n    Port 2222\n{config}", stand.net));
     // Known by its new port, too.

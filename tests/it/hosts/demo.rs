@@ -101,7 +101,10 @@ fn refuse_a_bad_certificate(stand: &Stand) {
     let good = std::fs::read(stand.path("tls/shop.pem")).unwrap();
     stand.write("tls/shop.pem", "no certificate at all\n");
     let refused = stand.run(["--lab", "apply", "shop.yaml", "--auto-approve"]).exits(1);
-    refused.says(&["the new content of /etc/haproxy/certs/front-443.pem was rejected", "unable to load certificate"]);
+    refused.says(&[
+        "the new content of /etc/haproxy/certs/front-443.pem was rejected",
+        "unable to load certificate",
+    ]);
     assert_eq!(visit(stand, 6).len(), 3);
     // Nothing that cannot be read lies in wait for the next start.
     stand.told("lb1", "systemctl restart haproxy");

@@ -39,7 +39,12 @@ fn an_unreachable_host_is_no_good_news(stand: &Stand) {
     stand.lab.power_off("a3").unwrap();
     for command in [&["drift"] as &[&str], &["plan", "--detailed-exitcode"], &["apply", "--auto-approve"]] {
         let ran = stand.run([&["--lab"], command, &["shop.yaml"]].concat()).exits(1);
-        ran.says(&["in what could be looked at: 6 resources", "3 could not be looked at", "a3", "cannot be reached"]);
+        ran.says(&[
+            "in what could be looked at: 6 resources",
+            "3 could not be looked at",
+            "a3",
+            "cannot be reached",
+        ]);
     }
 }
 
@@ -92,7 +97,16 @@ fn the_process_is_killed(stand: &Stand) {
     std::thread::sleep(Duration::from_millis(1500));
     going.signal(Signal::KILL);
     assert_eq!(going.end().code, None);
-    let again = stand.run(["--lab", "apply", "shop.yaml", "--auto-approve", "--format", "json", "--lock-timeout", "60s"]);
+    let again = stand.run([
+        "--lab",
+        "apply",
+        "shop.yaml",
+        "--auto-approve",
+        "--format",
+        "json",
+        "--lock-timeout",
+        "60s",
+    ]);
     let again = again.succeeded();
     println!("apply after kill -9: {:.1} s", again.took.as_secs_f64());
     stand.clean("after kill -9 and another apply");
@@ -207,7 +221,10 @@ fn preflight(stand: &Stand) {
     let group = "autoscaling_groups:\n  web: { hosts: [a2], capacity: { min: 1, max: 1 }, workload: { package: nginx }, port: 80 }";
     let ran = apply_with(stand, GOOD, group).exits(1);
     ran.says(&["nothing was changed", "port 80", "is taken by perl", "squatter.service"]);
-    let balancer = format!("load_balancers:\n  front: {{ hosts: [a1, a2], virtual_ip: {0}.100, listeners: [{{ port: 81, to: web }}] }}\n{group}", stand.net);
+    let balancer = format!(
+        "load_balancers:\n  front: {{ hosts: [a1, a2], virtual_ip: {0}.100, listeners: [{{ port: 81, to: web }}] }}\n{group}",
+        stand.net
+    );
     stand.told("a3", &format!("ip address add {}.100/24 dev host0", stand.net));
     let ran = apply_with(stand, GOOD, &balancer).exits(1);
     ran.says(&["nothing was changed", ".100 is already in use: seen from a", "virtual_ip"]);
@@ -231,7 +248,8 @@ fn disks(stand: &Stand) {
     stand.told("a3", "mkdir -p /srv/small && mount -t tmpfs -o size=64k tmpfs /srv/small");
     let text = "x".repeat(200_000);
     stand.write("large", &text);
-    let large = format!("{GOOD}\n  more: {{ hosts: [a2, a3], files: [{{ from: ./large, to: /srv/small/large }}] }}");
+    let large =
+        format!("{GOOD}\n  more: {{ hosts: [a2, a3], files: [{{ from: ./large, to: /srv/small/large }}] }}");
     let ran = apply_with(stand, &large, "").exits(1);
     ran.says(&["on a3: no space is left to write", "free some space there"]);
     assert_eq!(stand.told("a3", "ls -A /srv/small"), "", "nothing half-written");

@@ -144,6 +144,7 @@ fn pack(folder: &Path, release: &str, healthy: bool) {
         std::fs::write(source.join("www/healthz"), "ok\n").unwrap();
     }
     let archive = folder.join(format!("{release}.tar.gz"));
-    let packed = Command::new("tar").arg("-czf").arg(archive).arg("-C").arg(source).arg(".").status().unwrap();
+    let packed =
+        Command::new("tar").arg("-czf").arg(archive).arg("-C").arg(source).arg(".").status().unwrap();
     assert!(packed.success());
 }

@@ -40,7 +40,8 @@ impl Stand {
         // Not under /tmp, which may be a tmpfs too small for disks.
         let folder = tempfile::tempdir_in("/var/tmp").unwrap();
         let roots = Roots { state: folder.path().join("labs"), cache: Roots::from_env().cache };
-        let number = name.bytes().fold(std::process::id(), |sum, byte| sum.wrapping_mul(31) + u32::from(byte));
+        let number =
+            name.bytes().fold(std::process::id(), |sum, byte| sum.wrapping_mul(31) + u32::from(byte));
         let stand = Stand {
             lab: Lab::open_in(name, roots).unwrap(),
             net: format!("10.81.{}", number % 200 + 50),
@@ -304,7 +305,8 @@ impl Going {
 /// A certificate to rehearse with, as the head of shop.yaml says.
 pub fn certificate(path: &Path) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let arguments = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost"];
+    let arguments =
+        ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost"];
     let made = Command::new("openssl").args(arguments).args(["-keyout", "-", "-out", "-"]).output().unwrap();
     assert!(made.status.success(), "{made:?}");
     std::fs::write(path, made.stdout).unwrap();

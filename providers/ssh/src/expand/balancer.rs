@@ -277,7 +277,12 @@ fn haproxy_on(site: &Site<'_>, balancer: &LoadBalancer, config: &str, behind: &[
 
 fn keepalived_on(site: &Site<'_>, turn: &Turn, virtual_ip: IpAddr) -> Vec<Desired> {
     let installed = site.address("package", "packages");
-    let config = file("/etc/keepalived/keepalived.conf", turn.config.as_str().into(), "0644", Some("keepalived -t -f %s"));
+    let config = file(
+        "/etc/keepalived/keepalived.conf",
+        turn.config.as_str().into(),
+        "0644",
+        Some("keepalived -t -f %s"),
+    );
     let config = site.resource("file", "keepalived.conf", config, vec![installed.clone()]);
     let reload_on = inputs([("configuration", OutputRef::resource(&config.address, "digest"))]);
     // The address goes to who can serve: HAProxy first.

@@ -213,8 +213,9 @@ fn nothing_to_do_is_said_by_what_was_asked() {
     assert_eq!(said(Purpose::Apply, 1), "No changes. 1 resource is as the blueprint says.");
     assert_eq!(said(Purpose::Apply, 0), "No changes. There are no resources.");
     assert_eq!(said(Purpose::RefreshOnly, 44), "No drift. 44 resources are as recorded.");
-    let unread =
-        |purpose| summary(&Plan { purpose, unread: 7, summary: Summary { no_op: 44, ..Summary::default() }, ..empty() });
+    let unread = |purpose| {
+        summary(&Plan { purpose, unread: 7, summary: Summary { no_op: 44, ..Summary::default() }, ..empty() })
+    };
     assert_eq!(
         unread(Purpose::Apply),
         "No changes in what could be looked at: 37 resources are as the blueprint says, 7 could not be looked at."

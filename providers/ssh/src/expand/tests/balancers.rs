@@ -52,15 +52,15 @@ fn hosts_of_one_balancer_get_the_same_configuration() {
 }
 
 #[test]
-fn the_configuration_waits_for_the_members_that_it_names() {
+fn the_configuration_follows_the_members_that_it_names() {
     let expansion = expand(&fixtures::shop(), "load_balancers.front");
     let config = super::resource(&expansion, "home/load_balancers.front/file.lb1.haproxy.cfg");
     for host in ["web1", "web2", "web3"] {
         let service = format!("home/autoscaling_groups.web/service.{host}.nginx");
-        assert!(config.after.iter().any(|address| address.as_str() == service), "{service}");
+        assert!(config.follows.iter().any(|address| address.as_str() == service), "{service}");
         super::resource(&expand(&fixtures::shop(), "autoscaling_groups.web"), &service);
         let service = format!("home/autoscaling_groups.api/service.{host}.shop-api");
-        assert!(config.after.iter().any(|address| address.as_str() == service), "{service}");
+        assert!(config.follows.iter().any(|address| address.as_str() == service), "{service}");
         super::resource(&expand(&fixtures::shop(), "autoscaling_groups.api"), &service);
     }
 }

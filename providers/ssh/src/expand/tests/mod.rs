@@ -35,6 +35,9 @@ fn listing(expansion: &Expansion, host: &str) -> String {
         for after in &resource.after {
             writeln!(text, "    after {after}").unwrap();
         }
+        for followed in &resource.follows {
+            writeln!(text, "    follows {followed}").unwrap();
+        }
     }
     text
 }
