@@ -14,3 +14,8 @@ pub const BLUEPRINT: u8 = 65;
 pub const LOCKED: u8 = 75;
 /// Stopped by Ctrl-C or SIGTERM, as shells count it.
 pub const INTERRUPTED: u8 = 130;
+
+/// A plan without a step is good news only when all could be looked at.
+pub fn nothing_to_do(unread: usize) -> u8 {
+    if unread == 0 { OK } else { ERROR }
+}

@@ -75,7 +75,9 @@ async fn beat(store: Arc<dyn Store>, lease: Lease, lost: watch::Sender<Interrupt
 }
 
 pub fn user() -> String {
-    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned())
+    let named = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    // Containers and timers often set neither.
+    named.unwrap_or_else(|_| format!("uid-{}", rustix::process::getuid().as_raw()))
 }
 
 pub fn host() -> String {

@@ -105,6 +105,8 @@ struct Maker<'a> {
     steps: Vec<Step>,
     step_of: HashMap<Address, u32>,
     summary: Summary,
+    /// Of those that do not change.
+    unread: usize,
     refused: Vec<String>,
 }
 
@@ -119,6 +121,7 @@ impl<'a> Maker<'a> {
             steps: Vec::new(),
             step_of: HashMap::new(),
             summary: Summary::default(),
+            unread: 0,
             refused: Vec::new(),
             situation,
         }
@@ -138,6 +141,12 @@ impl<'a> Maker<'a> {
             Some(Look::There(observed)) => Seen::There(observed),
             Some(Look::Unreadable(_)) | None => Seen::NotRead,
         }
+    }
+
+    /// Whether it was asked for and gave no answer.
+    fn unreadable(&self, address: &Address) -> bool {
+        let looks = self.situation.observations.map(|observations| &observations.looks);
+        looks.is_some_and(|looks| matches!(looks.get(address), Some(Look::Unreadable(_))))
     }
 
     /// Judges one wanted resource; those it depends on have been judged before.
@@ -177,7 +186,10 @@ impl<'a> Maker<'a> {
             ),
             Verdict::NoOp => match self.record_only(desired, record) {
                 Some((action, reason)) => self.change(position, recorded, action, reason, Vec::new(), inputs),
-                None => self.keep(position, recorded),
+                None => {
+                    self.unread += usize::from(self.unreadable(&desired.address));
+                    self.keep(position, recorded)
+                }
             },
             Verdict::Create { reason } => {
                 self.change(position, recorded, Action::Create, reason, Vec::new(), inputs)
@@ -390,6 +402,7 @@ impl<'a> Maker<'a> {
             outputs: situation.graph.outputs.clone(),
             probes: situation.graph.probes.clone(),
             warnings: situation.observations.map(Observations::warnings).unwrap_or_default(),
+            unread: self.unread,
             secrets,
             blueprint: situation.blueprint.clone(),
             blueprint_path: situation.blueprint_path.clone(),

@@ -241,6 +241,9 @@ pub struct Plan {
     pub outputs: BTreeMap<ComponentId, Map>,
     pub probes: Vec<Probe>,
     pub warnings: Vec<Warning>,
+    /// How many of those that do not change could not be looked at: they are taken to be as recorded.
+    #[serde(default)]
+    pub unread: usize,
     /// The digest of every secret when the plan was made.
     pub secrets: Vec<(SecretSource, String)>,
     /// For the run history, and where it was read: the state lies beside it.

@@ -5,4 +5,5 @@
 mod blueprints;
 mod engine;
 mod fence;
+mod hosts;
 mod lab;

@@ -103,7 +103,7 @@ async fn locked(
         if global.format == Format::Json {
             terminal::out(show(&plan, Format::Json, false));
         }
-        return Ok(exit::OK);
+        return Ok(exit::nothing_to_do(plan.unread));
     }
     if !saved && !run_args.auto_approve && !terminal::confirm(question(&plan))? {
         return Err(CliError::new("not approved; nothing was changed"));

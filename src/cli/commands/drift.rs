@@ -17,5 +17,8 @@ pub async fn run(args: &PlanArgs, global: &Global, registry: &Registry) -> Resul
     session.engine.providers.close().await;
     let (plan, _) = planned?;
     terminal::out(show(&plan, global.format, args.details));
-    Ok(if plan.is_empty() { exit::OK } else { exit::CHANGES })
+    Ok(match plan.is_empty() {
+        false => exit::CHANGES,
+        true => exit::nothing_to_do(plan.unread),
+    })
 }

@@ -19,7 +19,11 @@ pub async fn run(args: &PlanArgs, global: &Global, registry: &Registry) -> Resul
         saved::write(&plan, path)?;
         terminal::say(format_args!("\nSaved. `standfast apply {}` does exactly this.", path.display()));
     }
-    Ok(if args.detailed_exitcode && !plan.is_empty() { exit::CHANGES } else { exit::OK })
+    Ok(match (args.detailed_exitcode, plan.is_empty()) {
+        (true, false) => exit::CHANGES,
+        (true, true) => exit::nothing_to_do(plan.unread),
+        (false, _) => exit::OK,
+    })
 }
 
 pub fn purpose(select: &SelectArgs, destroy: bool) -> Purpose {

@@ -47,8 +47,19 @@ pub fn summary(plan: &Plan) -> String {
         );
         return format!("Plan: {}; {unchanged} unchanged.", parts.join(", "));
     }
-    let resources = count(summary.no_op, "resource");
-    let verb = if summary.no_op == 1 { "is" } else { "are" };
+    let seen = summary.no_op.saturating_sub(plan.unread);
+    let resources = count(seen, "resource");
+    let verb = if seen == 1 { "is" } else { "are" };
+    if plan.unread > 0 {
+        let (what, how) = match plan.purpose {
+            Purpose::RefreshOnly => ("drift", "recorded"),
+            _ => ("changes", "the blueprint says"),
+        };
+        return format!(
+            "No {what} in what could be looked at: {resources} {verb} as {how}, {} could not be looked at.",
+            thousands(plan.unread)
+        );
+    }
     match plan.purpose {
         Purpose::Destroy => "Nothing to destroy. No resource is recorded.".to_owned(),
         Purpose::RefreshOnly => format!("No drift. {resources} {verb} as recorded."),

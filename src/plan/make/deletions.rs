@@ -117,7 +117,10 @@ impl Maker<'_> {
             let kind = self.kind(&record.provider, &record.address, &record.kind)?;
             let seen = self.seen(&record.address);
             match seen {
-                Seen::NotRead => self.summary.no_op += 1,
+                Seen::NotRead => {
+                    self.unread += usize::from(self.unreadable(&record.address));
+                    self.summary.no_op += 1;
+                }
                 Seen::Gone => {
                     let step = of_record(record, Action::Forget, "it is gone".to_owned(), Vec::new());
                     self.push(step);

@@ -59,8 +59,8 @@ pub fn expand(
     for host in &hosts {
         let site = Site::new(request, host);
         let mut resources = haproxy_on(&site, balancer, &config, &behind);
-        if let (Some(config), Some(virtual_ip)) = (vrrp.get(host.name.as_str()), balancer.virtual_ip) {
-            resources.extend(keepalived_on(&site, config, virtual_ip));
+        if let (Some(turn), Some(virtual_ip)) = (vrrp.get(host.name.as_str()), balancer.virtual_ip) {
+            resources.extend(keepalived_on(&site, turn, virtual_ip));
         }
         members.push(Member {
             name: host.name.clone(),
@@ -143,7 +143,20 @@ fn backends<'a>(
     (backends, behind)
 }
 
-/// Each host's `keepalived.conf`, where there is a virtual address and everything about the hosts is known.
+/// HAProxy itself reads a certificate before it takes the old one's place: one that it cannot read would keep it from
+/// starting again.
+const CERTIFICATE_CHECK: &str = "printf %b 'defaults\\nmode http\\ntimeout client 1s\\nfrontend check\\nbind 127.0.0.1:1 ssl crt ' %s '\\n' | \
+                                 haproxy -c -f /dev/stdin";
+
+/// One host's part in holding the virtual address.
+struct Turn {
+    /// The text of `keepalived.conf`.
+    config: String,
+    /// Those who may hold the address as well.
+    peers: Vec<IpAddr>,
+}
+
+/// Each host's part, where there is a virtual address and everything about the hosts is known.
 fn vrrp<'a>(
     request: &ExpandRequest<'a>,
     balancer: &LoadBalancer,
@@ -151,7 +164,7 @@ fn vrrp<'a>(
     answers: &Answers,
     router_id: Option<u8>,
     problems: &mut Problems,
-) -> BTreeMap<&'a str, String> {
+) -> BTreeMap<&'a str, Turn> {
     let (Some(virtual_ip), Some(router_id)) = (balancer.virtual_ip, router_id) else {
         return BTreeMap::new();
     };
@@ -176,7 +189,8 @@ fn vrrp<'a>(
     }
     let config = |index: usize, (host, link): &(&&'a Host, keepalived::Link)| {
         let peers = links.iter().filter(|(other, _)| other.name != host.name).map(|(_, peer)| peer.own);
-        Vrrp {
+        let peers: Vec<IpAddr> = peers.collect();
+        let vrrp = Vrrp {
             stack: request.stack,
             balancer: &balancer.common.name,
             host: &host.name,
@@ -184,10 +198,10 @@ fn vrrp<'a>(
             virtual_ip,
             interface: &link.interface,
             own: link.own,
-            peers: peers.collect(),
+            peers: peers.clone(),
             index,
-        }
-        .config()
+        };
+        Turn { config: vrrp.config(), peers }
     };
     links.iter().enumerate().map(|(index, link)| (link.0.name.as_str(), config(index, link))).collect()
 }
@@ -220,7 +234,7 @@ fn haproxy_on(site: &Site<'_>, balancer: &LoadBalancer, config: &str, behind: &[
                 &haproxy::certificate_path(balancer, listener),
                 Value::Secret(SecretSource::FileExact(pem.clone())),
                 "0600",
-                None,
+                Some(CERTIFICATE_CHECK),
             );
             let name = format!("haproxy.certs.{}", listener.port);
             site.resource("file", &name, inputs, vec![folder.address.clone()])
@@ -261,15 +275,21 @@ fn haproxy_on(site: &Site<'_>, balancer: &LoadBalancer, config: &str, behind: &[
     resources
 }
 
-fn keepalived_on(site: &Site<'_>, config: &str, virtual_ip: IpAddr) -> Vec<Desired> {
+fn keepalived_on(site: &Site<'_>, turn: &Turn, virtual_ip: IpAddr) -> Vec<Desired> {
     let installed = site.address("package", "packages");
-    let config = file("/etc/keepalived/keepalived.conf", config.into(), "0644", Some("keepalived -t -f %s"));
+    let config = file(
+        "/etc/keepalived/keepalived.conf",
+        turn.config.as_str().into(),
+        "0644",
+        Some("keepalived -t -f %s"),
+    );
     let config = site.resource("file", "keepalived.conf", config, vec![installed.clone()]);
     let reload_on = inputs([("configuration", OutputRef::resource(&config.address, "digest"))]);
     // The address goes to who can serve: HAProxy first.
     let after = vec![installed, site.address("service", "haproxy")];
     let mut service = service(site, "keepalived", reload_on, after);
     service.inputs.insert("claims".to_owned(), [virtual_ip.to_string()].into_iter().collect());
+    service.inputs.insert("peers".to_owned(), turn.peers.iter().map(IpAddr::to_string).collect());
     vec![config, service]
 }
 

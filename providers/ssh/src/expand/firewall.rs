@@ -9,6 +9,10 @@ use standfast_contract::component::{Firewall, FirewallRule};
 
 use super::writer::Writer;
 
+/// ICMP and ICMPv6. Numbers, because a host without /etc/protocols (Debian's netbase) does not know all names.
+const ICMP: &str = "meta l4proto { 1, 58 } accept";
+const VRRP: &str = "meta l4proto 112 accept";
+
 /// The table's text. `ssh_port` stays open whatever the rules say.
 pub fn table(name: &str, of: &str, firewall: &Firewall, ssh_port: u16) -> String {
     let mut table = Writer::default();
@@ -21,7 +25,7 @@ pub fn table(name: &str, of: &str, firewall: &Firewall, ssh_port: u16) -> String
         .deeper("ct state invalid drop")
         .deeper("iif \"lo\" accept")
         // Neighbour discovery and path MTU discovery are no options: without them IPv6 and large packets stop.
-        .deeper("meta l4proto { icmp, ipv6-icmp } accept")
+        .deeper(ICMP)
         .deeper(format!("tcp dport {ssh_port} accept comment \"the way in\""));
     for line in firewall.allow.iter().flat_map(rule) {
         table.deeper(line);
@@ -33,9 +37,8 @@ pub fn table(name: &str, of: &str, firewall: &Firewall, ssh_port: u16) -> String
 /// One line for each family that the rule's sources are of.
 fn rule(rule: &FirewallRule) -> Vec<String> {
     let what = match (rule.protocol.as_str(), rule.ports.as_slice()) {
-        ("icmp", _) => "meta l4proto { icmp, ipv6-icmp } accept".to_owned(),
-        // Protocol 112; a number, because a host without /etc/protocols does not know the name.
-        ("vrrp", _) => "meta l4proto 112 accept".to_owned(),
+        ("icmp", _) => ICMP.to_owned(),
+        ("vrrp", _) => VRRP.to_owned(),
         (protocol, []) => format!("meta l4proto {protocol} accept"),
         (protocol, [port]) => format!("{protocol} dport {port} accept"),
         (protocol, ports) => format!("{protocol} dport {{ {} }} accept", list(ports)),

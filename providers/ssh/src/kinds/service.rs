@@ -1,8 +1,8 @@
 //! `service`: a systemd unit enabled and running, reloaded or restarted when what it depends on changed and only then.
 //!
 //! `reload_on` and `restart_on` hold whatever the unit reads, by name (digests of files, mostly); they are compared and
-//! never looked into. `ports` are those that it will bind and `claims` the addresses that it will take: preflight sees
-//! whether somebody else has them.
+//! never looked into. `ports` are those that it will bind, `claims` the addresses that it will take and `peers` those
+//! of the hosts that may hold them as well: preflight sees whether somebody else has them.
 
 use standfast_contract::{Attribute, Call, Kind, Map, Observed, ReadRequest, Stack, Value};
 
@@ -30,6 +30,7 @@ static KIND: Kind = Kind::new(
         Attribute::new("wait_active").unobserved().unit("milliseconds"),
         Attribute::new("ports").unobserved(),
         Attribute::new("claims").unobserved(),
+        Attribute::new("peers").unobserved(),
     ],
 );
 

@@ -61,16 +61,15 @@ async fn one(provider: &SshProvider, context: &Context, place: &Place, calls: &[
     let operation = format!("prepare {}", place.host);
     let packages: BTreeSet<String> = calls.iter().flat_map(|call| known_packages(call)).collect();
     let mut ports = Vec::new();
-    let mut claims = BTreeSet::new();
+    let (mut claims, mut peers) = (BTreeSet::new(), BTreeSet::new());
     for call in calls {
         let Some(unit) = unit_of(call) else { continue };
         let list = call.inputs.get("ports").and_then(Value::as_list).unwrap_or_default();
         ports.extend(list.iter().filter_map(Value::as_int).map(|port| format!("{port} {unit}")));
-        claims.extend(
-            input::texts(&call.inputs, "claims")
-                .into_iter()
-                .filter(|text| text.parse::<std::net::IpAddr>().is_ok()),
-        );
+        for (key, addresses) in [("claims", &mut claims), ("peers", &mut peers)] {
+            let said = input::texts(&call.inputs, key).into_iter();
+            addresses.extend(said.filter(|text| text.parse::<std::net::IpAddr>().is_ok()));
+        }
     }
     let mut script = Script::reads();
     provider.locate(&mut script, &context.stack);
@@ -81,6 +80,7 @@ async fn one(provider: &SshProvider, context: &Context, place: &Place, calls: &[
         .set("PACKAGES", &packages.into_iter().collect::<Vec<_>>().join(" "))
         .set("PORTS", &ports.join("\n"))
         .set("CLAIMS", &claims.into_iter().collect::<Vec<_>>().join(" "))
+        .set("PEERS", &peers.into_iter().collect::<Vec<_>>().join(" "))
         .main("look_at_disks\nlook_at_init\nlook_at_ports\nlook_at_claims\nlook_at_packages");
     let mut said = Said { host: place.host.clone(), ..Said::default() };
     let answer = match provider.remote().run(place, &operation, &script).await {

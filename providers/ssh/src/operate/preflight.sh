@@ -39,14 +39,26 @@ look_at_ports() {
     problem port "port $port, which $unit will need, is taken by ${name:-another program} (pid ${pid:-unknown}${holder:+, $holder})"
   done
 }
-# CLAIMS: addresses that are about to be claimed. Held by this host, or answered for by somebody.
+# Makes the kernel ask who has an address.
+knock() {
+  if has ping; then ping -c 1 -W 1 -- "$1" >/dev/null 2>&1 || :
+  elif has perl; then
+    perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(Proto => "udp", PeerAddr => $ARGV[0], PeerPort => 9) or exit; $s->send("x"); sleep 1' "$1" 2>/dev/null
+  fi
+}
+# The link address that answers for an address, if one does.
+answers_for() { ip neigh show "$1" 2>/dev/null | grep -vE 'FAILED|INCOMPLETE' | sed -n 's/.*lladdr \([^ ]*\).*/\1/p' | head -n 1; }
+# CLAIMS: addresses that are about to be claimed. Held by this host or one of its PEERS, or answered for by somebody.
 look_at_claims() {
   for address in $CLAIMS; do
     if ip -o addr show 2>/dev/null | tr -s ' ' | grep -qF -e " $address/"; then sect "holds $address"; continue; fi
-    if has ping; then ping -c 1 -W 1 -- "$address" >/dev/null 2>&1 || :
-    elif has perl; then
-      perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(Proto => "udp", PeerAddr => $ARGV[0], PeerPort => 9) or exit; $s->send("x"); sleep 1' "$address" 2>/dev/null
-    fi
-    ip neigh show "$address" 2>/dev/null | grep -E 'lladdr' | grep -qvE 'FAILED|INCOMPLETE' && { sect "answered $address"; ip neigh show "$address" >&3; }
+    knock "$address"
+    link=$(answers_for "$address")
+    [ -n "$link" ] || continue
+    for peer in $PEERS; do
+      knock "$peer"
+      [ "$(answers_for "$peer")" != "$link" ] || sect "holds $address"
+    done
+    sect "answered $address"; ip neigh show "$address" >&3
   done
 }

@@ -163,6 +163,7 @@ fn empty() -> Plan {
         outputs: BTreeMap::new(),
         probes: Vec::new(),
         warnings: Vec::new(),
+        unread: 0,
         secrets: Vec::new(),
         blueprint: None,
         blueprint_path: None,
@@ -212,6 +213,17 @@ fn nothing_to_do_is_said_by_what_was_asked() {
     assert_eq!(said(Purpose::Apply, 1), "No changes. 1 resource is as the blueprint says.");
     assert_eq!(said(Purpose::Apply, 0), "No changes. There are no resources.");
     assert_eq!(said(Purpose::RefreshOnly, 44), "No drift. 44 resources are as recorded.");
+    let unread = |purpose| {
+        summary(&Plan { purpose, unread: 7, summary: Summary { no_op: 44, ..Summary::default() }, ..empty() })
+    };
+    assert_eq!(
+        unread(Purpose::Apply),
+        "No changes in what could be looked at: 37 resources are as the blueprint says, 7 could not be looked at."
+    );
+    assert_eq!(
+        unread(Purpose::RefreshOnly),
+        "No drift in what could be looked at: 37 resources are as recorded, 7 could not be looked at."
+    );
     assert_eq!(said(Purpose::Destroy, 0), "Nothing to destroy. No resource is recorded.");
 }
 

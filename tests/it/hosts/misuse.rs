@@ -1,0 +1,264 @@
+//! What goes wrong on real hosts: each is said clearly, nothing is half-made without being reported, and the next apply
+//! goes on from there.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::blueprints;
+use super::stand::{Ran, Stand};
+
+const LAB: &str = "user: deploy, become: sudo";
+const APPLY: [&str; 4] = ["--lab", "apply", "shop.yaml", "--auto-approve"];
+
+/// Takes a few seconds on each host, in three turns: a package, a file, a service.
+const SLOW: &str = r#"
+  common:
+    packages: [haproxy]
+    files:
+      - { to: /etc/haproxy/note, content: "one\n" }
+    services: { haproxy: {} }
+"#;
+
+#[test]
+fn what_stops_half_way_is_reported_and_goes_on() {
+    let blueprint = |name: &str, net: &str| blueprints::hosts(name, net, LAB, SLOW, "");
+    let Some(stand) = Stand::up("hosts-halfway", blueprint, |_| {}) else { return };
+    a_host_loses_power(&stand);
+    stand.run(["--lab", "destroy", "shop.yaml", "--auto-approve"]).succeeded();
+    somebody_else_holds_the_state_and_ctrl_c(&stand);
+    stand.run(["--lab", "destroy", "shop.yaml", "--auto-approve"]).succeeded();
+    the_process_is_killed(&stand);
+    stale_and_used_plans(&stand);
+    an_unreachable_host_is_no_good_news(&stand);
+}
+
+/// What could not be looked at is not called unchanged.
+fn an_unreachable_host_is_no_good_news(stand: &Stand) {
+    stand.lab.power_off("a3").unwrap();
+    for command in [&["drift"] as &[&str], &["plan", "--detailed-exitcode"], &["apply", "--auto-approve"]] {
+        let ran = stand.run([&["--lab"], command, &["shop.yaml"]].concat()).exits(1);
+        ran.says(&[
+            "in what could be looked at: 6 resources",
+            "3 could not be looked at",
+            "a3",
+            "cannot be reached",
+        ]);
+    }
+}
+
+fn a_host_loses_power(stand: &Stand) {
+    let mut going = stand.applying();
+    going.until(&["task_started", "package.a3"]);
+    stand.lab.power_off("a3").unwrap();
+    let off = Instant::now();
+    let ran = going.end().exits(1);
+    println!("apply ends {:.1} s after a host lost power", off.elapsed().as_secs_f64());
+    let report = ran.report();
+    let failed = report["failed"].as_array().unwrap();
+    assert_eq!(failed.len(), 1, "{report}");
+    assert_eq!(failed[0]["address"], "home/baselines.common/package.a3.packages");
+    assert!(failed[0]["error"].as_str().unwrap().contains("a3"), "{report}");
+    let blocked = report["blocked"].as_array().unwrap();
+    let blocked: BTreeSet<&str> = blocked.iter().map(|one| one["address"].as_str().unwrap()).collect();
+    assert!(!blocked.is_empty() && blocked.iter().all(|address| address.contains(".a3.")), "{report}");
+    assert_eq!(ran.done().len(), 6, "a1 and a2 are done: {:?}", ran.done());
+
+    // Still off: said before anything is tried.
+    let ran = stand.run(APPLY).exits(1);
+    ran.says(&["a3", "cannot be reached", "powered on"]);
+    stand.lab.power_on("a3").unwrap();
+    let again = stand.apply().succeeded();
+    assert!(again.done().iter().all(|address| address.contains(".a3.")), "{:?}", again.done());
+    stand.clean("after the host came back");
+    no_leftovers(stand);
+}
+
+fn somebody_else_holds_the_state_and_ctrl_c(stand: &Stand) {
+    let mut going = stand.applying();
+    going.until(&["task_started", "package.a1"]);
+    let holder = format!("process {}", going.pid());
+    stand.run(APPLY).exits(75).says(&["could not lock the state", "held by", &holder, "--lock-timeout"]);
+    going.signal(Signal::INT);
+    let ran = going.end().exits(130);
+    let report = ran.report();
+    assert_eq!(report["interrupted"], true);
+    assert!(!report["cancelled"].as_array().unwrap().is_empty(), "{report}");
+    assert_eq!(report["created"], 3, "what was in flight is finished: {report}");
+    let again = stand.apply().succeeded();
+    assert_eq!(again.report()["created"], 6);
+    stand.clean("after Ctrl-C and another apply");
+}
+
+fn the_process_is_killed(stand: &Stand) {
+    let mut going = stand.applying();
+    going.until(&["task_started", "package.a2"]);
+    std::thread::sleep(Duration::from_millis(1500));
+    going.signal(Signal::KILL);
+    assert_eq!(going.end().code, None);
+    let again = stand.run([
+        "--lab",
+        "apply",
+        "shop.yaml",
+        "--auto-approve",
+        "--format",
+        "json",
+        "--lock-timeout",
+        "60s",
+    ]);
+    let again = again.succeeded();
+    println!("apply after kill -9: {:.1} s", again.took.as_secs_f64());
+    stand.clean("after kill -9 and another apply");
+    no_leftovers(stand);
+}
+
+fn stale_and_used_plans(stand: &Stand) {
+    stand.edit("shop.yaml", "one\\n", "two\\n");
+    for plan in ["first.plan", "second.plan"] {
+        stand.run(["--lab", "plan", "shop.yaml", "--out", plan]).succeeded();
+    }
+    stand.run(["--lab", "apply", "first.plan"]).succeeded();
+    assert_eq!(stand.told("a1", "cat /etc/haproxy/note"), "two");
+    stand.run(["--lab", "apply", "second.plan"]).exits(1).says(&["the plan is stale", "plan again"]);
+    stand.run(["--lab", "apply", "first.plan"]).exits(1);
+    stand.clean("after refused plans");
+}
+
+/// No temporary file, no half-written one, no process of ours.
+fn no_leftovers(stand: &Stand) {
+    for host in ["a1", "a2", "a3"] {
+        let found = stand.told(host, "find / -xdev -name '*.standfast-*' -o -xdev -path '*/incoming/*'; pgrep -af standfast | grep -v pgrep || :");
+        assert_eq!(found, "", "{host}");
+    }
+}
+
+#[test]
+fn bad_input_is_refused_with_the_next_move() {
+    let blueprint = |name: &str, net: &str| blueprints::hosts(name, net, LAB, GOOD, "");
+    let Some(stand) = Stand::up("hosts-misuse", blueprint, |_| {}) else { return };
+    stand.apply().succeeded();
+    host_keys(&stand);
+    sudo_passwords(&stand);
+    preflight(&stand);
+    rejected_by_the_host(&stand);
+    disks(&stand);
+    stand.write("shop.yaml", &blueprint("hosts-misuse", &stand.net));
+    stand.clean("after all that was refused");
+}
+
+const GOOD: &str = r#"
+  serving:
+    hosts: [a1]
+    packages: [haproxy]
+    files:
+      - to: /etc/haproxy/haproxy.cfg
+        validate: haproxy -c -f %s
+        reloads: [haproxy]
+        content: |
+          defaults
+            mode http
+            timeout connect 1s
+            timeout client 1s
+            timeout server 1s
+          frontend hello
+            bind *:8000
+            http-request return status 200 content-type text/plain string "as before"
+"#;
+
+/// Applies without the lab's own way in, and with a state that knows nothing yet.
+fn from_outside(stand: &Stand, ssh: &str, env: &[(&str, &str)]) -> Ran {
+    let name = stand.lab.name();
+    let config = stand.lab.ssh_config().unwrap();
+    let ssh = format!("become: sudo, config: {}, {ssh}", config.display());
+    let secrets = "secrets: { password: { env: HOSTS_PASSWORD } }";
+    stand.write("outside.yaml", &blueprints::hosts(name, &stand.net, &ssh, GOOD, secrets));
+    stand.run_with(env, ["apply", "outside.yaml", "--auto-approve", "--state", "outside.db"])
+}
+
+fn host_keys(stand: &Stand) {
+    stand.write("empty", "");
+    let ran = from_outside(stand, "user: deploy, known_hosts: ./empty", &[]).exits(1);
+    let print = stand.told("a1", "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub");
+    let print = print.split(' ').nth(1).unwrap();
+    ran.says(&["nothing was changed", "a1", "is not known", print, "StrictHostKeyChecking=ask"]);
+
+    let key = stand.told("a2", "cat /etc/ssh/ssh_host_ed25519_key.pub");
+    stand.write("changed", &format!("{}.11 {key}\n", stand.net));
+    let ran = from_outside(stand, "user: deploy, known_hosts: ./changed", &[]).exits(1);
+    ran.says(&["nothing was changed", "HAS CHANGED", print, "ssh-keygen -R"]);
+}
+
+fn sudo_passwords(stand: &Stand) {
+    for host in ["a1", "a2", "a3"] {
+        stand.told(
+            host,
+            "useradd -m -s /bin/bash -G sudo asks && echo asks:right | chpasswd && \
+             install -d -o asks -g asks -m 0700 /home/asks/.ssh && \
+             install -o asks -g asks -m 0600 /home/deploy/.ssh/authorized_keys /home/asks/.ssh/authorized_keys",
+        );
+    }
+    from_outside(stand, "user: asks", &[]).exits(1).says(&["asks for a password of asks", "become_password"]);
+    let password = "user: asks, become_password: '${secrets.password}'";
+    let wrong = from_outside(stand, password, &[("HOSTS_PASSWORD", "wr0ng-w0rd")]).exits(1);
+    assert!(!wrong.stderr.contains("wr0ng-w0rd"));
+    wrong.says(&["did not accept the password of asks", "become_password"]);
+    from_outside(stand, password, &[("HOSTS_PASSWORD", "right")]).succeeded();
+}
+
+fn apply_with(stand: &Stand, baselines: &str, more: &str) -> Ran {
+    stand.write("shop.yaml", &blueprints::hosts(stand.lab.name(), &stand.net, LAB, baselines, more));
+    stand.run(APPLY)
+}
+
+/// Known to fail before the first change.
+fn preflight(stand: &Stand) {
+    let unknown = format!("{GOOD}\n  more: {{ hosts: [a2], packages: [no-such-package] }}");
+    let ran = apply_with(stand, &unknown, "").exits(1);
+    ran.says(&["nothing was changed", "a2: apt knows no package no-such-package", "check the name"]);
+
+    stand.told("a2", "systemd-run -q --unit squatter perl -MIO::Socket::INET -e 'IO::Socket::INET->new(LocalPort => 80, Listen => 5)->accept'; until ss -Hltn | grep -q :80; do sleep 0.1; done");
+    let group = "autoscaling_groups:\n  web: { hosts: [a2], capacity: { min: 1, max: 1 }, workload: { package: nginx }, port: 80 }";
+    let ran = apply_with(stand, GOOD, group).exits(1);
+    ran.says(&["nothing was changed", "port 80", "is taken by perl", "squatter.service"]);
+    let balancer = format!(
+        "load_balancers:\n  front: {{ hosts: [a1, a2], virtual_ip: {0}.100, listeners: [{{ port: 81, to: web }}] }}\n{group}",
+        stand.net
+    );
+    stand.told("a3", &format!("ip address add {}.100/24 dev host0", stand.net));
+    let ran = apply_with(stand, GOOD, &balancer).exits(1);
+    ran.says(&["nothing was changed", ".100 is already in use: seen from a", "virtual_ip"]);
+    stand.told("a3", &format!("ip address delete {}.100/24 dev host0", stand.net));
+    stand.told("a2", "systemctl stop squatter; ! dpkg -s nginx 2>&1 | grep -q '^Status'");
+}
+
+/// HAProxy is asked before the new configuration takes the old one's place.
+fn rejected_by_the_host(stand: &Stand) {
+    let serves = || stand.told("a1", "curl -s http://127.0.0.1:8000/");
+    assert_eq!(serves(), "as before");
+    let broken = GOOD.replace("mode http", "mode carrier-pigeon");
+    let ran = apply_with(stand, &broken, "").exits(1);
+    ran.says(&["haproxy -c -f", "carrier-pigeon"]);
+    assert_eq!(serves(), "as before");
+    stand.told("a1", "grep -q 'mode http' /etc/haproxy/haproxy.cfg");
+}
+
+fn disks(stand: &Stand) {
+    // A disk of its own for the folder that is written to.
+    stand.told("a3", "mkdir -p /srv/small && mount -t tmpfs -o size=64k tmpfs /srv/small");
+    let text = "x".repeat(200_000);
+    stand.write("large", &text);
+    let large =
+        format!("{GOOD}\n  more: {{ hosts: [a2, a3], files: [{{ from: ./large, to: /srv/small/large }}] }}");
+    let ran = apply_with(stand, &large, "").exits(1);
+    ran.says(&["on a3: no space is left to write", "free some space there"]);
+    assert_eq!(stand.told("a3", "ls -A /srv/small"), "", "nothing half-written");
+    assert_eq!(stand.told("a2", "stat -c %s /srv/small/large"), "200000");
+
+    // The host's own is full: known before.
+    stand.told("a3", "umount /srv/small && mount -t tmpfs -o size=8m tmpfs /var");
+    let ran = apply_with(stand, &large, "").exits(1);
+    stand.told("a3", "umount -l /var");
+    ran.says(&["nothing was changed", "/var has", "MiB are needed"]);
+    apply_with(stand, &large, "").succeeded();
+}
