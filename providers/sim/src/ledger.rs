@@ -177,6 +177,9 @@ impl Ledger {
             Line::Made(made) => self.insert(made),
             Line::Changed(changed) => {
                 self.change(changed.id, changed.refers.into(), changed.inputs.to_owned())?;
+                if let Some(address) = changed.address {
+                    self.mark_anew(changed.id, address);
+                }
             }
             Line::Gone { id } => {
                 self.remove(id).ok_or_else(|| BadLine::NoSuch(id.to_string()))?;
@@ -292,16 +295,7 @@ impl Ledger {
         self.count(made.id);
         let token: Arc<str> = made.token.as_ref().into();
         self.tokens.insert(token.clone(), made.id);
-        match self.marks.entry((stack, made.address.clone())) {
-            Slot::Vacant(slot) => {
-                slot.insert(Marked::One(made.id));
-            }
-            Slot::Occupied(mut slot) => {
-                let mut ids = slot.get().ids().to_vec();
-                ids.push(made.id);
-                slot.insert(Marked::Many(ids));
-            }
-        }
+        self.mark(stack, made.address.clone(), made.id);
         let refers: Box<[Id]> = made.refers.into();
         self.refer(&refers, 1);
         self.entries.insert(
@@ -333,8 +327,34 @@ impl Ledger {
         let entry = self.entries.remove(&id)?;
         self.refer(&entry.refers, -1);
         self.tokens.remove(&entry.token);
-        let mark = (entry.stack, entry.address);
-        if let Slot::Occupied(mut slot) = self.marks.entry(mark) {
+        self.unmark(entry.stack, entry.address, id);
+        Some(())
+    }
+
+    /// A thing that is called otherwise from now on.
+    fn mark_anew(&mut self, id: Id, address: Address) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let stack = entry.stack;
+        let before = std::mem::replace(&mut entry.address, address.clone());
+        self.unmark(stack, before, id);
+        self.mark(stack, address, id);
+    }
+
+    fn mark(&mut self, stack: u16, address: Address, id: Id) {
+        match self.marks.entry((stack, address)) {
+            Slot::Vacant(slot) => {
+                slot.insert(Marked::One(id));
+            }
+            Slot::Occupied(mut slot) => {
+                let mut ids = slot.get().ids().to_vec();
+                ids.push(id);
+                slot.insert(Marked::Many(ids));
+            }
+        }
+    }
+
+    fn unmark(&mut self, stack: u16, address: Address, id: Id) {
+        if let Slot::Occupied(mut slot) = self.marks.entry((stack, address)) {
             let rest: Vec<Id> = slot.get().ids().iter().copied().filter(|one| *one != id).collect();
             match rest.as_slice() {
                 [] => {
@@ -344,7 +364,6 @@ impl Ledger {
                 _ => *slot.get_mut() = Marked::Many(rest),
             }
         }
-        Some(())
     }
 
     fn refer(&mut self, ids: &[Id], by: i32) {
@@ -426,7 +445,12 @@ mod tests {
         assert!(matches!(ledger.admit_delete(below), Err(Refusal::DependencyViolation { .. })));
         let inputs = RawValue::from_string("{}".into()).unwrap();
         ledger
-            .apply(Line::Changed(crate::line::ChangedLine { id: above, refers: vec![], inputs: &inputs }))
+            .apply(Line::Changed(crate::line::ChangedLine {
+                id: above,
+                address: None,
+                refers: vec![],
+                inputs: &inputs,
+            }))
             .unwrap();
         assert_eq!(ledger.admit_delete(below), Ok(true));
         ledger.apply(Line::Gone { id: below }).unwrap();
