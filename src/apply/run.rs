@@ -421,6 +421,16 @@ impl Run {
                     self.report.blocked.push((address, by));
                 }
                 State::Cancelled => self.report.cancelled.push(address),
+                // What is left waiting after a run to the end waits for itself. Never to be taken for success.
+                State::Waiting | State::Ready if !self.report.interrupted => {
+                    self.report.failed.push(Failure {
+                        address,
+                        error: "it was never begun: its steps wait for each other".to_owned(),
+                        hint: Some(
+                            "this is a mistake in standfast; please report it with the plan".to_owned(),
+                        ),
+                    });
+                }
                 _ => {}
             }
         }

@@ -1,5 +1,8 @@
 //! From a plan's steps to tasks: one provider call each, and what each waits for. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use standfast_contract::Operation;
 
 use crate::plan::{Action, MemberPlan, Plan, Step};

@@ -40,6 +40,7 @@ use standfast_contract::{Component, ComponentId, Problem, Region, SecretSource, 
 
 pub use check::{Moved, Objective, Objectives};
 pub use diagnostic::{Diagnostic, Problems, Related, Severity};
+pub use names::{PLAIN_NAME_RULE, is_plain_name};
 use origin::Origin;
 pub use reference::reference_markdown;
 pub use schema::schema;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::commands::lab::LabArgs;
+use crate::blueprint::{PLAIN_NAME_RULE, is_plain_name};
 
 /// One blueprint for highly available hosting, on AWS or on your own hosts.
 #[derive(Parser, Debug)]
@@ -122,6 +123,10 @@ fn pair(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .ok_or_else(|| format!("expected NAME=VALUE, found `{text}`"))
+}
+
+fn stack_name(text: &str) -> Result<String, String> {
+    if is_plain_name(text) { Ok(text.to_owned()) } else { Err(format!("expected {PLAIN_NAME_RULE}")) }
 }
 
 #[derive(Args, Debug, Clone)]
@@ -354,7 +359,7 @@ pub struct InitArgs {
     #[arg(long, value_enum, default_value_t = Starter::Sim)]
     pub provider: Starter,
     /// The name of the stack [default: the folder's]
-    #[arg(long)]
+    #[arg(long, value_parser = stack_name)]
     pub name: Option<String>,
 }
 

@@ -18,11 +18,13 @@ pub struct CliError {
     pub code: u8,
     /// Already laid out for the reader (diagnostics with source lines); printed as it is.
     pub rendered: bool,
+    /// The mistakes of a blueprint one by one, where JSON was asked for.
+    pub problems: Option<serde_json::Value>,
 }
 
 impl CliError {
     pub fn new(message: impl Into<String>) -> Self {
-        CliError { message: message.into(), hint: None, code: exit::ERROR, rendered: false }
+        CliError { message: message.into(), hint: None, code: exit::ERROR, rendered: false, problems: None }
     }
 
     #[must_use]

@@ -12,7 +12,7 @@ use standfast_state::{OpenMode, Snapshot, StackId, Store, open_sqlite};
 
 use super::{
     ProviderSettings, Registry,
-    args::{BlueprintArgs, Global, SelectArgs, StoreArgs},
+    args::{BlueprintArgs, Format, Global, SelectArgs, StoreArgs},
     error::CliError,
     exit, render,
 };
@@ -38,6 +38,7 @@ pub struct Session {
     pub blueprint: Blueprint,
     pub engine: Engine,
     regions: Vec<Region>,
+    format: Format,
 }
 
 /// Loads and checks a blueprint, its mistakes laid out for the reader.
@@ -49,13 +50,18 @@ pub fn load(args: &BlueprintArgs, global: &Global) -> Result<Blueprint, CliError
         variable_files: args.variable_files.clone(),
     };
     blueprint::load(&path, &options).map_err(|problems| {
-        if global.format == super::args::Format::Json {
-            let json = serde_json::to_string_pretty(&problems).unwrap_or_default();
-            return CliError { rendered: true, ..CliError::new(json).code(exit::BLUEPRINT) };
+        if global.format == Format::Json {
+            return told(serde_json::json!(problems));
         }
         let text = render::diagnostic::render(&problems, super::terminal::stderr_color(), 100);
         CliError { rendered: true, ..CliError::new(text).code(exit::BLUEPRINT) }
     })
+}
+
+/// The mistakes of a blueprint for a program to read.
+fn told(problems: serde_json::Value) -> CliError {
+    let error = CliError::new("the blueprint has mistakes").code(exit::BLUEPRINT);
+    CliError { problems: Some(problems), ..error }
 }
 
 /// The blueprint that is meant when none is named.
@@ -91,11 +97,7 @@ pub fn find_blueprint(named: Option<&Path>) -> Result<PathBuf, CliError> {
 
 /// The folder for what belongs to a blueprint and is not written by hand.
 fn private_folder(blueprint: &Path) -> PathBuf {
-    blueprint
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
-        .join(".standfast")
+    blueprint.parent().unwrap_or(Path::new("")).join(".standfast")
 }
 
 /// Opens the state of a stack.
@@ -214,7 +216,7 @@ impl Session {
         if global.lab {
             use_lab(&mut regions, &engine.stack.name)?;
         }
-        Ok(Session { blueprint, engine, regions })
+        Ok(Session { blueprint, engine, regions, format: global.format })
     }
 
     /// The blueprint's resources, linked.
@@ -224,11 +226,11 @@ impl Session {
         let graph = expand(&wanted, &find, &self.engine.providers.names(), &self.engine.context()).await;
         graph.map_err(|error| match error {
             ExpandError::Problems(problems) => {
-                let text = render::diagnostic::render(
-                    &self.blueprint.problems(&problems),
-                    super::terminal::stderr_color(),
-                    100,
-                );
+                let problems = self.blueprint.problems(&problems);
+                if self.format == Format::Json {
+                    return told(serde_json::json!(problems));
+                }
+                let text = render::diagnostic::render(&problems, super::terminal::stderr_color(), 100);
                 CliError { rendered: true, ..CliError::new(text).code(exit::BLUEPRINT) }
             }
             other => other.into(),

@@ -55,8 +55,12 @@ pub fn warn(subject: &str, message: &str, hint: Option<&str>) {
 /// Prints how a command failed: as JSON where JSON was asked for.
 pub fn error(error: &CliError, global: &Global) {
     if global.format == Format::Json {
-        let body = serde_json::json!({ "error": { "message": error.message, "hint": error.hint, "exit_code": error.code } });
-        say(body);
+        let mut body =
+            serde_json::json!({ "message": error.message, "hint": error.hint, "exit_code": error.code });
+        if let Some(problems) = &error.problems {
+            body["problems"] = problems.clone();
+        }
+        say(serde_json::json!({ "error": body }));
         return;
     }
     if error.rendered {

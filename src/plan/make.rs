@@ -16,7 +16,7 @@ use super::{
     diff::{Seen, Verdict, differences, judge},
     observe::{Look, Observations, Providers, secret_digests},
     recorded::{Interrupted, Recorded},
-    select::Selected,
+    select::{self, Selected},
 };
 use crate::graph::Graph;
 
@@ -77,9 +77,9 @@ enum Fate {
 
 /// Makes the plan.
 pub fn make(situation: &Situation<'_>) -> Result<Plan, PlanError> {
-    let unknown = situation.selection.unknown(situation.graph, situation.recorded);
-    if let Some(selector) = unknown.first() {
-        return Err(PlanError::NoSuchTarget { selector: (*selector).to_owned() });
+    let asked = situation.selection.selectors().chain(&situation.replace);
+    if let Some(selector) = select::unknown(asked, situation.graph, situation.recorded) {
+        return Err(PlanError::NoSuchTarget { selector: selector.to_owned() });
     }
     let mut maker = Maker::new(situation);
     if situation.purpose == Purpose::RefreshOnly {
@@ -280,7 +280,7 @@ impl<'a> Maker<'a> {
             changes,
             lane: desired.lane.clone(),
             place: desired.place.clone(),
-            inputs: desired.inputs.clone(),
+            inputs: keep_ignored(desired, kind, action, record, observed),
             prior: record.filter(|_| action != Action::Create).map(|record| prior(record, observed)),
             lifecycle: desired.lifecycle.clone(),
             dependencies: graph
@@ -290,7 +290,7 @@ impl<'a> Maker<'a> {
                 .collect(),
             after: self.waits(position).to_vec(),
             dependants: Vec::new(),
-            create_before_destroy: action == Action::Replace && self.may_create_first(position, kind),
+            create_before_destroy: action == Action::Replace && self.may_create_first(position, kind, record),
             token: self.situation.interrupted.get(&desired.address).map(|told| told.token.clone()),
             moved_from: self.situation.moves.get(&desired.address).cloned(),
         };
@@ -301,15 +301,16 @@ impl<'a> Maker<'a> {
     }
 
     /// The new one may come first where the kind allows it and nothing below it must go first.
-    fn may_create_first(&self, position: u32, kind: &Kind) -> bool {
+    fn may_create_first(&self, position: u32, kind: &Kind, record: Option<&Recorded>) -> bool {
         let graph = self.situation.graph;
         let asked = graph.resources[position as usize].lifecycle.create_before_destroy.unwrap_or(true);
-        let below_goes_first = graph.dependencies(position).iter().any(|edge| {
-            let step = self.step_of.get(&graph.resources[edge.to as usize].address);
-            step.is_some_and(|&step| {
-                let step = &self.steps[step as usize];
-                step.action == Action::Replace && !step.create_before_destroy
-            })
+        let wanted =
+            graph.dependencies(position).iter().map(|edge| &graph.resources[edge.to as usize].address);
+        // Also what it depended on until now: the old one there waits for the old one here to go.
+        let below = wanted.chain(record.into_iter().flat_map(|record| &record.dependencies));
+        let below_goes_first = below.filter_map(|address| self.step_of.get(address)).any(|&step| {
+            let step = &self.steps[step as usize];
+            step.action == Action::Replace && !step.create_before_destroy
         });
         kind.create_before_destroy && asked && !below_goes_first
     }
@@ -409,6 +410,33 @@ impl<'a> Maker<'a> {
             variables: situation.variables.clone(),
         })
     }
+}
+
+/// The wanted inputs, with what is to be left alone as it is: an update sends all of them.
+///
+/// Secrets are sent as wanted: of what they are now, only a digest is known.
+fn keep_ignored(
+    desired: &Desired,
+    kind: &Kind,
+    action: Action,
+    record: Option<&Recorded>,
+    observed: Option<&Observed>,
+) -> Map {
+    let mut inputs = desired.inputs.clone();
+    let (Some(record), false) = (record, matches!(action, Action::Create | Action::Replace)) else {
+        return inputs;
+    };
+    for name in &desired.lifecycle.ignore_changes {
+        if kind.attribute(name).is_some_and(|attribute| attribute.sensitive) {
+            continue;
+        }
+        let now = observed.and_then(|observed| observed.attributes.get(name));
+        match now.or_else(|| record.payload.inputs.get(name)) {
+            Some(value) => inputs.insert(name.clone(), value.clone()),
+            None => inputs.remove(name),
+        };
+    }
+    inputs
 }
 
 /// What the record says, with the outputs as they are now.

@@ -36,23 +36,26 @@ impl Selected {
     }
 }
 
+/// The first selector that names nothing, neither wanted nor recorded.
+pub fn unknown<'a>(
+    mut selectors: impl Iterator<Item = &'a String>,
+    graph: &Graph,
+    recorded: &[Recorded],
+) -> Option<&'a str> {
+    let names = |selector: &str| {
+        graph.resources.iter().any(|resource| resource.address.matches(selector))
+            || recorded.iter().any(|record| record.address.matches(selector))
+    };
+    selectors.find(|selector| !names(selector)).map(String::as_str)
+}
+
 impl Selection {
     pub fn is_everything(&self) -> bool {
         self.targets.is_empty() && self.excludes.is_empty()
     }
 
-    /// Selectors that name nothing, neither wanted nor recorded.
-    pub fn unknown<'a>(&'a self, graph: &Graph, recorded: &[Recorded]) -> Vec<&'a str> {
-        let names = |selector: &str| {
-            graph.resources.iter().any(|resource| resource.address.matches(selector))
-                || recorded.iter().any(|record| record.address.matches(selector))
-        };
-        self.targets
-            .iter()
-            .chain(&self.excludes)
-            .filter(|selector| !names(selector))
-            .map(String::as_str)
-            .collect()
+    pub fn selectors(&self) -> impl Iterator<Item = &String> {
+        self.targets.iter().chain(&self.excludes)
     }
 
     /// Targets take with them what they depend on, exclusions what depends on them. For deletions it is the other

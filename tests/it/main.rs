@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod blueprints;
+mod cli;
+mod converge;
 mod engine;
 mod fence;
 mod hosts;

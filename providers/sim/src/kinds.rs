@@ -14,8 +14,9 @@ pub(crate) struct SimKind {
     pub refers: &'static [&'static str],
 }
 
-const ID: Attribute = Attribute::new("id").computed();
-const ARN: Attribute = Attribute::new("arn").computed();
+// What the world makes up of a thing's id stays as long as the thing does.
+const ID: Attribute = Attribute::new("id").computed().stable();
+const ARN: Attribute = Attribute::new("arn").computed().stable();
 const TAGS: Attribute = Attribute::new("tags");
 
 const fn may(name: &'static str) -> Attribute {
@@ -31,7 +32,7 @@ const fn may_fixed(name: &'static str) -> Attribute {
     Attribute::new(name).replaces()
 }
 const fn out(name: &'static str) -> Attribute {
-    Attribute::new(name).computed()
+    Attribute::new(name).computed().stable()
 }
 const fn ms(name: &'static str) -> Attribute {
     Attribute::new(name).unit("milliseconds")

@@ -177,16 +177,18 @@ impl Ledger {
             Line::Made(made) => self.insert(made),
             Line::Changed(changed) => {
                 self.change(changed.id, changed.refers.into(), changed.inputs.to_owned())?;
+                if let Some(address) = changed.address {
+                    self.mark_anew(changed.id, address);
+                }
             }
             Line::Gone { id } => {
                 self.remove(id).ok_or_else(|| BadLine::NoSuch(id.to_string()))?;
             }
             Line::Moved { id, address } => {
-                let entry = self.entries.get_mut(&id).ok_or_else(|| BadLine::NoSuch(id.to_string()))?;
-                let stack = entry.stack;
-                let from = std::mem::replace(&mut entry.address, address.clone());
-                self.unmark(stack, from, id);
-                self.mark(stack, address, id);
+                if !self.entries.contains_key(&id) {
+                    return Err(BadLine::NoSuch(id.to_string()));
+                }
+                self.mark_anew(id, address);
             }
             Line::Drained { id, drained } => {
                 let entry = self.entries.get_mut(&id).ok_or_else(|| BadLine::NoSuch(id.to_string()))?;
@@ -335,6 +337,15 @@ impl Ledger {
         Some(())
     }
 
+    /// A thing that is called otherwise from now on.
+    fn mark_anew(&mut self, id: Id, address: Address) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let stack = entry.stack;
+        let before = std::mem::replace(&mut entry.address, address.clone());
+        self.unmark(stack, before, id);
+        self.mark(stack, address, id);
+    }
+
     fn mark(&mut self, stack: u16, address: Address, id: Id) {
         match self.marks.entry((stack, address)) {
             Slot::Vacant(slot) => {
@@ -440,7 +451,12 @@ mod tests {
         assert!(matches!(ledger.admit_delete(below), Err(Refusal::DependencyViolation { .. })));
         let inputs = RawValue::from_string("{}".into()).unwrap();
         ledger
-            .apply(Line::Changed(crate::line::ChangedLine { id: above, refers: vec![], inputs: &inputs }))
+            .apply(Line::Changed(crate::line::ChangedLine {
+                id: above,
+                address: None,
+                refers: vec![],
+                inputs: &inputs,
+            }))
             .unwrap();
         assert_eq!(ledger.admit_delete(below), Ok(true));
         ledger.apply(Line::Gone { id: below }).unwrap();

@@ -22,7 +22,7 @@
 //! |---|---|
 //! | `{"world":{"version":1}}` | the first line |
 //! | `{"made":{"id":"i-000001","address":"home/autoscaling_groups.web/member.web-1","stack":"shop","environment":"default","token":"t1","digest":1,"refers":["lt-000001"],"inputs":{}}}` | made; `digest` is of the inputs, for the client token |
-//! | `{"changed":{"id":"i-000001","refers":["lt-000001"],"inputs":{}}}` | updated: all inputs as they are now |
+//! | `{"changed":{"id":"i-000001","refers":["lt-000001"],"inputs":{}}}` | updated: all inputs as they are now; `address` where it was renamed |
 //! | `{"gone":{"id":"i-000001"}}` | deleted |
 //! | `{"drained":{"id":"i-000001","drained":true}}` | taken out of its load balancers, or back in |
 //! | `{"failed":{"subject":"home/...","verb":"create","attempts":2}}` | random faults met: later tries have other dice |

@@ -19,11 +19,11 @@ pub fn run(args: &InitArgs) -> Result<u8, CliError> {
     let text = template.replace("NAME", &name);
     // Never over something that is there.
     let mut file = std::fs::File::create_new(&args.path).map_err(|error| {
-        let refused = CliError::new(format!("could not write {}: {error}", args.path.display()));
         if error.kind() == std::io::ErrorKind::AlreadyExists {
-            refused.hint("name another file: `standfast init OTHER.yaml`")
+            CliError::new(format!("{} is there already; it was left as it is", args.path.display()))
+                .hint("name another file: `standfast init OTHER.yaml`")
         } else {
-            refused
+            CliError::new(format!("could not write {}: {error}", args.path.display()))
         }
     })?;
     file.write_all(text.as_bytes())
@@ -43,5 +43,5 @@ fn folder_name(path: &Path) -> String {
         .collect::<String>()
         .trim_matches('-')
         .to_owned();
-    if standfast_contract::address::is_name(&name) { name } else { "shop".to_owned() }
+    if crate::blueprint::is_plain_name(&name) { name } else { "shop".to_owned() }
 }

@@ -81,7 +81,11 @@ async fn list(selectors: &[String], target: &StateTarget, global: &Global) -> Re
         })
         .collect();
     if rows.is_empty() {
-        terminal::out("Nothing is recorded.");
+        terminal::out(if selectors.is_empty() {
+            "Nothing is recorded."
+        } else {
+            "Nothing recorded matches."
+        });
     } else {
         terminal::out(render::listing::table(&["address", "id"], &rows).trim_end());
     }

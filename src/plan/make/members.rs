@@ -51,9 +51,12 @@ fn member_plan(
     let touches = |step: &Step| !matches!(step.action, Action::Refresh | Action::Forget | Action::Move);
     let mut touched: Vec<u32> =
         member.resources.iter().filter_map(|address| step_of.get(address).copied()).collect();
-    // What the member no longer has is in no list of its resources any more; its lane and component tell.
+    // What the member no longer has is in no list of its resources any more; its component, name and lane tell. The
+    // lane alone does not: where it is a whole region's, another member that leaves would be taken for this one's.
     touched.extend((0u32..).zip(steps).filter_map(|(number, step)| {
-        let left = step.action == Action::Delete && step.address.component() == component;
+        let left = step.action == Action::Delete
+            && step.address.component() == component
+            && is_of(step.address.name(), &member.name);
         (left && lanes.len() == 1 && lanes.contains(step.lane.as_str())).then_some(number)
     }));
     touched.retain(|&step| touches(&steps[step as usize]));
@@ -72,4 +75,9 @@ fn member_plan(
         after: member.after.clone(),
         new: all_created && complete,
     })
+}
+
+/// Whether a resource's name is a member's: `web1`, or `web1.` and more.
+fn is_of(name: &str, member: &str) -> bool {
+    name.strip_prefix(member).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

@@ -1,0 +1,278 @@
+//! Applying when things go wrong: failures, faults, rollouts, signals, kills.
+
+use std::{process::Command, time::Duration};
+
+use super::{FLEET, Ran, SHOP, Sandbox, snapshot};
+
+const REFUSED: &str = r#"{"fault":{"address":"home/databases.orders/database.main","verb":"create","kind":"refused","forever":true,"reason":"InstanceLimitExceeded: no more databases"}}"#;
+/// The second release never answers well.
+const SICK: &str = r#"{"fault":{"address":"autoscaling_groups.web","verb":"health","kind":"refused","when":{"release":"nginx=2"},"forever":true,"reason":"GET / answered 500"}}"#;
+/// It answers well on the first two members only.
+const SICK_LATER: &str = r#"{"fault":{"address":"home/autoscaling_groups.web/member.w3","verb":"health","kind":"refused","when":{"release":"nginx=2"},"forever":true,"reason":"GET / answered 500"}}"#;
+
+/// Latency makes an apply long enough to be met in the middle.
+fn slow(blueprint: &str, latency: &str) -> String {
+    blueprint.replace("provider: sim", &format!("provider: sim\n    sim: {{ latency: {latency} }}"))
+}
+
+fn signal(name: &str, process: u32) {
+    let status = Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_failing_branch_does_not_stop_the_others() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.meddle(REFUSED);
+    let ran = sandbox.run("apply --auto-approve --parallelism 1").code(1);
+    assert_eq!(sandbox.world().len().unwrap(), 8, "all but the database and its replica");
+    let ran = [ran, sandbox.run("plan").code(0), sandbox.run("history").code(0)];
+    snapshot("a-branch-fails", &ran);
+    assert_eq!(
+        sandbox.plan("").steps(),
+        [
+            "create home/databases.orders/database.main (new)",
+            "create home/databases.orders/replica.db2 (new)"
+        ]
+    );
+    let json = sandbox.run("apply --auto-approve --format json").code(1);
+    let last = json.stdout.lines().rev().find(|line| !line.is_empty()).unwrap();
+    let last: serde_json::Value = serde_json::from_str(last).unwrap();
+    assert!(last.to_string().contains("InstanceLimitExceeded"), "{last}");
+}
+
+#[test]
+fn transient_faults_are_tried_again() {
+    let faults = "provider: sim\n    sim: { seed: 7, faults: 20%, lost_answers: 10% }";
+    let sandbox = Sandbox::new(&SHOP.replace("provider: sim", faults));
+    let mut rounds = 1;
+    while sandbox.run("apply --auto-approve").code != Some(0) {
+        rounds += 1;
+        assert!(rounds < 6, "it does not get done");
+    }
+    let world = sandbox.world();
+    assert_eq!(world.duplicates().unwrap(), []);
+    assert_eq!(world.len().unwrap(), 10);
+}
+
+#[test]
+fn a_retry_is_told() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.meddle(r#"{"fault":{"address":"databases.orders","verb":"create","kind":"throttled","times":2,"wait_ms":50}}"#);
+    let ran = sandbox.run("apply --auto-approve --parallelism 1").code(0);
+    assert!(ran.stderr.contains("Throttling"), "{}", ran.shown());
+    sandbox.assert_settled();
+}
+
+#[test]
+fn an_answer_that_is_lost_makes_no_second_one() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox
+        .meddle(r#"{"fault":{"address":"databases.orders","verb":"create","kind":"lost_answer","times":2}}"#);
+    sandbox.ok("apply --auto-approve");
+    sandbox.assert_settled();
+}
+
+#[test]
+fn a_rollout_goes_canary_first_and_one_at_a_time() {
+    let sandbox = Sandbox::applied(FLEET);
+    sandbox.edit("version: \"1\"", "version: \"2\"");
+    let plan = sandbox.run("plan").code(0);
+    let ran = sandbox.run("apply --auto-approve --parallelism 1").code(0);
+    snapshot("rollout", &[plan, ran]);
+    sandbox.assert_settled();
+    assert!(sandbox.world().objects().unwrap().iter().all(|object| !object.drained));
+}
+
+#[test]
+fn never_more_members_are_out_than_may_be() {
+    for most in 1..=3 {
+        let blueprint = FLEET.replace("max_unavailable: 1", &format!("max_unavailable: {most}"));
+        let sandbox = Sandbox::applied(&slow(&blueprint, "10ms"));
+        let before = std::fs::read_to_string(sandbox.world_file()).unwrap().lines().count();
+        sandbox.edit("version: \"1\"", "version: \"2\"");
+        sandbox.ok("apply --auto-approve");
+        let text = std::fs::read_to_string(sandbox.world_file()).unwrap();
+        let mut out = std::collections::BTreeSet::new();
+        let mut widest = 0;
+        for (number, line) in text.lines().skip(before).enumerate() {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let Some(id) = line["drained"]["id"].as_str() else { continue };
+            if line["drained"]["drained"] == true {
+                out.insert(id.to_owned());
+            } else {
+                out.remove(id);
+            }
+            widest = widest.max(out.len());
+            if number == 0 {
+                assert_eq!(out.len(), 1, "the canary is alone");
+            }
+        }
+        assert_eq!(widest, most, "with max_unavailable {most}");
+    }
+}
+
+#[test]
+fn a_sick_release_is_rolled_back_at_the_canary() {
+    let sandbox = Sandbox::applied(FLEET);
+    sandbox.edit("version: \"1\"", "version: \"2\"");
+    sandbox.meddle(SICK);
+    let pending = sandbox.plan("").steps();
+    let ran = sandbox.run("apply --auto-approve --parallelism 1").code(1);
+    let members: Vec<_> = sandbox.world().objects().unwrap();
+    for member in members.iter().filter(|object| object.kind == "member") {
+        assert_eq!(member.inputs["release"].as_str(), Some("nginx=1"), "{member:?}");
+        assert!(!member.drained, "{member:?}");
+    }
+    let ran = [ran, sandbox.run("history").code(0)];
+    snapshot("rolled-back-at-the-canary", &ran);
+    // What is left to do is the change, less what no member was needed for.
+    let left = sandbox.plan("").steps();
+    assert!(!left.is_empty());
+    assert!(
+        left.iter()
+            .filter(|step| step.contains("/member."))
+            .eq(pending.iter().filter(|step| step.contains("/member."))),
+        "{left:#?}\n{pending:#?}"
+    );
+}
+
+#[test]
+fn a_release_that_fails_late_is_rolled_back_everywhere() {
+    let sandbox = Sandbox::applied(FLEET);
+    sandbox.edit("version: \"1\"", "version: \"2\"");
+    sandbox.meddle(SICK_LATER);
+    let ran = sandbox.run("apply --auto-approve --parallelism 1").code(1);
+    for member in sandbox.world().objects().unwrap().iter().filter(|object| object.kind == "member") {
+        assert_eq!(member.inputs["release"].as_str(), Some("nginx=1"), "{member:?}");
+        assert!(!member.drained, "{member:?}");
+    }
+    snapshot("rolled-back-late", &[ran]);
+    // The old release again in the blueprint: nothing is left to be done to a member.
+    sandbox.edit("version: \"2\"", "version: \"1\"");
+    sandbox.ok("apply --auto-approve");
+    sandbox.assert_settled();
+}
+
+#[test]
+fn on_failure_stop_leaves_the_failed_member_out_of_service() {
+    let sandbox = Sandbox::applied(&FLEET.replace("on_failure: rollback", "on_failure: stop"));
+    sandbox.edit("version: \"1\"", "version: \"2\"");
+    sandbox.meddle(SICK_LATER);
+    let ran = sandbox.run("apply --auto-approve --parallelism 1").code(1);
+    let objects = sandbox.world().objects().unwrap();
+    let release = |name: &str| {
+        let object = objects.iter().find(|object| object.address.name() == name).unwrap();
+        (object.inputs["release"].as_str().unwrap().to_owned(), object.drained)
+    };
+    assert_eq!(release("w1"), ("nginx=2".to_owned(), false));
+    assert_eq!(release("w3"), ("nginx=2".to_owned(), true));
+    assert_eq!(release("w4"), ("nginx=1".to_owned(), false));
+    snapshot("stopped", &[ran]);
+}
+
+#[test]
+fn ctrl_c_finishes_what_is_in_flight_and_records_it() {
+    let sandbox = Sandbox::new(&slow(SHOP, "1s"));
+    let mut child = sandbox.start("apply", "apply --auto-approve --parallelism 1");
+    sandbox.wait_for("apply.err", "created");
+    signal("INT", child.id());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let world = sandbox.world().len().unwrap();
+    assert!((1..10).contains(&world), "{world}");
+    let recorded = sandbox.json("state list --format json")["resources"].as_array().unwrap().len();
+    assert_eq!(recorded, world, "what was in flight is recorded");
+    assert!(sandbox.ok("history").contains("interrupted"));
+    sandbox.edit("latency: 1s", "latency: 1ms");
+    sandbox.ok("apply --auto-approve");
+    sandbox.assert_settled();
+}
+
+#[test]
+fn ctrl_c_twice_stops_at_once() {
+    let sandbox = Sandbox::new(&slow(SHOP, "20s"));
+    let begun = std::time::Instant::now();
+    let mut child = sandbox.start("apply", "apply --auto-approve --refresh=false");
+    sandbox.wait_for("apply.err", "begins");
+    std::thread::sleep(Duration::from_millis(300));
+    signal("INT", child.id());
+    std::thread::sleep(Duration::from_millis(300));
+    signal("INT", child.id());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    sandbox.edit("latency: 20s", "latency: 1ms");
+    sandbox.ok("apply --auto-approve");
+    sandbox.assert_settled();
+}
+
+#[test]
+fn killed_in_the_middle_the_next_apply_makes_no_second_one() {
+    // On either side of an effect, in every branch; then by a real `kill -9`.
+    for at in [
+        "home/load_balancers.front/balancer.main",
+        "home/autoscaling_groups.web/member.web2",
+        "databases.orders",
+    ] {
+        for kind in ["die_before", "die_after"] {
+            let sandbox = Sandbox::new(SHOP);
+            sandbox.meddle(&format!(r#"{{"fault":{{"address":"{at}","verb":"create","kind":"{kind}"}}}}"#));
+            assert_eq!(sandbox.run("apply --auto-approve").code, None, "{at} {kind}");
+            sandbox.run("apply --auto-approve --lock-timeout 40s").code(0);
+            sandbox.assert_settled();
+            let history = sandbox.ok("history");
+            assert!(history.contains("did not end"), "{history}");
+        }
+    }
+}
+
+#[test]
+fn kill_9_loses_nothing() {
+    let sandbox = Sandbox::new(&slow(SHOP, "300ms"));
+    for _ in 0..3 {
+        let mut child = sandbox.start("apply", "apply --auto-approve --lock-timeout 40s");
+        sandbox.wait_for("apply.err", "begins");
+        std::thread::sleep(Duration::from_millis(400));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    sandbox.edit("latency: 300ms", "latency: 1ms");
+    sandbox.run("apply --auto-approve --lock-timeout 40s").code(0);
+    sandbox.assert_settled();
+}
+
+#[test]
+fn killed_in_a_rollout_the_next_apply_finishes_it() {
+    for kind in ["die_before", "die_after"] {
+        let sandbox = Sandbox::applied(FLEET);
+        sandbox.edit("version: \"1\"", "version: \"2\"");
+        sandbox.meddle(&format!(r#"{{"fault":{{"address":"home/autoscaling_groups.web/member.w2","verb":"update","kind":"{kind}"}}}}"#));
+        assert_eq!(sandbox.run("apply --auto-approve").code, None);
+        sandbox.run("apply --auto-approve --lock-timeout 40s").code(0);
+        sandbox.assert_settled();
+        let drained: Vec<_> =
+            sandbox.world().objects().unwrap().into_iter().filter(|one| one.drained).collect();
+        assert_eq!(drained, [], "{kind}: none is left out of service");
+    }
+}
+
+#[test]
+fn without_a_terminal_there_is_no_colour_and_no_spinner() {
+    let sandbox = Sandbox::new(SHOP);
+    for line in ["plan", "apply --auto-approve", "status", "history", "drift"] {
+        let ran = sandbox.run(line).code(0);
+        assert!(!ran.shown().contains('\u{1b}'), "{}", ran.shown());
+        assert!(!ran.shown().contains('\r'), "{}", ran.shown());
+    }
+    // Colours can be forced, and NO_COLOR and --no-color win.
+    let with = |variables: &[(&str, &str)], line: &str| {
+        let mut command = sandbox.command(line);
+        command.envs(variables.iter().copied());
+        Ran::of(line, command).shown().contains('\u{1b}')
+    };
+    assert!(
+        with(&[("CLICOLOR_FORCE", "1")], "drift --format text")
+            || with(&[("CLICOLOR_FORCE", "1")], "plan --destroy")
+    );
+    assert!(!with(&[("NO_COLOR", "1")], "plan --destroy"));
+    assert!(!with(&[("CLICOLOR_FORCE", "1")], "plan --destroy --no-color"));
+}

@@ -1,0 +1,95 @@
+//! The records by hand: list, show, mv, rm, import, unlock.
+
+use super::{SHOP, Sandbox, snapshot};
+
+const REPLICA: &str = "home/databases.orders/replica.db2";
+
+#[test]
+fn it_is_listed_and_shown() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.ok("apply --auto-approve --parallelism 1");
+    let ran = [
+        sandbox.run("state list").code(0),
+        sandbox.run("state list load_balancers.front home/databases.orders/replica.*").code(0),
+        sandbox.run("state list nothing.there").code(0),
+        sandbox.run("state list databases.orders --format json").code(0),
+        sandbox.run(&format!("state show {REPLICA}")).code(0),
+        sandbox.run(&format!("state show {REPLICA} --format json")).code(0),
+        sandbox.run("state show home/databases.orders/replica.db7").code(1),
+    ];
+    snapshot("state-list-and-show", &ran);
+}
+
+#[test]
+fn a_forgotten_one_is_imported_again() {
+    let sandbox = Sandbox::applied(SHOP);
+    let id = sandbox.id(REPLICA);
+    let ran = [
+        sandbox.run(&format!("state rm {REPLICA}")).code(0),
+        sandbox.run(&format!("state rm {REPLICA}")).code(1),
+        sandbox.run("state rm").code(64),
+        sandbox.run("state import home/databases.orders/replica.db9").code(1),
+        sandbox.run("state import nonsense").code(64),
+        sandbox.run(&format!("state import {REPLICA}")).code(0),
+        sandbox.run(&format!("state import {REPLICA}")).code(1),
+    ];
+    snapshot("state-rm-and-import", &ran);
+    assert_eq!(sandbox.id(REPLICA), id);
+    sandbox.assert_settled();
+}
+
+#[test]
+fn a_forgotten_one_is_not_made_twice_behind_the_users_back() {
+    let sandbox = Sandbox::applied(SHOP);
+    sandbox.ok(&format!("state rm {REPLICA}"));
+    assert_eq!(sandbox.plan("").steps(), [format!("create {REPLICA} (new)")]);
+}
+
+#[test]
+fn a_record_is_renamed() {
+    let sandbox = Sandbox::applied(SHOP);
+    let ran = [
+        sandbox.run("state mv home/databases.orders/replica.db9 home/databases.orders/replica.x").code(1),
+        sandbox.run(&format!("state mv {REPLICA} home/databases.orders/database.main")).code(1),
+        sandbox.run(&format!("state mv {REPLICA} nonsense")).code(64),
+        sandbox.run(&format!("state mv {REPLICA} home/databases.orders/replica.copy")).code(0),
+        sandbox.run("state list databases.orders").code(0),
+    ];
+    snapshot("state-mv", &ran);
+    sandbox.ok(&format!("state mv home/databases.orders/replica.copy {REPLICA}"));
+    sandbox.assert_settled();
+}
+
+#[test]
+fn a_state_that_is_none_is_refused() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.write("text.db", "this is no database, whatever its name may say; it is a text\n");
+    sandbox.write("empty.db", "");
+    let ran = [
+        sandbox.run("state list --state sqlite:text.db").code(1),
+        sandbox.run("state list --state sqlite:empty.db").code(1),
+        sandbox.run("plan --state s3://bucket/key").code(64),
+    ];
+    snapshot("state-refused", &ran);
+    // The state of another stack is not taken for this one's.
+    let other = Sandbox::applied(&SHOP.replace("name: shop", "name: other"));
+    let copy = other.path(".standfast/other.db");
+    let ran = sandbox.run(&format!("state list --state sqlite:{}", copy.display()));
+    assert!(ran.code != Some(0) || ran.stdout.contains("Nothing is recorded"), "{}", ran.shown());
+}
+
+#[test]
+fn environments_have_their_own_records() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.edit(
+        "databases:",
+        "environments: { staging: { databases: { orders: { deletion_protection: false } } } }\ndatabases:",
+    );
+    sandbox.ok("apply --auto-approve");
+    assert_eq!(sandbox.plan("--env staging").count("create"), 10);
+    sandbox.ok("apply --auto-approve --env staging");
+    assert_eq!(sandbox.world().len().unwrap(), 20);
+    sandbox.ok("destroy --auto-approve --env staging");
+    assert_eq!(sandbox.world().len().unwrap(), 10);
+    assert!(sandbox.plan("").steps().is_empty());
+}

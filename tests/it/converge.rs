@@ -1,0 +1,283 @@
+//! Random blueprints, changed at random, applied under random faults and interrupts: in the end nothing is left to do
+//! and the world holds exactly what the state knows.
+//!
+//! A seed decides everything but the order in which calls end. A failure prints its seed; `STANDFAST_SEED=N` runs that
+//! one alone.
+
+use std::{
+    fmt::Write,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use standfast::{
+    apply::{Interrupt, tasks::lower},
+    blueprint::{self, Options},
+    graph::{
+        Graph,
+        expand::{Wanted, expand},
+    },
+    plan::{Plan, Purpose},
+};
+use standfast_contract::{Context, Stack};
+use standfast_sim::{Fault, FaultKind};
+
+use crate::engine::Bench;
+
+/// How long new seeds are begun.
+const BUDGET: Duration = Duration::from_secs(20);
+const THREADS: usize = 8;
+/// How long one seed may take: a run that waits for nothing is a failure, not a test that hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Applies until it must be done.
+const ROUNDS_MAX: usize = 12;
+
+/// SplitMix64: small, good enough, the same everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+    fn below(&mut self, end: usize) -> usize {
+        (self.roll() % end as u64) as usize
+    }
+    fn chance(&mut self, percent: u64) -> bool {
+        self.roll() % 100 < percent
+    }
+    fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len())]
+    }
+}
+
+/// A blueprint's text. Components refer to earlier ones only: databases, stores, groups, balancers.
+fn blueprint(dice: &mut Dice, faults: bool) -> String {
+    let mut text = "standfast: 1\nname: shop\nregions:\n".to_owned();
+    let regions: &[&str] = if dice.chance(40) { &["home", "away"] } else { &["home"] };
+    for region in regions {
+        let sim = if faults {
+            format!("{{ seed: {}, faults: 8%, lost_answers: 8% }}", dice.roll() % 1000)
+        } else {
+            "{}".into()
+        };
+        let _ = writeln!(text, "  {region}: {{ provider: sim, zones: {}, sim: {sim} }}", 2);
+    }
+    let mut earlier: Vec<String> = Vec::new();
+    let mut groups: Vec<(String, &str)> = Vec::new();
+    for (section, noun, most) in [
+        ("databases", "d", 3),
+        ("session_stores", "s", 2),
+        ("autoscaling_groups", "g", 3),
+        ("load_balancers", "l", 2),
+    ] {
+        let mut body = String::new();
+        let mut made = Vec::new();
+        for number in 0..most {
+            if dice.chance(35) || (section == "load_balancers" && groups.is_empty()) {
+                continue;
+            }
+            let name = format!("{noun}{number}");
+            let mut region = *dice.of(regions);
+            let own = match section {
+                "databases" => {
+                    let storage = 10 * (1 + dice.below(3));
+                    let replicas = dice.below(3);
+                    let engine = dice.of(&["postgres", "mariadb"]);
+                    format!(
+                        "engine: {engine}, storage: {storage}GiB, replicas: {replicas}, deletion_protection: false"
+                    )
+                }
+                "session_stores" => "engine: redis, deletion_protection: false".to_owned(),
+                "autoscaling_groups" => {
+                    groups.push((name.clone(), region));
+                    format!(
+                        "capacity: {{ min: 1, desired: {}, max: 5 }}, workload: {{ package: nginx, version: \"{}\" }}, \
+                         port: {}, health_check: {{ path: / }}, update: {{ max_unavailable: {}, canary: {}, on_failure: {} }}",
+                        1 + dice.below(5),
+                        1 + dice.below(3),
+                        8000 + dice.below(2),
+                        1 + dice.below(2),
+                        dice.below(2),
+                        dice.of(&["rollback", "stop"])
+                    )
+                }
+                _ => {
+                    let (to, of) = dice.of(&groups).clone();
+                    region = of;
+                    format!(
+                        "algorithm: {}, listeners: [{{ port: {}, to: {to} }}]",
+                        dice.of(&["round_robin", "least_connections"]),
+                        80 + dice.below(2)
+                    )
+                }
+            };
+            let mut depends = Vec::new();
+            for _ in 0..2 {
+                if !earlier.is_empty() && dice.chance(30) && section != "load_balancers" {
+                    depends.push(dice.of(&earlier).clone());
+                }
+            }
+            depends.sort();
+            depends.dedup();
+            let lifecycle = match dice.below(4) {
+                0 => ", lifecycle: { create_before_destroy: true }",
+                1 => ", lifecycle: { create_before_destroy: false }",
+                _ => "",
+            };
+            let _ = writeln!(
+                body,
+                "  {name}: {{ region: {region}, {own}, depends_on: [{}]{lifecycle} }}",
+                depends.join(", ")
+            );
+            made.push(format!("{section}.{name}"));
+        }
+        if !body.is_empty() {
+            let _ = write!(text, "{section}:\n{body}");
+        }
+        earlier.extend(made);
+    }
+    text
+}
+
+async fn graph(bench: &Bench, text: &str) -> Graph {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("b.yaml");
+    std::fs::write(&path, text).unwrap();
+    let blueprint = blueprint::load(&path, &Options::default()).unwrap_or_else(|problems| {
+        panic!("{}\n{text}", standfast::cli::render::diagnostic::render(&problems, false, 100))
+    });
+    let wanted = Wanted { regions: &blueprint.regions, components: &blueprint.components };
+    let providers = &bench.providers;
+    let find = |name: &str| providers.get(name).cloned();
+    let context = Context::quiet(Stack { name: "shop".into(), environment: "default".into() });
+    expand(&wanted, &find, &providers.names(), &context).await.unwrap()
+}
+
+/// Every task can come to its turn.
+fn assert_acyclic(plan: &Plan) {
+    let tasks = lower(plan);
+    let mut done = vec![false; tasks.len()];
+    let mut left = tasks.len();
+    loop {
+        let ready: Vec<usize> = (0..tasks.len())
+            .filter(|&at| !done[at] && tasks[at].needs.iter().all(|need| done[need.task as usize]))
+            .collect();
+        if ready.is_empty() {
+            break;
+        }
+        left -= ready.len();
+        ready.into_iter().for_each(|at| done[at] = true);
+    }
+    assert_eq!(left, 0, "tasks that wait for each other in {:#?}", plan.steps);
+}
+
+/// What a run met, for the line at the end.
+#[derive(Default)]
+struct Count {
+    seeds: AtomicU64,
+    applies: AtomicU64,
+    interrupted: AtomicU64,
+    failed: AtomicU64,
+    calls: AtomicU64,
+}
+
+async fn live(seed: u64, count: &Count) {
+    let mut dice = Dice(seed);
+    let bench = Bench::new();
+    let faults = dice.chance(50);
+    let mut wanted = Graph::default();
+    for _ in 0..1 + dice.below(3) {
+        let text = blueprint(&mut dice, faults);
+        wanted = graph(&bench, &text).await;
+        if dice.chance(70) {
+            let verb = *dice.of(&["create", "update", "delete", "health", "drain", "*"]);
+            let kind = *dice.of(&[
+                FaultKind::Throttled,
+                FaultKind::Internal,
+                FaultKind::LostAnswer,
+                FaultKind::Refused,
+                FaultKind::Unreachable,
+            ]);
+            // What only looks is not struck for good: a plan that cannot look is refused, and that is right.
+            let kind = if verb == "*" { FaultKind::Throttled } else { kind };
+            let nth = 1 + dice.below(6) as u32;
+            bench
+                .world
+                .script(Fault::new("home/*", verb, kind).nth(nth).times(1 + dice.below(2) as u32))
+                .unwrap();
+        }
+        let (plan, snapshot) = bench.plan(&wanted, Purpose::Apply).await;
+        assert_acyclic(&plan);
+        let stop =
+            dice.chance(50).then(|| (1 + dice.below(40), *dice.of(&[Interrupt::Finish, Interrupt::Now])));
+        let report = bench.apply(plan, &snapshot, stop).await;
+        count.applies.fetch_add(1, Ordering::Relaxed);
+        count.interrupted.fetch_add(u64::from(report.interrupted), Ordering::Relaxed);
+        count.failed.fetch_add(u64::from(!report.failed.is_empty()), Ordering::Relaxed);
+        count.calls.fetch_add(
+            (report.created + report.updated + report.replaced + report.deleted) as u64,
+            Ordering::Relaxed,
+        );
+    }
+    for round in 0.. {
+        let (plan, snapshot) = bench.plan(&wanted, Purpose::Apply).await;
+        assert_acyclic(&plan);
+        let report = bench.apply(plan, &snapshot, None).await;
+        count.applies.fetch_add(1, Ordering::Relaxed);
+        if report.succeeded() {
+            break;
+        }
+        assert!(round < ROUNDS_MAX, "it does not get done: {report:#?}");
+    }
+    bench.assert_settled(&wanted).await;
+    assert!(
+        bench.world.objects().unwrap().iter().all(|object| !object.drained),
+        "a member is left out of service"
+    );
+    count.seeds.fetch_add(1, Ordering::Relaxed);
+}
+
+#[test]
+fn random_blueprints_under_random_faults_converge() {
+    let count = Count::default();
+    let begun = Instant::now();
+    let next = AtomicU64::new(1);
+    let only: Option<u64> = std::env::var("STANDFAST_SEED").ok().map(|seed| seed.parse().unwrap());
+    let work = || {
+        loop {
+            let seed = only.unwrap_or_else(|| next.fetch_add(1, Ordering::Relaxed));
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                runtime.block_on(async {
+                    let lived = tokio::time::timeout(PATIENCE, live(seed, &count)).await;
+                    assert!(lived.is_ok(), "it does not come to an end");
+                })
+            }));
+            assert!(lived.is_ok(), "seed {seed}: see above");
+            if only.is_some() || begun.elapsed() > BUDGET {
+                break;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..if only.is_some() { 1 } else { THREADS }).map(|_| scope.spawn(work)).collect();
+        for thread in threads {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
+    let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+    println!(
+        "{} seeds, {} applies of {} changes ({} interrupted, {} with failures), all settled, in {:.0?}",
+        read(&count.seeds),
+        read(&count.applies),
+        read(&count.calls),
+        read(&count.interrupted),
+        read(&count.failed),
+        begun.elapsed()
+    );
+    assert!(only.is_some() || read(&count.seeds) >= 20);
+}
