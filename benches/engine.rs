@@ -9,8 +9,9 @@ mod harness;
 use std::sync::OnceLock;
 
 use divan::{Bencher, counter::ItemsCount};
-use harness::{Place, Stand, graph};
+use harness::{Stand, graph};
 use standfast::{graph::Graph, plan::Plan};
+use standfast_sim::World;
 use standfast_state::Snapshot;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -39,9 +40,14 @@ fn must<T, E: std::fmt::Display>(result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn fresh(place: Place) -> (TempDir, Stand) {
+/// An empty stack in a folder of its own. With the world in a file too, it is as the commands have it.
+fn fresh(world_in_file: bool) -> (TempDir, Stand) {
     let folder = must(TempDir::new());
-    let stand = must(Stand::open(folder.path(), place));
+    let world = match world_in_file {
+        true => must(World::open(&folder.path().join("world.jsonl"))),
+        false => World::memory(),
+    };
+    let stand = must(Stand::open(folder.path(), world));
     (folder, stand)
 }
 
@@ -56,14 +62,14 @@ fn link(bencher: Bencher<'_, '_>, count: usize) {
 
 #[divan::bench(args = counts(), sample_count = 20)]
 fn plan_new(bencher: Bencher<'_, '_>, count: usize) {
-    let (_folder, stand) = fresh(Place::Memory);
+    let (_folder, stand) = fresh(false);
     let graph = must(graph(count, WIDTH));
     bencher.counter(ItemsCount::new(count)).bench_local(|| plan(&stand, &graph));
 }
 
 #[divan::bench(args = counts(), consts = [false, true], sample_count = 20)]
 fn plan_unchanged<const FILE: bool>(bencher: Bencher<'_, '_>, count: usize) {
-    let (_folder, stand) = fresh(place(FILE));
+    let (_folder, stand) = fresh(FILE);
     let graph = must(graph(count, WIDTH));
     let (first, snapshot) = plan(&stand, &graph);
     must(runtime().block_on(stand.apply(first, &snapshot)));
@@ -76,7 +82,7 @@ fn apply<const FILE: bool>(bencher: Bencher<'_, '_>, count: usize) {
     bencher
         .counter(ItemsCount::new(count))
         .with_inputs(|| {
-            let (folder, stand) = fresh(place(FILE));
+            let (folder, stand) = fresh(FILE);
             let (plan, snapshot) = plan(&stand, &graph);
             (folder, stand, plan, snapshot)
         })
@@ -85,8 +91,4 @@ fn apply<const FILE: bool>(bencher: Bencher<'_, '_>, count: usize) {
             // Dropped outside of the measurement.
             (folder, stand)
         });
-}
-
-fn place(file: bool) -> Place {
-    if file { Place::File } else { Place::Memory }
 }

@@ -38,16 +38,7 @@ impl SecretReader for NoSecrets {
     }
 }
 
-/// Where the simulated world lives.
-#[derive(Clone, Copy, Debug)]
-pub enum Place {
-    /// In this process: what is measured is the engine.
-    Memory,
-    /// In a file, as for the commands: it is there for the next process.
-    File,
-}
-
-/// One stack with its state and its world, in a folder of its own.
+/// One stack: its state in a folder, its world in memory or in a file.
 pub struct Stand {
     store: Arc<dyn Store>,
     providers: Providers,
@@ -56,11 +47,7 @@ pub struct Stand {
 }
 
 impl Stand {
-    pub fn open(folder: &Path, place: Place) -> Result<Stand, Failure> {
-        let world = match place {
-            Place::Memory => World::memory(),
-            Place::File => World::open(&folder.join("world.jsonl"))?,
-        };
+    pub fn open(folder: &Path, world: World) -> Result<Stand, Failure> {
         let sim: Arc<dyn Provider> = Arc::new(Sim::new(Arc::new(world)));
         let id = StackId { stack: "load".into(), environment: "default".into() };
         Ok(Stand {
