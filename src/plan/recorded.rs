@@ -1,5 +1,7 @@
 //! A resource as the state has it. The store keeps [`Payload`] as text and never looks inside.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use standfast_contract::{Address, AddressError, Lifecycle, Map, Value};
 use standfast_state::ResourceRecord;
@@ -23,8 +25,8 @@ const PAYLOAD_VERSION: u32 = 1;
 pub struct Payload {
     pub version: u32,
     /// As applied; sensitive texts as digests.
-    pub inputs: Map,
-    pub outputs: Map,
+    pub inputs: Arc<Map>,
+    pub outputs: Arc<Map>,
     pub place: Value,
     pub lane: String,
     #[serde(default)]
@@ -33,6 +35,7 @@ pub struct Payload {
 
 impl Payload {
     pub fn new(inputs: Map, outputs: Map, place: Value, lane: String, lifecycle: Lifecycle) -> Self {
+        let (inputs, outputs) = (Arc::new(inputs), Arc::new(outputs));
         Payload { version: PAYLOAD_VERSION, inputs, outputs, place, lane, lifecycle }
     }
 }
