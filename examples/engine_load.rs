@@ -31,12 +31,7 @@ fn order() -> Result<Order, Failure> {
     let [work, count, width, folder] = arguments.as_slice() else {
         return Err("say: engine_load plan-new|apply|plan-noop COUNT WIDTH FOLDER".into());
     };
-    Ok(Order {
-        work: work.clone(),
-        count: count.parse()?,
-        width: width.parse()?,
-        folder: folder.into(),
-    })
+    Ok(Order { work: work.clone(), count: count.parse()?, width: width.parse()?, folder: folder.into() })
 }
 
 #[tokio::main]
