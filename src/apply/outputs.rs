@@ -1,6 +1,9 @@
 //! What resources are known to have put out, for what refers to them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use standfast_contract::{
     Address, ComponentId, Map, OutputRef, Target, Value, Vault, secret::SecretError, value::resolve_map,
@@ -11,7 +14,7 @@ use crate::plan::recorded::Recorded;
 /// Outputs, and inputs where no output has the name.
 #[derive(Default)]
 pub struct Outputs {
-    known: HashMap<Address, (Map, Map)>,
+    known: HashMap<Address, (Arc<Map>, Arc<Map>)>,
 }
 
 impl Outputs {
@@ -19,14 +22,15 @@ impl Outputs {
         let known = records
             .filter(|record| record.deposed.is_empty())
             .map(|record| {
-                (record.address.clone(), (record.payload.outputs.clone(), record.payload.inputs.clone()))
+                let payload = &record.payload;
+                (record.address.clone(), (Arc::clone(&payload.outputs), Arc::clone(&payload.inputs)))
             })
             .collect();
         Outputs { known }
     }
 
-    pub fn put(&mut self, address: &Address, outputs: &Map, inputs: &Map) {
-        self.known.insert(address.clone(), (outputs.clone(), inputs.clone()));
+    pub fn put(&mut self, address: &Address, outputs: Map, inputs: Map) {
+        self.known.insert(address.clone(), (Arc::new(outputs), Arc::new(inputs)));
     }
 
     pub fn remove(&mut self, address: &Address) {

@@ -294,7 +294,7 @@ impl Run {
         let Some(number) = work.step() else { return Outcome::Done };
         let step = &plan.steps[number as usize];
         match done {
-            Done::Made { inputs, outputs } => self.outputs.put(&step.address, &outputs, &inputs),
+            Done::Made { inputs, outputs } => self.outputs.put(&step.address, outputs, inputs),
             Done::Removed if matches!(work, Work::Drop(_)) && step.action == Action::Replace => {}
             Done::Removed => self.outputs.remove(&step.address),
             Done::Operated => {}

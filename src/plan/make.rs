@@ -441,9 +441,9 @@ fn keep_ignored(
 
 /// What the record says, with the outputs as they are now.
 fn prior(record: &Recorded, observed: Option<&Observed>) -> Prior {
-    let mut outputs = record.payload.outputs.clone();
+    let mut outputs = Map::clone(&record.payload.outputs);
     outputs.extend(observed.into_iter().flat_map(|observed| observed.outputs.clone()));
-    Prior { id: record.id.clone(), inputs: record.payload.inputs.clone(), outputs }
+    Prior { id: record.id.clone(), inputs: Map::clone(&record.payload.inputs), outputs }
 }
 
 /// Whether a place is another one than recorded. Recorded places hold secrets by source, as desired ones do.

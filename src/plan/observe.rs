@@ -92,23 +92,26 @@ pub async fn observe(
     vault: &Vault,
 ) -> Result<Observations, SecretError> {
     let outputs: HashMap<&Address, &Map> =
-        recorded.iter().map(|record| (&record.address, &record.payload.outputs)).collect();
+        recorded.iter().map(|record| (&record.address, &*record.payload.outputs)).collect();
     let known = |reference: &OutputRef| match &reference.of {
         Target::Resource(address) => outputs.get(address).and_then(|map| map.get(&reference.output)).cloned(),
         Target::Component(_) => None,
     };
     let mut batches: BTreeMap<&str, Vec<ReadRequest>> = BTreeMap::new();
+    let mut places = Places::default();
     let desired_of = |address: &Address| graph.position(address).map(|at| &graph.resources[at as usize]);
     for record in recorded.iter().filter(|record| record.deposed.is_empty()) {
+        let payload = &record.payload;
         let desired = desired_of(&record.address);
-        let place = desired.map_or(&record.payload.place, |desired| &desired.place);
+        let place = desired.map_or(&payload.place, |desired| &desired.place);
+        let inputs = desired.map(|desired| resolve_map(&desired.inputs, &known, vault)).transpose()?;
         batches.entry(&record.provider).or_default().push(ReadRequest {
             address: record.address.clone(),
             kind: record.kind.clone(),
-            place: place.resolve(&known, vault)?,
+            place: places.resolve(place, &known, vault)?,
             id: Some(record.id.clone()),
-            recorded: Some((record.payload.inputs.clone(), record.payload.outputs.clone())),
-            desired: desired.map(|desired| resolve_map(&desired.inputs, &known, vault)).transpose()?,
+            recorded: Some((Arc::clone(&payload.inputs), Arc::clone(&payload.outputs))),
+            desired: inputs.map(|inputs| share(inputs, &payload.inputs)),
         });
     }
     for (address, told) in interrupted.iter().filter(|(address, _)| !outputs.contains_key(address)) {
@@ -116,10 +119,13 @@ pub async fn observe(
         batches.entry(&told.provider).or_default().push(ReadRequest {
             address: address.clone(),
             kind: told.kind.clone(),
-            place: desired.map_or(&told.place, |desired| &desired.place).resolve(&known, vault)?,
+            place: places.resolve(desired.map_or(&told.place, |desired| &desired.place), &known, vault)?,
             id: None,
             recorded: None,
-            desired: desired.map(|desired| resolve_map(&desired.inputs, &known, vault)).transpose()?,
+            desired: desired
+                .map(|desired| resolve_map(&desired.inputs, &known, vault))
+                .transpose()?
+                .map(Arc::new),
         });
     }
     let answers = join_all(batches.into_iter().map(|(name, requests)| async move {
@@ -142,6 +148,39 @@ pub async fn observe(
         }
     }
     Ok(observations)
+}
+
+/// One copy of what is desired as it is recorded. Not of what is sensitive: a record has no more than its digest.
+fn share(desired: Map, recorded: &Arc<Map>) -> Arc<Map> {
+    if desired == **recorded && !desired.values().any(Value::is_sensitive) {
+        Arc::clone(recorded)
+    } else {
+        Arc::new(desired)
+    }
+}
+
+/// Resolved places: neighbours mostly share theirs.
+#[derive(Default)]
+struct Places<'a> {
+    last: Option<(&'a Value, Arc<Value>)>,
+}
+
+impl<'a> Places<'a> {
+    fn resolve(
+        &mut self,
+        place: &'a Value,
+        known: &impl Fn(&OutputRef) -> Option<Value>,
+        vault: &Vault,
+    ) -> Result<Arc<Value>, SecretError> {
+        if let Some((last, resolved)) = &self.last
+            && *last == place
+        {
+            return Ok(Arc::clone(resolved));
+        }
+        let resolved = Arc::new(place.resolve(known, vault)?);
+        self.last = Some((place, Arc::clone(&resolved)));
+        Ok(resolved)
+    }
 }
 
 /// Tries again what failed for the moment only; not the rest of the batch.

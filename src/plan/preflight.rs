@@ -15,7 +15,7 @@ pub fn calls(
     vault: &Vault,
 ) -> Result<BTreeMap<String, Vec<Call>>, SecretError> {
     let outputs: HashMap<&Address, &Map> =
-        recorded.iter().map(|record| (&record.address, &record.payload.outputs)).collect();
+        recorded.iter().map(|record| (&record.address, &*record.payload.outputs)).collect();
     let known = |reference: &OutputRef| match &reference.of {
         Target::Resource(address) => outputs.get(address).and_then(|map| map.get(&reference.output)).cloned(),
         Target::Component(_) => None,

@@ -1,6 +1,6 @@
 //! A resource as the state has it. The store keeps [`Payload`] as text and never looks inside.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use standfast_contract::{Address, AddressError, Lifecycle, Map, Value};
@@ -25,8 +25,8 @@ const PAYLOAD_VERSION: u32 = 1;
 pub struct Payload {
     pub version: u32,
     /// As applied; sensitive texts as digests.
-    pub inputs: Map,
-    pub outputs: Map,
+    pub inputs: Arc<Map>,
+    pub outputs: Arc<Map>,
     pub place: Value,
     pub lane: String,
     #[serde(default)]
@@ -35,6 +35,7 @@ pub struct Payload {
 
 impl Payload {
     pub fn new(inputs: Map, outputs: Map, place: Value, lane: String, lifecycle: Lifecycle) -> Self {
+        let (inputs, outputs) = (Arc::new(inputs), Arc::new(outputs));
         Payload { version: PAYLOAD_VERSION, inputs, outputs, place, lane, lifecycle }
     }
 }

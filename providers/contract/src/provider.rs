@@ -93,16 +93,18 @@ pub struct Problem {
 }
 
 /// What to read. `place` is resolved.
+///
+/// Everything large is shared with whoever asks: of a big stack all requests are held at once.
 #[derive(Clone, Debug)]
 pub struct ReadRequest {
     pub address: Address,
     pub kind: String,
-    pub place: Value,
+    pub place: Arc<Value>,
     pub id: Option<String>,
     /// Inputs and outputs as recorded, if it is recorded.
-    pub recorded: Option<(Map, Map)>,
+    pub recorded: Option<(Arc<Map>, Arc<Map>)>,
     /// Inputs as desired, resolved as far as known.
-    pub desired: Option<Map>,
+    pub desired: Option<Arc<Map>>,
 }
 
 /// What was seen of a resource: the attributes that the schema calls observed, in the form in which inputs have them.

@@ -33,8 +33,8 @@ pub enum Value {
     Text(String),
     List(Vec<Value>),
     Map(Map),
-    /// An output of another resource or component.
-    Output(OutputRef),
+    /// An output of another resource or component. Boxed: every value is as large as the largest one.
+    Output(Box<OutputRef>),
     /// A secret that is not fetched yet.
     Secret(SecretSource),
     /// Texts, outputs and secrets put together into one text.
@@ -62,11 +62,11 @@ pub enum Target {
 
 impl OutputRef {
     pub fn resource(of: &Address, output: &str) -> Value {
-        Value::Output(OutputRef { of: Target::Resource(of.clone()), output: output.to_owned() })
+        Value::Output(Box::new(OutputRef { of: Target::Resource(of.clone()), output: output.to_owned() }))
     }
 
     pub fn component(of: ComponentId, output: &str) -> Value {
-        Value::Output(OutputRef { of: Target::Component(of), output: output.to_owned() })
+        Value::Output(Box::new(OutputRef { of: Target::Component(of), output: output.to_owned() }))
     }
 }
 
@@ -266,8 +266,10 @@ impl fmt::Display for Value {
             Value::Text(text) => f.write_str(text),
             Value::Sensitive(_) | Value::Secret(_) => f.write_str("(sensitive)"),
             Value::Unknown => f.write_str("(known after apply)"),
-            Value::Output(OutputRef { of: Target::Component(of), output }) => write!(f, "${{{of}.{output}}}"),
-            Value::Output(OutputRef { of: Target::Resource(of), output }) => write!(f, "${{{of}.{output}}}"),
+            Value::Output(reference) => match &reference.of {
+                Target::Component(of) => write!(f, "${{{of}.{}}}", reference.output),
+                Target::Resource(of) => write!(f, "${{{of}.{}}}", reference.output),
+            },
             Value::Join(parts) => parts.iter().try_for_each(|part| part.fmt(f)),
             Value::List(values) => {
                 f.write_str("[")?;
@@ -427,6 +429,12 @@ mod tests {
 
     fn vault() -> Vault {
         Vault::new([7; 32], Box::new(Fixed))
+    }
+
+    #[test]
+    fn a_value_is_no_larger_than_a_text_and_a_number() {
+        // A big stack holds millions, and each map has room for eleven.
+        assert!(size_of::<Value>() <= 32, "{} bytes", size_of::<Value>());
     }
 
     fn any_value() -> impl Strategy<Value = Value> {

@@ -177,9 +177,6 @@ impl Ledger {
             Line::Made(made) => self.insert(made),
             Line::Changed(changed) => {
                 self.change(changed.id, changed.refers.into(), changed.inputs.to_owned())?;
-                if let Some(address) = changed.address {
-                    self.mark_anew(changed.id, address);
-                }
             }
             Line::Gone { id } => {
                 self.remove(id).ok_or_else(|| BadLine::NoSuch(id.to_string()))?;
@@ -453,7 +450,6 @@ mod tests {
         ledger
             .apply(Line::Changed(crate::line::ChangedLine {
                 id: above,
-                address: None,
                 refers: vec![],
                 inputs: &inputs,
             }))

@@ -88,9 +88,6 @@ pub(crate) struct MadeLine<'a> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangedLine<'a> {
     pub id: Id,
-    /// Its new address, where it has been renamed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<Address>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refers: Vec<Id>,
     #[serde(borrow)]

@@ -300,9 +300,7 @@ impl Provider for Sim {
                 Err(refusal) => return Ok(Err(refusal)),
             };
             let inputs = sealed(&id.sim_kind().schema, &call.inputs)?;
-            let renamed = turn.ledger.entry(id).is_some_and(|entry| entry.address != call.address);
-            let address = renamed.then(|| call.address.clone());
-            turn.write(Line::Changed(ChangedLine { id, address, refers, inputs: &inputs }))?;
+            turn.write(Line::Changed(ChangedLine { id, refers, inputs: &inputs }))?;
             Ok(Ok(made(id, region, &call.inputs)))
         })
         .await

@@ -278,14 +278,15 @@ impl SshProvider {
             manifests.push(manifest);
         }
         // Outputs as they are now, in one more round trip.
+        let shared = Arc::new(value.clone());
         let requests: Vec<ReadRequest> = manifests
             .iter()
             .map(|manifest| ReadRequest {
                 address: manifest.address.clone(),
                 kind: manifest.kind.clone(),
-                place: value.clone(),
+                place: Arc::clone(&shared),
                 id: Some(manifest.id.clone()),
-                recorded: Some((manifest.inputs.clone(), manifest.outputs.clone())),
+                recorded: Some((Arc::new(manifest.inputs.clone()), Arc::new(manifest.outputs.clone()))),
                 desired: None,
             })
             .collect();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use standfast_contract::{Address, ReadRequest};
+use standfast_contract::{Address, ReadRequest, value::resolve_map};
 use standfast_state::{Change, Lease, ResourceRecord, Store};
 use tokio::sync::watch;
 
@@ -102,7 +102,7 @@ pub async fn show(address: &str, target: &StateTarget, global: &Global) -> Resul
     if super::is_json(global.format) {
         terminal::out(super::pretty(&serde_json::json!({
             "format_version": 1, "address": recorded.address, "kind": recorded.kind, "provider": recorded.provider,
-            "id": recorded.id, "dependencies": recorded.dependencies, "inputs": payload.inputs, "outputs": payload.outputs,
+            "id": recorded.id, "dependencies": recorded.dependencies, "inputs": *payload.inputs, "outputs": *payload.outputs,
             "place": payload.place, "lifecycle": payload.lifecycle,
         })));
         return Ok(exit::OK);
@@ -111,7 +111,7 @@ pub async fn show(address: &str, target: &StateTarget, global: &Global) -> Resul
     for (name, value) in [("kind", &recorded.kind), ("provider", &recorded.provider), ("id", &recorded.id)] {
         terminal::out(format_args!("  {name:10} {value}"));
     }
-    for (title, map) in [("inputs", &payload.inputs), ("outputs", &payload.outputs)] {
+    for (title, map) in [("inputs", &*payload.inputs), ("outputs", &*payload.outputs)] {
         terminal::out(format_args!("  {title}"));
         for (name, value) in map {
             let text = value.to_string();
@@ -240,14 +240,10 @@ async fn adopt(
     let request = ReadRequest {
         address: address.clone(),
         kind: desired.kind.clone(),
-        place: desired.place.resolve(&|_| None, &session.engine.vault)?,
+        place: Arc::new(desired.place.resolve(&|_| None, &session.engine.vault)?),
         id: id.map(str::to_owned),
         recorded: None,
-        desired: Some(standfast_contract::value::resolve_map(
-            &desired.inputs,
-            &|_| None,
-            &session.engine.vault,
-        )?),
+        desired: Some(Arc::new(resolve_map(&desired.inputs, &|_| None, &session.engine.vault)?)),
     };
     let looks = provider.read(&session.engine.context(), &[request]).await;
     let Some(observed) = looks.into_iter().next().transpose()?.flatten() else {

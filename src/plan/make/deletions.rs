@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use standfast_contract::{Address, Lifecycle};
+use standfast_contract::{Address, Lifecycle, Map};
 
 use super::{Maker, PlanError};
 use crate::plan::{
@@ -126,7 +126,7 @@ impl Maker<'_> {
                     self.push(step);
                 }
                 Seen::There(observed) => {
-                    let inputs = &record.payload.inputs;
+                    let inputs: &Map = &record.payload.inputs;
                     let drift: Vec<Change> = differences(kind, inputs, inputs, seen, &[])
                         .into_iter()
                         .map(|change| Change {
@@ -174,11 +174,11 @@ fn of_record(record: &Recorded, action: Action, reason: String, changes: Vec<Cha
         changes,
         lane: payload.lane.clone(),
         place: payload.place.clone(),
-        inputs: payload.inputs.clone(),
+        inputs: Map::clone(&payload.inputs),
         prior: Some(Prior {
             id: record.id.clone(),
-            inputs: payload.inputs.clone(),
-            outputs: payload.outputs.clone(),
+            inputs: Map::clone(&payload.inputs),
+            outputs: Map::clone(&payload.outputs),
         }),
         lifecycle: payload.lifecycle.clone(),
         dependencies: record.dependencies.clone(),

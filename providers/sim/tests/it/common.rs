@@ -79,7 +79,7 @@ pub fn read(address: &Address, id: Option<&str>) -> ReadRequest {
     ReadRequest {
         address: address.clone(),
         kind: address.kind().to_owned(),
-        place: Value::Map(Map::from([("region".into(), "home".into())])),
+        place: Value::Map(Map::from([("region".into(), "home".into())])).into(),
         id: id.map(str::to_owned),
         recorded: None,
         desired: None,

@@ -214,7 +214,10 @@ fn layers_refer_to_the_layer_below() {
     let below: Vec<_> = nodes
         .iter()
         .map(|node| match node.inputs.get("below") {
-            Some(Value::Output(OutputRef { of: Target::Resource(address), .. })) => address.name().to_owned(),
+            Some(Value::Output(reference)) => match &reference.of {
+                Target::Resource(address) => address.name().to_owned(),
+                Target::Component(component) => component.to_string(),
+            },
             _ => String::new(),
         })
         .collect();

@@ -4,7 +4,7 @@
 
 use std::{path::Path, time::Instant};
 
-use standfast_contract::{Call, OutputRef, Provider, ReadRequest, Target, Value};
+use standfast_contract::{Call, Provider, ReadRequest, Target, Value};
 use standfast_sim::{Sim, World, layered};
 
 use crate::common::{context, region};
@@ -26,9 +26,9 @@ async fn fill(sim: &Sim) -> Vec<ReadRequest> {
     let nodes = layered(NODES, 1_000, &region("home"));
     let begun = Instant::now();
     for mut node in nodes {
-        if let Some(below @ Value::Output(OutputRef { of: Target::Resource(_), .. })) =
-            node.inputs.get_mut("below")
-            && let Value::Output(OutputRef { of: Target::Resource(address), .. }) = below
+        if let Some(below) = node.inputs.get_mut("below")
+            && let Value::Output(reference) = below
+            && let Target::Resource(address) = &reference.of
         {
             let id: &String = &ids[address];
             *below = Value::text(id);
@@ -48,7 +48,7 @@ async fn fill(sim: &Sim) -> Vec<ReadRequest> {
         requests.push(ReadRequest {
             address: call.address.clone(),
             kind: call.kind,
-            place: call.place,
+            place: call.place.into(),
             id: Some(made.id.clone()),
             recorded: None,
             desired: None,

@@ -17,7 +17,7 @@ const SHOWN_MAX: usize = 256 << 10;
 
 /// What `read` knows of a resource beforehand: as recorded, else as desired.
 pub(crate) fn known(request: &ReadRequest) -> Option<&Map> {
-    request.recorded.as_ref().map(|(inputs, _)| inputs).or(request.desired.as_ref())
+    request.recorded.as_ref().map(|(inputs, _)| &**inputs).or(request.desired.as_deref())
 }
 
 /// The sha256 that we wrote, and the one that we are about to write.
@@ -50,7 +50,7 @@ pub(crate) fn look(
         paths.push(' ');
         paths.push_str(&path);
         let (wrote, wanted) = expected(request);
-        let sensitive = [known(request), request.desired.as_ref()]
+        let sensitive = [known(request), request.desired.as_deref()]
             .into_iter()
             .flatten()
             .any(|inputs| inputs.get("content").is_some_and(Value::is_sensitive));

@@ -1,5 +1,7 @@
 //! `systemd_unit`: a unit file under /etc/systemd/system, verified before it replaces the old one, then known to systemd.
 
+use std::sync::Arc;
+
 use standfast_contract::{Attribute, Call, Kind, Map, Observed, ReadRequest, Stack, Value};
 
 use super::{
@@ -69,11 +71,11 @@ fn with_path(request: &ReadRequest) -> Option<ReadRequest> {
     let add = |inputs: &Map| {
         let mut inputs = inputs.clone();
         inputs.insert("path".into(), Value::text(&path));
-        inputs
+        Arc::new(inputs)
     };
     Some(ReadRequest {
-        recorded: request.recorded.as_ref().map(|(inputs, outputs)| (add(inputs), outputs.clone())),
-        desired: request.desired.as_ref().map(add),
+        recorded: request.recorded.as_ref().map(|(inputs, outputs)| (add(inputs), Arc::clone(outputs))),
+        desired: request.desired.as_deref().map(add),
         ..request.clone()
     })
 }

@@ -1,6 +1,6 @@
 //! Kinds whose work fits into a folder: made, read, changed by hand, changed by us, taken away.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use standfast_contract::{
     Call, Context, ErrorClass, Made, Map, Observed, Provider, ReadRequest, Sensitive, Stack, Value,
@@ -53,10 +53,10 @@ impl Bench {
         let request = ReadRequest {
             address: format!("home/baselines.base/{kind}.here.one").parse().unwrap(),
             kind: kind.into(),
-            place: Value::Map(self.server.place()),
+            place: Arc::new(Value::Map(self.server.place())),
             id: Some(made.id.clone()),
-            recorded: Some((inputs.clone(), made.outputs.clone())),
-            desired: Some(inputs.clone()),
+            recorded: Some((Arc::new(inputs.clone()), Arc::new(made.outputs.clone()))),
+            desired: Some(Arc::new(inputs.clone())),
         };
         self.provider.read(&self.context, &[request]).await.remove(0).unwrap()
     }
