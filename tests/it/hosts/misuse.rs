@@ -144,6 +144,7 @@ fn bad_input_is_refused_with_the_next_move() {
     rejected_by_the_host(&stand);
     disks(&stand);
     stand.write("shop.yaml", &blueprint("hosts-misuse", &stand.net));
+    assert_eq!(stand.apply().succeeded().report()["deleted"], 2);
     stand.clean("after all that was refused");
 }
 
