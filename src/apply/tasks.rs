@@ -123,13 +123,19 @@ impl<'a> Lowering<'a> {
     }
 
     /// An old object goes after everything that depended on it has gone or has been changed to do without it.
+    ///
+    /// Without a replacement that is made first there is no circle in this: old objects wait for old objects only, as
+    /// they were recorded. With one, new objects wait for old ones too, and each wait has to be looked at.
     fn order_deletions(&mut self) {
         let steps = &self.plan.steps;
+        let may_close_a_circle = steps.iter().any(|step| step.create_before_destroy);
         for (at, step) in steps.iter().enumerate() {
             let Some(drop) = self.drop[at] else { continue };
             for &dependant in &step.dependants {
-                if let Some(other) = self.drop[dependant as usize] {
-                    self.need(drop, other);
+                match self.drop[dependant as usize] {
+                    Some(other) if may_close_a_circle => self.wishes.push((drop, other)),
+                    Some(other) => self.need(drop, other),
+                    None => {}
                 }
                 let lives_on = self.make[dependant as usize].filter(|_| outlives(step));
                 if let Some(other) = lives_on {

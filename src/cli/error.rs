@@ -19,7 +19,7 @@ pub struct CliError {
     /// Already laid out for the reader (diagnostics with source lines); printed as it is.
     pub rendered: bool,
     /// The mistakes of a blueprint one by one, where JSON was asked for.
-    pub problems: Option<serde_json::Value>,
+    pub problems: Option<Box<serde_json::Value>>,
 }
 
 impl CliError {

@@ -61,7 +61,7 @@ pub fn load(args: &BlueprintArgs, global: &Global) -> Result<Blueprint, CliError
 /// The mistakes of a blueprint for a program to read.
 fn told(problems: serde_json::Value) -> CliError {
     let error = CliError::new("the blueprint has mistakes").code(exit::BLUEPRINT);
-    CliError { problems: Some(problems), ..error }
+    CliError { problems: Some(Box::new(problems)), ..error }
 }
 
 /// The blueprint that is meant when none is named.

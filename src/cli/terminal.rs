@@ -58,7 +58,7 @@ pub fn error(error: &CliError, global: &Global) {
         let mut body =
             serde_json::json!({ "message": error.message, "hint": error.hint, "exit_code": error.code });
         if let Some(problems) = &error.problems {
-            body["problems"] = problems.clone();
+            body["problems"] = problems.as_ref().clone();
         }
         say(serde_json::json!({ "error": body }));
         return;

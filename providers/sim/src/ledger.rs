@@ -448,11 +448,7 @@ mod tests {
         assert!(matches!(ledger.admit_delete(below), Err(Refusal::DependencyViolation { .. })));
         let inputs = RawValue::from_string("{}".into()).unwrap();
         ledger
-            .apply(Line::Changed(crate::line::ChangedLine {
-                id: above,
-                refers: vec![],
-                inputs: &inputs,
-            }))
+            .apply(Line::Changed(crate::line::ChangedLine { id: above, refers: vec![], inputs: &inputs }))
             .unwrap();
         assert_eq!(ledger.admit_delete(below), Ok(true));
         ledger.apply(Line::Gone { id: below }).unwrap();

@@ -107,7 +107,7 @@ async fn a_call_takes_the_latency_and_a_read_takes_it_once() {
     let requests: Vec<_> = (0..50)
         .map(|number| {
             let mut request = read(&node(&format!("n{number}")), None);
-            request.place = call.place.clone();
+            request.place = call.place.clone().into();
             request
         })
         .collect();
