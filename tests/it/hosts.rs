@@ -4,7 +4,6 @@
 //! time. Needs what `lab.rs` needs, and passes without a lab under the same condition. Figures are printed:
 //! `--success-output final` shows them.
 #![cfg(test)]
-#![expect(clippy::print_stdout, reason = "the figures are part of what these tests are for")]
 
 mod armed;
 mod blueprints;
