@@ -15,4 +15,4 @@ pub mod scheduler;
 pub mod tasks;
 
 pub use event::{Event, Failure, Outcome, Report};
-pub use run::{ApplyError, Interrupt, META_OUTPUTS, META_PROBES, Settings, apply};
+pub use run::{ApplyError, Interrupt, META_OUTPUTS, META_PROBES, Settings, apply, close_intents};

@@ -68,7 +68,34 @@ pub async fn apply(plan: Arc<Plan>, snapshot: &Snapshot, settings: Settings) -> 
         }
     }
     let recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
-    Run::new(plan, &recorded, settings).drive().await
+    let (store, lease) = (Arc::clone(&settings.store), settings.lease.clone());
+    let report = Run::new(plan, &recorded, settings).drive().await?;
+    close_intents(store.as_ref(), &lease, snapshot, &report).await?;
+    Ok(report)
+}
+
+/// What an earlier run left without an outcome is history once this run has dealt with it; what it did not come to, or
+/// failed at, stays open for the next.
+pub async fn close_intents(
+    store: &dyn Store,
+    lease: &Lease,
+    snapshot: &Snapshot,
+    report: &Report,
+) -> Result<(), StoreError> {
+    if report.interrupted {
+        return Ok(());
+    }
+    let left = |address: &str| {
+        report.failed.iter().any(|failed| failed.address == address)
+            || report.blocked.iter().any(|blocked| blocked.0 == address)
+            || report.cancelled.iter().any(|cancelled| cancelled == address)
+    };
+    for open in snapshot.open_intents.iter().filter(|open| !left(&open.intent.address)) {
+        let outcome =
+            standfast_state::Outcome::Failed { message: "interrupted; looked up by a later run".to_owned() };
+        store.settle(lease, open.id, &outcome, &[]).await?;
+    }
+    Ok(())
 }
 
 struct Run {

@@ -236,10 +236,16 @@ impl<'a> Maker<'a> {
         observed: &Observed,
     ) -> Result<(), PlanError> {
         let changes = differences(kind, &inputs, &observed.attributes, Seen::NotRead, &[]);
-        let action = if changes.is_empty() { Action::Refresh } else { Action::Update };
+        let action = match changes.as_slice() {
+            [] => Action::Refresh,
+            changes if changes.iter().any(|change| change.forces_replacement) => Action::Replace,
+            _ => Action::Update,
+        };
         let reason = "made by a run that was interrupted; adopted".to_owned();
         self.change(position, None, action, reason, changes, inputs)?;
         if let Some(step) = self.steps.last_mut() {
+            // There is no record of it that could be set aside.
+            step.create_before_destroy = false;
             step.prior = Some(Prior {
                 id: observed.id.clone(),
                 inputs: observed.attributes.clone(),

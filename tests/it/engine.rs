@@ -19,7 +19,7 @@ use standfast_contract::{
     secret::{SecretError, SecretReader},
 };
 use standfast_sim::{Sim, World, layered};
-use standfast_state::{LockRequest, Outcome, RunStart, Snapshot, StackId, Store, open_memory};
+use standfast_state::{LockRequest, RunStart, Snapshot, StackId, Store, open_memory};
 use tokio::sync::{mpsc, watch};
 
 struct NoSecrets;
@@ -130,12 +130,6 @@ impl Bench {
         };
         let report = apply(Arc::new(plan), snapshot, settings).await.unwrap();
         watcher.await.unwrap();
-        if !report.interrupted {
-            for open in &snapshot.open_intents {
-                let outcome = Outcome::Failed { message: "looked up".into() };
-                self.store.settle(&lease, open.id, &outcome, &[]).await.unwrap();
-            }
-        }
         self.store.end_run(&lease, run, "ended", "").await.unwrap();
         self.store.release(lease).await.unwrap();
         report

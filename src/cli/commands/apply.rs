@@ -17,7 +17,7 @@ use super::{
     plan::{purpose, show},
 };
 use crate::{
-    apply::{Interrupt, Report, Settings, apply},
+    apply::{Interrupt, Report, Settings, apply, close_intents},
     plan::{Plan, Purpose, Summary, saved},
 };
 use standfast_state::{RunStart, Snapshot};
@@ -99,7 +99,7 @@ async fn locked(
         terminal::out(show(&plan, global.format, false));
     }
     if plan.is_empty() {
-        close_intents(engine, lock, &snapshot, &Report::default()).await?;
+        close_intents(engine.store.as_ref(), lock.lease(), &snapshot, &Report::default()).await?;
         if global.format == Format::Json {
             terminal::out(show(&plan, Format::Json, false));
         }
@@ -149,7 +149,6 @@ async fn locked(
     };
     engine.store.end_run(lock.lease(), run, result, &summary).await?;
     let report = applied?;
-    close_intents(engine, lock, &snapshot, &report).await?;
     if global.format != Format::Json {
         terminal::say(render::report::text(&report).trim_end());
     }
@@ -174,29 +173,6 @@ fn refuse_stale(plan: &Plan, snapshot: &Snapshot) -> Result<(), CliError> {
             plan.serial, snapshot.head.serial
         ))
         .hint("plan again and apply the new plan"));
-    }
-    Ok(())
-}
-
-/// What an earlier run left without an outcome is history once this run has dealt with it; what it did not come to
-/// stays open for the next.
-async fn close_intents(
-    engine: &Engine,
-    lock: &Lock,
-    snapshot: &Snapshot,
-    report: &Report,
-) -> Result<(), CliError> {
-    if report.interrupted {
-        return Ok(());
-    }
-    let untried = |address: &str| {
-        report.blocked.iter().any(|blocked| blocked.0 == address)
-            || report.cancelled.iter().any(|cancelled| cancelled == address)
-    };
-    for open in snapshot.open_intents.iter().filter(|open| !untried(&open.intent.address)) {
-        let outcome =
-            standfast_state::Outcome::Failed { message: "interrupted; looked up by a later run".to_owned() };
-        engine.store.settle(lock.lease(), open.id, &outcome, &[]).await?;
     }
     Ok(())
 }

@@ -101,6 +101,20 @@ impl Maker<'_> {
                 }
             }
         }
+        // What an interrupted run made has no record; it stands on what it is wanted to stand on.
+        for (number, step) in (0u32..).zip(&self.steps) {
+            if step.prior.is_none() || self.recorded_at.contains_key(&step.address) {
+                continue;
+            }
+            let below = step.dependencies.iter().filter_map(|address| self.step_of.get(address));
+            waits.extend(
+                below
+                    .filter(|&&below| {
+                        matches!(self.steps[below as usize].action, Action::Delete | Action::Replace)
+                    })
+                    .map(|&below| (below, number)),
+            );
+        }
         for (step, dependant) in waits {
             self.steps[step as usize].dependants.push(dependant);
         }
