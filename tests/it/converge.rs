@@ -189,6 +189,7 @@ async fn live(seed: u64, count: &Count) {
     let bench = Bench::new();
     let faults = dice.chance(50);
     let mut wanted = Graph::default();
+    let mut smooth = true;
     for _ in 0..1 + dice.below(3) {
         let text = blueprint(&mut dice, faults);
         wanted = graph(&bench, &text).await;
@@ -214,6 +215,7 @@ async fn live(seed: u64, count: &Count) {
         let stop =
             dice.chance(50).then(|| (1 + dice.below(40), *dice.of(&[Interrupt::Finish, Interrupt::Now])));
         let report = bench.apply(plan, &snapshot, stop).await;
+        smooth &= report.succeeded();
         count.applies.fetch_add(1, Ordering::Relaxed);
         count.interrupted.fetch_add(u64::from(report.interrupted), Ordering::Relaxed);
         count.failed.fetch_add(u64::from(!report.failed.is_empty()), Ordering::Relaxed);
@@ -230,9 +232,14 @@ async fn live(seed: u64, count: &Count) {
         if report.succeeded() {
             break;
         }
+        smooth = false;
         assert!(round < ROUNDS_MAX, "it does not get done: {report:#?}");
     }
     bench.assert_settled(&wanted).await;
+    // After a run that failed or was stopped between drain and undrain a member may still be drained: a known gap,
+    // named in CHANGELOG.md. Without one, none may be.
+    let drained = bench.world.objects().unwrap().iter().any(|object| object.drained);
+    assert!(!smooth || !drained, "a member is left out of service");
     count.seeds.fetch_add(1, Ordering::Relaxed);
 }
 
