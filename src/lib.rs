@@ -13,3 +13,5 @@ pub mod cli;
 pub mod graph;
 pub mod lab;
 pub mod plan;
+
+mod words;

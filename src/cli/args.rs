@@ -79,9 +79,9 @@ pub enum Command {
         after_help = "Exit code 0: nothing differs; 2: something does. `standfast apply` heals it, `standfast apply --refresh-only` accepts it."
     )]
     Drift(PlanArgs),
-    /// Draw the graph of resources
+    /// Draw the components and what uses what
     #[command(
-        after_help = "Examples:\n  standfast graph shop.yaml | dot -Tpng > shop.png\n  standfast graph shop.yaml --as svg > shop.svg"
+        after_help = "Examples:\n  standfast graph shop.yaml --as svg > shop.svg        # for a browser\n  standfast graph shop.yaml --as mermaid              # for a page of markdown\n  standfast graph shop.yaml | dot -Tpng > shop.png    # with graphviz\n  standfast graph shop.yaml --resources --as svg > resources.svg"
     )]
     Graph(GraphArgs),
     /// Show a saved plan, or everything recorded of one resource
@@ -240,9 +240,9 @@ pub struct GraphArgs {
     /// The language of the drawing
     #[arg(long = "as", value_enum, default_value_t = Drawing::Dot, value_name = "LANGUAGE")]
     pub drawing: Drawing,
-    /// Draw components instead of single resources
+    /// Draw every resource instead of the components; asks the hosts what it must know
     #[arg(long)]
-    pub components: bool,
+    pub resources: bool,
 }
 
 #[derive(Args, Debug)]

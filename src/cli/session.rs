@@ -17,9 +17,9 @@ use super::{
     exit, render,
 };
 use crate::{
-    blueprint::{self, Blueprint, secrets::LocalSecrets},
+    blueprint::{self, Blueprint, Problems, secrets::LocalSecrets},
     graph::{
-        Graph,
+        Graph, GraphError,
         expand::{ExpandError, Wanted, expand},
     },
     lab::Lab,
@@ -49,19 +49,17 @@ pub fn load(args: &BlueprintArgs, global: &Global) -> Result<Blueprint, CliError
         variables: args.variables.clone(),
         variable_files: args.variable_files.clone(),
     };
-    blueprint::load(&path, &options).map_err(|problems| {
-        if global.format == Format::Json {
-            return told(serde_json::json!(problems));
-        }
-        let text = render::diagnostic::render(&problems, super::terminal::stderr_color(), 100);
-        CliError { rendered: true, ..CliError::new(text).code(exit::BLUEPRINT) }
-    })
+    blueprint::load(&path, &options).map_err(|problems| mistakes(&problems, global.format))
 }
 
-/// The mistakes of a blueprint for a program to read.
-fn told(problems: serde_json::Value) -> CliError {
-    let error = CliError::new("the blueprint has mistakes").code(exit::BLUEPRINT);
-    CliError { problems: Some(Box::new(problems)), ..error }
+/// The mistakes of a blueprint, laid out for a person or as they are for a program.
+fn mistakes(problems: &Problems, format: Format) -> CliError {
+    if format == Format::Json {
+        let error = CliError::new("the blueprint has mistakes").code(exit::BLUEPRINT);
+        return CliError { problems: Some(Box::new(serde_json::json!(problems))), ..error };
+    }
+    let text = render::diagnostic::render(problems, super::terminal::stderr_color(), 100);
+    CliError { rendered: true, ..CliError::new(text).code(exit::BLUEPRINT) }
 }
 
 /// The blueprint that is meant when none is named.
@@ -224,16 +222,16 @@ impl Session {
         let wanted = Wanted { regions: &self.regions, components: &self.blueprint.components };
         let find = |name: &str| self.engine.providers.get(name).cloned();
         let graph = expand(&wanted, &find, &self.engine.providers.names(), &self.engine.context()).await;
-        graph.map_err(|error| match error {
-            ExpandError::Problems(problems) => {
-                let problems = self.blueprint.problems(&problems);
-                if self.format == Format::Json {
-                    return told(serde_json::json!(problems));
+        graph.map_err(|error| {
+            let problems = match &error {
+                ExpandError::Problems(problems) => Some(self.blueprint.problems(problems)),
+                ExpandError::Graph(GraphError::UnknownOutput { component, output, outputs }) => {
+                    self.blueprint.no_output(component, output, outputs)
                 }
-                let text = render::diagnostic::render(&problems, super::terminal::stderr_color(), 100);
-                CliError { rendered: true, ..CliError::new(text).code(exit::BLUEPRINT) }
-            }
-            other => other.into(),
+                ExpandError::Graph(error) => self.blueprint.circle(&error.circle()),
+                ExpandError::Lookup(_) => None,
+            };
+            problems.map_or_else(|| error.into(), |problems| mistakes(&problems, self.format))
         })
     }
 

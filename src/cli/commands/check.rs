@@ -1,5 +1,7 @@
 //! `check`: the blueprint alone; no state, no host, no provider is asked.
 
+use crate::words::count;
+
 use super::super::{
     CliError,
     args::{BlueprintArgs, Global},
@@ -22,7 +24,6 @@ pub fn run(args: &BlueprintArgs, global: &Global) -> Result<u8, CliError> {
         })));
         return Ok(exit::OK);
     }
-    let count = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     terminal::out(format_args!(
         "{} ({}) is well-formed: {}, {}, {}.",
         blueprint.name,

@@ -164,6 +164,27 @@ fn a_change_in_every_format() {
 }
 
 #[test]
+fn a_blueprint_is_drawn_in_every_language() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.edit("workload: {", "depends_on: [databases.orders]\n    workload: {");
+    for language in ["dot", "mermaid", "svg"] {
+        let ran = [
+            sandbox.run(&format!("graph --as {language}")).code(0),
+            sandbox.run(&format!("graph --as {language} --resources")).code(0),
+        ];
+        snapshot(&format!("graph-{language}"), &ran);
+    }
+    snapshot("graph-json", &[sandbox.run("graph --format json").code(0)]);
+    // Components are drawn from the blueprint alone: nothing here could build these, and no host is asked.
+    let elsewhere = Sandbox::new(
+        "standfast: 1\nname: shop\nregions: { away: { provider: aws, location: eu-west-1, zones: 2 } }\n\
+         databases: { orders: { engine: postgres } }\n",
+    );
+    elsewhere.run("graph --resources").code(65);
+    elsewhere.run("graph").code(0).prints("databases.orders");
+}
+
+#[test]
 fn drift_is_named_and_healed_alone() {
     let sandbox = Sandbox::applied(SHOP);
     sandbox.meddle(

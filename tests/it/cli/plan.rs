@@ -335,7 +335,21 @@ fn cycles_are_told_by_name_along_the_path() {
     let itself =
         Sandbox::new(&SHOP.replace("engine: postgres,", "engine: postgres, depends_on: [databases.orders],"));
     let alone = itself.run("plan").code(65);
-    super::snapshot("cycles", &[ran, alone]);
+    // What a listener names may be what has to wait for it.
+    let behind = Sandbox::new(SHOP);
+    behind.edit("virtual_ip:", "depends_on: [autoscaling_groups.web]\n    virtual_ip:");
+    let behind = behind.run("plan").code(65);
+    super::snapshot("cycles", &[ran, alone, behind]);
+}
+
+#[test]
+fn an_output_that_there_is_not_is_told_at_its_place() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.edit(
+        "workload: { package: nginx }",
+        "workload: { package: nginx, files: [{ to: /etc/db, content: \"db=${databases.orders.writter}\" }] }",
+    );
+    super::snapshot("no-such-output", &[sandbox.run("plan").code(65)]);
 }
 
 #[test]
