@@ -19,7 +19,7 @@ use super::{
     outputs::Outputs,
     rollback,
     scheduler::{Scheduler, State},
-    tasks::{MemberKey, Task, Work, lower},
+    tasks::{MemberKey, Service, Task, Work, lower},
 };
 use crate::plan::{
     Action, Because, Plan, Purpose, Step,
@@ -333,7 +333,10 @@ impl Run {
         let (address, _, _) = self.describe(&task.work);
         let elapsed = self.started.remove(&number).map(|at| at.elapsed()).unwrap_or_default();
         let outcome = match result {
-            Ok(done) => self.note(&task.work, done),
+            Ok(done) => {
+                self.report.put_back += usize::from(self.puts_back(&task));
+                self.note(&task.work, done)
+            }
             Err(error) => {
                 let outcome = Outcome::Failed { error: error.to_string(), hint: error.hint() };
                 self.fail(number, &task, &address, &error);
@@ -351,6 +354,14 @@ impl Run {
         });
         self.tell_blocked(blocked, &address);
         self.roll_back();
+    }
+
+    /// Whether it ends the absence of a member that nothing changes.
+    fn puts_back(&self, task: &Task) -> bool {
+        matches!(task.work, Work::Operate(_, Service::Returns))
+            && task.member.is_some_and(|key| {
+                self.plan.rollouts[key.rollout as usize].members[key.member as usize].steps.is_empty()
+            })
     }
 
     /// Keeps what a success left.

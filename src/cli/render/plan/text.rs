@@ -85,7 +85,8 @@ impl Layout {
             .filter(|action| used[**action as usize])
             .map(|action| format!("{0}{1}{0:#} {2}", style(*action), action.symbol(), action.words().0))
             .collect();
-        self.line(0, format_args!("{BOLD}{}{BOLD:#}   {}\n", title(plan), legend.join("   ")));
+        let legend: String = legend.iter().map(|word| format!("   {word}")).collect();
+        self.line(0, format_args!("{BOLD}{}{BOLD:#}{legend}\n", title(plan)));
     }
 
     fn group(&mut self, plan: &Plan, group: &Group<'_>) {
