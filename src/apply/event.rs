@@ -114,6 +114,8 @@ pub struct Report {
     /// Planned, and found to need nothing.
     pub unchanged: usize,
     pub rolled_back: usize,
+    /// Members that an earlier run had left out of service and that are back.
+    pub put_back: usize,
     pub failed: Vec<Failure>,
     /// Addresses that were not tried because of a failure: address, and by what.
     #[serde(serialize_with = "as_objects")]
@@ -121,6 +123,9 @@ pub struct Report {
     /// Addresses that were not tried because the run was stopped.
     pub cancelled: Vec<String>,
     pub interrupted: bool,
+    /// Members that are out of service at the end, such as `autoscaling_groups.web/web1`: the next apply puts them back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub out_of_service: Vec<String>,
     pub outputs: BTreeMap<ComponentId, Map>,
     #[serde(rename = "elapsed_ms", serialize_with = "as_ms")]
     pub elapsed: Duration,

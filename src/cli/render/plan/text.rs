@@ -39,6 +39,7 @@ pub fn text(plan: &Plan, details: bool) -> String {
             layout.group(plan, &group);
         }
     }
+    layout.in_flight(plan);
     layout.warnings(plan);
     let _ = write!(layout.out, "{BOLD}{}{BOLD:#}", summary(plan));
     layout.out
@@ -84,7 +85,8 @@ impl Layout {
             .filter(|action| used[**action as usize])
             .map(|action| format!("{0}{1}{0:#} {2}", style(*action), action.symbol(), action.words().0))
             .collect();
-        self.line(0, format_args!("{BOLD}{}{BOLD:#}   {}\n", title(plan), legend.join("   ")));
+        let legend: String = legend.iter().map(|word| format!("   {word}")).collect();
+        self.line(0, format_args!("{BOLD}{}{BOLD:#}{legend}\n", title(plan)));
     }
 
     fn group(&mut self, plan: &Plan, group: &Group<'_>) {
@@ -183,6 +185,17 @@ impl Layout {
             let more = words::count(lines.len() - most, "more line");
             self.line(at, format_args!("{DIM}  ... {more}; `--details` shows all{DIM:#}"));
         }
+    }
+
+    fn in_flight(&mut self, plan: &Plan) {
+        let told = outline::in_flight(plan);
+        if told.is_empty() {
+            return;
+        }
+        let yellow = YELLOW.bold();
+        self.line(0, format_args!("{yellow}In flight when an earlier run ended{yellow:#}"));
+        told.iter().for_each(|sentence| self.line(2, words::one_line(sentence)));
+        self.out.push('\n');
     }
 
     fn warnings(&mut self, plan: &Plan) {
