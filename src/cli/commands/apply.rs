@@ -128,7 +128,8 @@ async fn locked(
         _ if std::io::stderr().is_terminal() => render::progress::Style::Live,
         _ => render::progress::Style::Plain,
     };
-    let drawing = tokio::spawn(render::progress::follow(received, style));
+    let operations = render::report::operations(&plan);
+    let drawing = tokio::spawn(render::progress::follow(received, style, operations));
     let signals = tokio::spawn(listen(interrupt));
     let settings = Settings {
         providers: engine.providers.clone(),
@@ -141,9 +142,11 @@ async fn locked(
         interrupt: interrupted,
         events,
     };
-    let applied = apply(Arc::new(plan), &snapshot, settings).await;
+    let plan = Arc::new(plan);
+    let applied = apply(Arc::clone(&plan), &snapshot, settings).await;
     signals.abort();
     let _ = drawing.await;
+    let applied = applied.map(|report| render::report::of_resources(report, &plan));
     let (result, summary) = match &applied {
         Ok(report) => (result_word(report), render::report::counts(report)),
         Err(error) => ("failed", error.to_string()),
