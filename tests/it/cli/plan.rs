@@ -179,6 +179,16 @@ fn deletion_protection_guards_data_by_default_and_can_be_lifted() {
             &format!("delete {FRONT}/target_group.web (the stack is destroyed)"),
         ],
     );
+    // What is excluded stays, with all that it stands on.
+    check(
+        &sandbox,
+        "--destroy --exclude databases.orders --exclude home/load_balancers.front/listener.80",
+        &[
+            &format!("delete {WEB}/launch_template.main (the stack is destroyed)"),
+            &format!("delete {WEB}/member.web1 (the stack is destroyed)"),
+            &format!("delete {WEB}/member.web2 (the stack is destroyed)"),
+        ],
+    );
     sandbox.edit("engine: postgres,", "engine: postgres, deletion_protection: false,");
     // Lifting it in the blueprint alone is not enough: it has to be applied first.
     sandbox.run("plan --destroy").code(1);
@@ -378,4 +388,22 @@ fn several_regions_on_one_world() {
     let away = sandbox.plan("--destroy --target away");
     assert!(away.count("delete") > 0);
     assert!(away.steps().iter().all(|step| step.starts_with("delete away/")), "{:?}", away.steps());
+}
+
+/// Nothing to do is no good news where nobody could look.
+#[test]
+fn what_could_not_be_looked_at_is_counted_and_fails() {
+    let sandbox = Sandbox::applied(SHOP);
+    assert_eq!(sandbox.plan("").0["unread"], 0);
+    sandbox.meddle(r#"{"fault":{"address":"home/databases.orders/*","verb":"read","kind":"unreachable","forever":true}}"#);
+    let plan = sandbox.plan("--out unread.plan");
+    assert_eq!((plan.0["unread"].as_u64(), plan.count("no_op")), (Some(3), 10));
+    assert_eq!(sandbox.json("show unread.plan --format json")["unread"], 3);
+    let ran = [
+        sandbox.run("plan --detailed-exitcode").code(1),
+        sandbox.run("show unread.plan").code(0),
+        sandbox.run("drift").code(1),
+        sandbox.run("apply --auto-approve").code(1),
+    ];
+    super::snapshot("unread", &ran);
 }
