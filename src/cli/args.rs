@@ -73,12 +73,12 @@ pub enum Command {
     )]
     Destroy(DestroyArgs),
     /// How every component is doing now, as its hosts and load balancers see it
-    Status(StateOnlyArgs),
+    Status(StackArgs),
     /// What differs in the world from what was left there
     #[command(
         after_help = "Exit code 0: nothing differs; 2: something does. `standfast apply` heals it, `standfast apply --refresh-only` accepts it."
     )]
-    Drift(PlanArgs),
+    Drift(DriftArgs),
     /// Draw the components and what uses what
     #[command(
         after_help = "Examples:\n  standfast graph shop.yaml --as svg > shop.svg        # for a browser\n  standfast graph shop.yaml --as mermaid              # for a page of markdown\n  standfast graph shop.yaml | dot -Tpng > shop.png    # with graphviz\n  standfast graph shop.yaml --resources --as svg > resources.svg"
@@ -104,10 +104,18 @@ pub enum Command {
     Lab(LabArgs),
 }
 
+/// A blueprint as an argument.
 #[derive(Args, Debug, Clone)]
 pub struct BlueprintArgs {
     /// The blueprint [default: standfast.yaml, or the only .yaml file here]
     pub blueprint: Option<PathBuf>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// How a blueprint is read.
+#[derive(Args, Debug, Clone)]
+pub struct ReadingArgs {
     /// Which of its environments
     #[arg(long, env = "STANDFAST_ENV", value_name = "NAME")]
     pub env: Option<String>,
@@ -139,14 +147,50 @@ pub struct StoreArgs {
     pub lock_timeout: std::time::Duration,
 }
 
+/// A blueprint and the state that belongs to it.
 #[derive(Args, Debug, Clone)]
-pub struct SelectArgs {
-    /// Only this and what it depends on: a region, SECTION.NAME or an address, `*` at the end; may be repeated
+pub struct StackArgs {
+    #[command(flatten)]
+    pub blueprint: BlueprintArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// The same where the argument is something else, and the blueprint an option.
+#[derive(Args, Debug, Clone)]
+pub struct StackOption {
+    /// The blueprint whose state is meant [default: standfast.yaml, or the only .yaml file here]
+    #[arg(long, value_name = "FILE")]
+    pub blueprint: Option<PathBuf>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+impl StackOption {
+    pub fn stack(&self) -> StackArgs {
+        let blueprint = BlueprintArgs { blueprint: self.blueprint.clone(), reading: self.reading.clone() };
+        StackArgs { blueprint, store: self.store.clone() }
+    }
+}
+
+/// A part of the whole.
+#[derive(Args, Debug, Clone)]
+pub struct ScopeArgs {
+    /// Only this and what it needs (when destroying: what needs it): a region, SECTION.NAME or an address, `*` at the end;
+    /// may be repeated
     #[arg(long = "target", value_name = "SELECTOR")]
     pub targets: Vec<String>,
-    /// All but this and what depends on it; may be repeated
+    /// All but this and what needs it (when destroying: what it needs); may be repeated
     #[arg(long = "exclude", value_name = "SELECTOR")]
     pub excludes: Vec<String>,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct SelectArgs {
+    #[command(flatten)]
+    pub scope: ScopeArgs,
     /// Replace this even though nothing differs; may be repeated
     #[arg(long = "replace", value_name = "SELECTOR")]
     pub replace: Vec<String>,
@@ -158,12 +202,17 @@ pub struct SelectArgs {
     pub refresh: bool,
 }
 
+impl SelectArgs {
+    /// Of a part, with nothing else asked for.
+    pub fn of(scope: &ScopeArgs) -> Self {
+        SelectArgs { scope: scope.clone(), replace: Vec::new(), refresh_only: false, refresh: true }
+    }
+}
+
 #[derive(Args, Debug)]
 pub struct PlanArgs {
     #[command(flatten)]
-    pub blueprint: BlueprintArgs,
-    #[command(flatten)]
-    pub store: StoreArgs,
+    pub stack: StackArgs,
     #[command(flatten)]
     pub select: SelectArgs,
     /// Save the plan, to be applied exactly as shown
@@ -193,9 +242,7 @@ pub struct RunArgs {
 #[derive(Args, Debug)]
 pub struct ApplyArgs {
     #[command(flatten)]
-    pub blueprint: BlueprintArgs,
-    #[command(flatten)]
-    pub store: StoreArgs,
+    pub stack: StackArgs,
     #[command(flatten)]
     pub select: SelectArgs,
     #[command(flatten)]
@@ -205,25 +252,22 @@ pub struct ApplyArgs {
 #[derive(Args, Debug)]
 pub struct DestroyArgs {
     #[command(flatten)]
-    pub blueprint: BlueprintArgs,
+    pub stack: StackArgs,
     #[command(flatten)]
-    pub store: StoreArgs,
-    /// Only this and what depends on it; may be repeated
-    #[arg(long = "target", value_name = "SELECTOR")]
-    pub targets: Vec<String>,
-    /// All but this; may be repeated
-    #[arg(long = "exclude", value_name = "SELECTOR")]
-    pub excludes: Vec<String>,
+    pub scope: ScopeArgs,
     #[command(flatten)]
     pub run: RunArgs,
 }
 
 #[derive(Args, Debug)]
-pub struct StateOnlyArgs {
+pub struct DriftArgs {
     #[command(flatten)]
-    pub blueprint: BlueprintArgs,
+    pub stack: StackArgs,
     #[command(flatten)]
-    pub store: StoreArgs,
+    pub scope: ScopeArgs,
+    /// Show differences in full
+    #[arg(long)]
+    pub details: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -250,21 +294,13 @@ pub struct ShowArgs {
     /// A saved plan, or the address of a resource
     pub what: String,
     #[command(flatten)]
-    pub store: StoreArgs,
-    /// The blueprint whose state is meant
-    #[arg(long, value_name = "FILE")]
-    pub blueprint: Option<PathBuf>,
-    /// Which of its environments
-    #[arg(long, env = "STANDFAST_ENV", value_name = "NAME")]
-    pub env: Option<String>,
+    pub target: StackOption,
 }
 
 #[derive(Args, Debug)]
 pub struct HistoryArgs {
     #[command(flatten)]
-    pub blueprint: BlueprintArgs,
-    #[command(flatten)]
-    pub store: StoreArgs,
+    pub stack: StackArgs,
     /// Everything about one run, its journal and blueprint included
     #[arg(long, value_name = "NUMBER")]
     pub run: Option<u64>,
@@ -276,9 +312,7 @@ pub struct HistoryArgs {
 #[derive(Args, Debug)]
 pub struct OutputsArgs {
     #[command(flatten)]
-    pub blueprint: BlueprintArgs,
-    #[command(flatten)]
-    pub store: StoreArgs,
+    pub stack: StackArgs,
     /// Print only this one, bare: `load_balancers.front.address`
     #[arg(long, value_name = "OUTPUT")]
     pub only: Option<String>,
@@ -290,18 +324,6 @@ pub struct StateArgs {
     pub command: StateCommand,
 }
 
-#[derive(Args, Debug, Clone)]
-pub struct StateTarget {
-    /// The blueprint whose state is meant [default: standfast.yaml, or the only .yaml file here]
-    #[arg(long, value_name = "FILE")]
-    pub blueprint: Option<PathBuf>,
-    /// Which of its environments
-    #[arg(long, env = "STANDFAST_ENV", value_name = "NAME")]
-    pub env: Option<String>,
-    #[command(flatten)]
-    pub store: StoreArgs,
-}
-
 #[derive(Subcommand, Debug)]
 pub enum StateCommand {
     /// Every recorded resource
@@ -309,27 +331,27 @@ pub enum StateCommand {
         /// Only these: a region, SECTION.NAME or an address, `*` at the end
         selectors: Vec<String>,
         #[command(flatten)]
-        target: StateTarget,
+        target: StackOption,
     },
     /// Everything recorded of one resource
     Show {
         address: String,
         #[command(flatten)]
-        target: StateTarget,
+        target: StackOption,
     },
     /// Give a recorded resource another address
     Mv {
         from: String,
         to: String,
         #[command(flatten)]
-        target: StateTarget,
+        target: StackOption,
     },
     /// Forget a resource; the world is not touched
     Rm {
         #[arg(required = true)]
         addresses: Vec<String>,
         #[command(flatten)]
-        target: StateTarget,
+        target: StackOption,
     },
     /// Record a resource of the blueprint that exists already
     #[command(
@@ -341,12 +363,12 @@ pub enum StateCommand {
         #[arg(long)]
         id: Option<String>,
         #[command(flatten)]
-        target: StateTarget,
+        target: StackOption,
     },
     /// Show who holds the state's lock, and break it
     Unlock {
         #[command(flatten)]
-        target: StateTarget,
+        target: StackOption,
     },
 }
 

@@ -13,7 +13,7 @@ use standfast_state::{OpenMode, Snapshot, StackId, Store, open_sqlite};
 
 use super::{
     ProviderSettings, Registry,
-    args::{BlueprintArgs, Format, Global, SelectArgs, StoreArgs},
+    args::{BlueprintArgs, Format, Global, SelectArgs, StackArgs, StoreArgs},
     error::CliError,
     exit, render,
 };
@@ -46,11 +46,20 @@ pub struct Session {
 pub fn load(args: &BlueprintArgs, global: &Global) -> Result<Blueprint, CliError> {
     let path = find_blueprint(args.blueprint.as_deref())?;
     let options = blueprint::Options {
-        environment: args.env.clone(),
-        variables: args.variables.clone(),
-        variable_files: args.variable_files.clone(),
+        environment: args.reading.env.clone(),
+        variables: args.reading.variables.clone(),
+        variable_files: args.reading.variable_files.clone(),
     };
     blueprint::load(&path, &options).map_err(|problems| mistakes(&problems, global.format))
+}
+
+/// What is legal in a blueprint and hardly meant.
+pub fn warn(blueprint: &Blueprint) {
+    if !blueprint.warnings.is_empty() {
+        let (path, color) = (blueprint.path.display().to_string(), super::terminal::stderr_color());
+        let text = render::diagnostic::render_each(&path, &blueprint.text, &blueprint.warnings, color, 100);
+        super::terminal::say(text.trim_end());
+    }
 }
 
 /// The mistakes of a blueprint, laid out for a person or as they are for a program.
@@ -126,14 +135,10 @@ pub fn open_store(
 }
 
 /// The state of the blueprint that is named, for commands that need nothing else.
-pub fn open_named(
-    args: &BlueprintArgs,
-    store: &StoreArgs,
-    global: &Global,
-) -> Result<Arc<dyn Store>, CliError> {
-    let blueprint = load(args, global)?;
+pub fn open_named(args: &StackArgs, global: &Global) -> Result<Arc<dyn Store>, CliError> {
+    let blueprint = load(&args.blueprint, global)?;
     let stack = stack_of(&blueprint);
-    open_store(store, global, &blueprint.path, &stack)
+    open_store(&args.store, global, &blueprint.path, &stack)
 }
 
 fn stack_of(blueprint: &Blueprint) -> Stack {
@@ -222,15 +227,10 @@ impl Engine {
 }
 
 impl Session {
-    pub async fn open(
-        args: &BlueprintArgs,
-        store_args: &StoreArgs,
-        global: &Global,
-        registry: &Registry,
-    ) -> Result<Session, CliError> {
-        let blueprint = load(args, global)?;
+    pub async fn open(args: &StackArgs, global: &Global, registry: &Registry) -> Result<Session, CliError> {
+        let blueprint = load(&args.blueprint, global)?;
         let engine =
-            Engine::open(stack_of(&blueprint), &blueprint.path, store_args, global, registry).await?;
+            Engine::open(stack_of(&blueprint), &blueprint.path, &args.store, global, registry).await?;
         let mut regions = blueprint.regions.clone();
         if global.lab {
             use_lab(&mut regions, &engine.stack.name)?;
@@ -260,6 +260,9 @@ impl Session {
     pub async fn plan(&self, select: &SelectArgs, purpose: Purpose) -> Result<(Plan, Snapshot), CliError> {
         let snapshot = self.engine.store.snapshot().await?;
         let graph = if purpose == Purpose::Destroy { Graph::default() } else { self.graph().await? };
+        if self.format != Format::Json {
+            warn(&self.blueprint);
+        }
         let mut recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
         let said: Vec<Move> = self
             .blueprint
@@ -297,7 +300,10 @@ impl Session {
             interrupted,
             providers: &self.engine.providers,
             vault: &self.engine.vault,
-            selection: Selection { targets: select.targets.clone(), excludes: select.excludes.clone() },
+            selection: Selection {
+                targets: select.scope.targets.clone(),
+                excludes: select.scope.excludes.clone(),
+            },
             replace: select.replace.clone(),
             forget: self.blueprint.removed.clone(),
             plan_id: new_id()?,

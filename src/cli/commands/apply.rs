@@ -23,14 +23,14 @@ use crate::{
 use standfast_state::{OpenIntent, RunStart, Snapshot};
 
 pub async fn run(args: &ApplyArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
-    let named = args.blueprint.blueprint.as_deref();
+    let named = args.stack.blueprint.blueprint.as_deref();
     if let Some(path) = named.filter(|path| saved::is_saved_plan(path)) {
         return saved_plan(path, args, global, registry).await;
     }
-    let session = Session::open(&args.blueprint, &args.store, global, registry).await?;
+    let session = Session::open(&args.stack, global, registry).await?;
     let purpose = purpose(&args.select, false);
     let work = Work::New { session: &session, select: &args.select, purpose };
-    carry_out(&session.engine, &work, &args.store, &args.run, global).await
+    carry_out(&session.engine, &work, &args.stack.store, &args.run, global).await
 }
 
 /// A saved plan needs no blueprint, only the place where one was: its state lies there.
@@ -43,8 +43,8 @@ async fn saved_plan(
     let plan = saved::read(path)?;
     let blueprint = plan.blueprint_path.clone().unwrap_or_default();
     let engine =
-        Engine::open(plan.stack.clone(), Path::new(&blueprint), &args.store, global, registry).await?;
-    carry_out(&engine, &Work::Saved(Box::new(plan)), &args.store, &args.run, global).await
+        Engine::open(plan.stack.clone(), Path::new(&blueprint), &args.stack.store, global, registry).await?;
+    carry_out(&engine, &Work::Saved(Box::new(plan)), &args.stack.store, &args.run, global).await
 }
 
 /// What is to be done.

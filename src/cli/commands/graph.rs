@@ -2,7 +2,7 @@
 
 use super::super::{
     CliError, Registry,
-    args::{Drawing, Global, GraphArgs, StoreArgs},
+    args::{Drawing, Global, GraphArgs, StackArgs, StoreArgs},
     exit,
     session::{Session, load},
     terminal,
@@ -15,7 +15,8 @@ pub async fn run(args: &GraphArgs, global: &Global, registry: &Registry) -> Resu
         return Ok(exit::OK);
     }
     let store = StoreArgs { state: None, lock_timeout: std::time::Duration::ZERO };
-    let session = Session::open(&args.blueprint, &store, global, registry).await?;
+    let stack = StackArgs { blueprint: args.blueprint.clone(), store };
+    let session = Session::open(&stack, global, registry).await?;
     let graph = session.graph().await;
     session.engine.providers.close().await;
     print(&Picture::of_resources(&graph?), args, global);

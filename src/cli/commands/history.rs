@@ -11,7 +11,7 @@ use super::super::{
 };
 
 pub async fn run(args: &HistoryArgs, global: &Global) -> Result<u8, CliError> {
-    let store = open_named(&args.blueprint, &args.store, global)?;
+    let store = open_named(&args.stack, global)?;
     match args.run {
         Some(number) => one(store.as_ref(), RunId(number), global).await,
         None => all(store.as_ref(), args.limit, global).await,
@@ -55,7 +55,9 @@ fn row(run: &RunRecord) -> Vec<String> {
 async fn one(store: &dyn Store, id: RunId, global: &Global) -> Result<u8, CliError> {
     let detail = store.run(id).await?;
     if super::is_json(global.format) {
-        terminal::out(super::pretty(&detail));
+        let mut shown = serde_json::json!(detail);
+        shown["format_version"] = 1.into();
+        terminal::out(super::pretty(&shown));
         return Ok(exit::OK);
     }
     let cells = row(&detail.record);

@@ -26,7 +26,7 @@ use super::{
 pub async fn run(cli: &Cli, registry: &Registry) -> Result<u8, CliError> {
     let global = &cli.global;
     match &cli.command {
-        Command::Init(args) => init::run(args),
+        Command::Init(args) => init::run(args, global),
         Command::Check(args) => check::run(args, global),
         Command::Plan(args) => plan::run(args, global, registry).await,
         Command::Apply(args) => apply::run(args, global, registry).await,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::super::{
     CliError,
-    args::{Global, ShowArgs, StateTarget},
+    args::{Global, ShowArgs},
     exit, terminal,
 };
 use crate::plan::saved;
@@ -15,7 +15,5 @@ pub async fn run(args: &ShowArgs, global: &Global) -> Result<u8, CliError> {
         terminal::out(super::plan::show(&saved::read(path)?, global.format, true));
         return Ok(exit::OK);
     }
-    let target =
-        StateTarget { blueprint: args.blueprint.clone(), env: args.env.clone(), store: args.store.clone() };
-    super::state::show(&args.what, &target, global).await
+    super::state::show(&args.what, &args.target, global).await
 }

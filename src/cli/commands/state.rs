@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 use super::super::{
     CliError, Registry,
-    args::{BlueprintArgs, Global, StateCommand, StateTarget},
+    args::{Global, StackOption, StateCommand},
     exit,
     locking::Lock,
-    render,
+    render::{self, Masked, MaskedMap},
     session::{Session, open_named},
     terminal,
 };
@@ -33,17 +33,8 @@ pub async fn run(command: &StateCommand, global: &Global, registry: &Registry) -
     }
 }
 
-fn open(target: &StateTarget, global: &Global) -> Result<Arc<dyn Store>, CliError> {
-    open_named(&blueprint_args(target), &target.store, global)
-}
-
-fn blueprint_args(target: &StateTarget) -> BlueprintArgs {
-    BlueprintArgs {
-        blueprint: target.blueprint.clone(),
-        env: target.env.clone(),
-        variables: Vec::new(),
-        variable_files: Vec::new(),
-    }
+fn open(target: &StackOption, global: &Global) -> Result<Arc<dyn Store>, CliError> {
+    open_named(&target.stack(), global)
 }
 
 fn not_recorded(address: &str, store: &dyn Store) -> CliError {
@@ -51,7 +42,7 @@ fn not_recorded(address: &str, store: &dyn Store) -> CliError {
         .hint("`standfast state list` shows what is")
 }
 
-async fn list(selectors: &[String], target: &StateTarget, global: &Global) -> Result<u8, CliError> {
+async fn list(selectors: &[String], target: &StackOption, global: &Global) -> Result<u8, CliError> {
     let snapshot = open(target, global)?.snapshot().await?;
     let wanted = |record: &&ResourceRecord| {
         selectors.is_empty()
@@ -92,7 +83,7 @@ async fn list(selectors: &[String], target: &StateTarget, global: &Global) -> Re
     Ok(exit::OK)
 }
 
-pub async fn show(address: &str, target: &StateTarget, global: &Global) -> Result<u8, CliError> {
+pub async fn show(address: &str, target: &StackOption, global: &Global) -> Result<u8, CliError> {
     let store = open(target, global)?;
     let snapshot = store.snapshot().await?;
     let record =
@@ -102,8 +93,9 @@ pub async fn show(address: &str, target: &StateTarget, global: &Global) -> Resul
     if super::is_json(global.format) {
         terminal::out(super::pretty(&serde_json::json!({
             "format_version": 1, "address": recorded.address, "kind": recorded.kind, "provider": recorded.provider,
-            "id": recorded.id, "dependencies": recorded.dependencies, "inputs": *payload.inputs, "outputs": *payload.outputs,
-            "place": payload.place, "lifecycle": payload.lifecycle,
+            "id": recorded.id, "dependencies": recorded.dependencies,
+            "inputs": MaskedMap(&payload.inputs), "outputs": MaskedMap(&payload.outputs), "place": Masked(&payload.place),
+            "lifecycle": payload.lifecycle,
         })));
         return Ok(exit::OK);
     }
@@ -129,10 +121,21 @@ pub async fn show(address: &str, target: &StateTarget, global: &Global) -> Resul
     Ok(exit::OK)
 }
 
+/// Says what was done: to a program as one object with its `format_version`.
+fn done(global: &Global, object: &serde_json::Value, text: &str) {
+    if super::is_json(global.format) {
+        let mut object = object.clone();
+        object["format_version"] = 1.into();
+        terminal::out(super::pretty(&object));
+    } else {
+        terminal::out(text);
+    }
+}
+
 /// Holds the lock around a change of the records.
 async fn with_lock<R>(
     store: &Arc<dyn Store>,
-    target: &StateTarget,
+    target: &StackOption,
     command: &str,
     change: impl AsyncFnOnce(&Lease) -> Result<R, CliError>,
 ) -> Result<R, CliError> {
@@ -143,7 +146,7 @@ async fn with_lock<R>(
     result
 }
 
-async fn rename(from: &str, to: &str, target: &StateTarget, global: &Global) -> Result<u8, CliError> {
+async fn rename(from: &str, to: &str, target: &StackOption, global: &Global) -> Result<u8, CliError> {
     let to: Address = to.parse().map_err(|error| CliError::new(format!("{error}")).code(exit::USAGE))?;
     let store = open(target, global)?;
     with_lock(&store, target, "state mv", async |lease| {
@@ -159,13 +162,17 @@ async fn rename(from: &str, to: &str, target: &StateTarget, global: &Global) -> 
         Ok(())
     })
     .await?;
-    terminal::out(format_args!("{from} is recorded as {to} now."));
+    done(
+        global,
+        &serde_json::json!({ "from": from, "to": to.as_str() }),
+        &format!("{from} is recorded as {to} now."),
+    );
     Ok(exit::OK)
 }
 
-async fn remove(addresses: &[String], target: &StateTarget, global: &Global) -> Result<u8, CliError> {
+async fn remove(addresses: &[String], target: &StackOption, global: &Global) -> Result<u8, CliError> {
     let store = open(target, global)?;
-    let count = with_lock(&store, target, "state rm", async |lease| {
+    let forgotten = with_lock(&store, target, "state rm", async |lease| {
         let snapshot = store.snapshot().await?;
         let mut changes = Vec::new();
         for selector in addresses {
@@ -187,32 +194,39 @@ async fn remove(addresses: &[String], target: &StateTarget, global: &Global) -> 
             }
         }
         store.record(lease, &changes).await?;
-        Ok(changes.len())
+        let address = |change: &Change| match change {
+            Change::Remove { address, .. } => Some(address.clone()),
+            _ => None,
+        };
+        Ok(changes.iter().filter_map(address).collect::<Vec<String>>())
     })
     .await?;
-    terminal::out(format_args!("{count} forgotten. They are still there in the world."));
+    let text = match forgotten.len() {
+        1 => "1 resource forgotten. It is still there in the world.".to_owned(),
+        many => format!("{} forgotten. They are still there in the world.", render::count(many, "resource")),
+    };
+    done(global, &serde_json::json!({ "forgotten": forgotten }), &text);
     Ok(exit::OK)
 }
 
 async fn import(
     address: &str,
     id: Option<&str>,
-    target: &StateTarget,
+    target: &StackOption,
     global: &Global,
     registry: &Registry,
 ) -> Result<u8, CliError> {
     let address: Address =
         address.parse().map_err(|error| CliError::new(format!("{error}")).code(exit::USAGE))?;
-    let session = Session::open(&blueprint_args(target), &target.store, global, registry).await?;
+    let session = Session::open(&target.stack(), global, registry).await?;
     let result = with_lock(&session.engine.store, target, "state import", async |lease| {
         adopt(&session, &address, id, lease).await
     })
     .await;
     session.engine.providers.close().await;
     result?;
-    terminal::out(format_args!(
-        "{address} is recorded. `standfast plan` shows what differs from the blueprint."
-    ));
+    let text = format!("{address} is recorded. `standfast plan` shows what differs from the blueprint.");
+    done(global, &serde_json::json!({ "imported": address.as_str() }), &text);
     Ok(exit::OK)
 }
 
@@ -272,10 +286,10 @@ async fn adopt(
     Ok(())
 }
 
-async fn unlock(target: &StateTarget, global: &Global) -> Result<u8, CliError> {
+async fn unlock(target: &StackOption, global: &Global) -> Result<u8, CliError> {
     let store = open(target, global)?;
     let Some(holder) = store.holder().await? else {
-        terminal::out("Nobody holds the lock.");
+        done(global, &serde_json::json!({ "broken": false }), "Nobody holds the lock.");
         return Ok(exit::OK);
     };
     terminal::say(format_args!("{holder} holds the lock; its lease runs until {:.0}.", holder.expires));
@@ -283,6 +297,6 @@ async fn unlock(target: &StateTarget, global: &Global) -> Result<u8, CliError> {
         return Err(CliError::new("the lock was left as it is"));
     }
     store.break_lock().await?;
-    terminal::out("The lock is broken.");
+    done(global, &serde_json::json!({ "broken": true }), "The lock is broken.");
     Ok(exit::OK)
 }

@@ -7,15 +7,15 @@ use standfast_contract::{Health, HealthState, Probe};
 
 use super::super::{
     CliError, Registry,
-    args::{Global, StateOnlyArgs},
+    args::{Global, StackArgs},
     exit, render,
     session::Session,
     terminal,
 };
 use crate::apply::META_PROBES;
 
-pub async fn run(args: &StateOnlyArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
-    let session = Session::open(&args.blueprint, &args.store, global, registry).await?;
+pub async fn run(args: &StackArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+    let session = Session::open(args, global, registry).await?;
     let kept = session.engine.store.get_meta(META_PROBES).await?;
     let probes: Vec<Probe> =
         kept.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
