@@ -31,6 +31,8 @@ fn the_demo_is_built_healed_and_destroyed() {
     // Build.
     let built = stand.apply().succeeded();
     println!("first apply: {} created in {:.1} s", built.report()["created"], built.took.as_secs_f64());
+    // The apply has ended when it serves, not before.
+    stand.run(["--lab", "status", "shop.yaml"]).succeeded();
     let served = visit(&stand, 12);
     assert_eq!(served.len(), 3, "three hosts in turn: {served:?}");
     let plain = curl(&format!("http://{}.100/cart?id=1", stand.net), "%{http_code} %{redirect_url}");

@@ -23,6 +23,7 @@ fn traffic_survives_updates_and_power_cuts() {
 
     let built = stand.apply().succeeded();
     println!("first apply: {} created in {:.1} s", built.report()["created"], built.took.as_secs_f64());
+    stand.run(["--lab", "status", "shop.yaml"]).succeeded();
     assert_eq!(releases(&stand), ["1"; 3]);
 
     // A new release.

@@ -5,6 +5,7 @@ pub mod facts;
 pub mod health;
 pub mod preflight;
 pub mod probe;
+mod virtual_ip;
 
 use std::time::Duration;
 
@@ -24,7 +25,10 @@ pub(crate) async fn run(
         match operation.verb.as_str() {
             "drain" => drain::drain(remote, context, operation).await,
             "undrain" => drain::undrain(remote, context, operation).await,
-            // It keeps its own time, so that the failure says what was seen last.
+            // These keep their own time, so that the failure says what was seen last.
+            "health" if operation.inputs.contains_key("hosts") => {
+                virtual_ip::gate(remote, context, operation, limit).await
+            }
             "health" => health::gate(remote, context, operation, limit).await,
             verb => Err(ProviderError::permanent(
                 format!("do {}", operation.address),
