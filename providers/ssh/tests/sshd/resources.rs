@@ -121,6 +121,31 @@ async fn a_file_is_made_seen_changed_and_what_was_before_comes_back() {
 }
 
 #[tokio::test]
+async fn the_last_mark_goes_while_another_one_comes() {
+    let bench = &Bench::new();
+    let call = |name: &str| {
+        let inputs = file(&bench.server.path(name), Value::text("x"));
+        let mut call = bench.call("file", &inputs, &inputs, &Map::new());
+        call.address = format!("home/baselines.base/file.here.{name}").parse().unwrap();
+        call
+    };
+    let (one, two) = (call("one"), call("two"));
+    bench.provider.create(&bench.context, &one).await.unwrap();
+    for _ in 0..15 {
+        for (goes, comes) in [(&one, &two), (&two, &one)] {
+            let (gone, come) = futures::join!(
+                bench.provider.delete(&bench.context, goes),
+                bench.provider.create(&bench.context, comes)
+            );
+            gone.unwrap();
+            come.unwrap();
+        }
+    }
+    bench.provider.delete(&bench.context, &one).await.unwrap();
+    assert!(empty(&bench.server.path("marks")), "no mark is left");
+}
+
+#[tokio::test]
 async fn a_new_file_and_the_folders_on_its_way_go_again() {
     let bench = Bench::new();
     let path = bench.server.path("a/b/c.conf");
