@@ -6,8 +6,8 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use standfast_contract::{
-    Address, Answers, Component, Desired, ExpandRequest, Expansion, Lookup, Member, OnFailure, Operation,
-    OutputRef, Probe, Rollout, SecretSource, Value,
+    Address, Answers, Component, Desired, ExpandRequest, Expansion, Lookup, Map, Member, OnFailure,
+    Operation, OutputRef, Probe, Rollout, SecretSource, Value,
     component::{AutoscalingGroup, Certificate, Host, LoadBalancer},
 };
 
@@ -171,22 +171,30 @@ fn vrrp<'a>(
     let (Some(virtual_ip), Some(router_id)) = (balancer.virtual_ip, router_id) else {
         return BTreeMap::new();
     };
+    let facts: Vec<Option<&Map>> = hosts
+        .iter()
+        .map(|host| site::answer(answers, &site::facts_of(&request.region.name, &host.name)))
+        .collect();
+    let link_of = |host: &Host, facts: &Map| keepalived::link(facts, virtual_ip, &host.address);
+    let neighbour = hosts.iter().zip(&facts).find_map(|(host, facts)| link_of(host, (*facts)?));
     let mut links = Vec::new();
-    for host in hosts {
-        let Some(facts) = site::answer(answers, &site::facts_of(&request.region.name, &host.name)) else {
-            problems.add(
-                "virtual_ip",
-                format!("nothing is known of host {}: which interface shall hold {virtual_ip}?", host.name),
-                format!("make sure that {} can be reached over ssh, then plan again", host.name),
-            );
-            continue;
+    for (host, facts) in hosts.iter().zip(facts) {
+        let link = match facts {
+            Some(facts) => link_of(host, facts),
+            // A dead host must not stop the plan: it is taken to be wired as the others are.
+            None => neighbour.as_ref().and_then(|link| link.of_neighbour(&host.address)),
         };
-        match keepalived::link(facts, virtual_ip, &host.address) {
+        match link {
             Some(link) => links.push((host, link)),
-            None => problems.add(
+            None if facts.is_some() => problems.add(
                 "virtual_ip",
                 format!("no interface of host {} is in the subnet of {virtual_ip}", host.name),
                 "choose a free address of the subnet that all hosts of the load balancer share",
+            ),
+            None => problems.add(
+                "virtual_ip",
+                format!("nothing is known of host {}: which interface shall hold {virtual_ip}?", host.name),
+                format!("make sure that {} can be reached over ssh, then plan again", host.name),
             ),
         }
     }
@@ -296,7 +304,7 @@ fn keepalived_on(site: &Site<'_>, turn: &Turn, virtual_ip: IpAddr) -> Vec<Desire
     vec![config, service]
 }
 
-fn file(path: &str, content: Value, mode: &str, validate: Option<&str>) -> standfast_contract::Map {
+fn file(path: &str, content: Value, mode: &str, validate: Option<&str>) -> Map {
     let mut map = inputs([
         ("path", path.into()),
         ("content", content),
@@ -310,7 +318,7 @@ fn file(path: &str, content: Value, mode: &str, validate: Option<&str>) -> stand
     map
 }
 
-fn service(site: &Site<'_>, name: &str, reload_on: standfast_contract::Map, after: Vec<Address>) -> Desired {
+fn service(site: &Site<'_>, name: &str, reload_on: Map, after: Vec<Address>) -> Desired {
     let inputs = inputs([
         ("name", name.into()),
         ("enabled", true.into()),
@@ -341,7 +349,7 @@ fn held(site: &Site<'_>, asked: &Probe) -> Operation {
     site.operation("health", &format!("{}.virtual_ip", site.host.name), inputs, HELD_TIMEOUT_MS)
 }
 
-fn outputs(balancer: &LoadBalancer, hosts: &[&Host]) -> standfast_contract::Map {
+fn outputs(balancer: &LoadBalancer, hosts: &[&Host]) -> Map {
     let address = balancer
         .virtual_ip
         .map(|address| address.to_string())
