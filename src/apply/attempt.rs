@@ -201,12 +201,9 @@ impl Attempt {
         }
     }
 
+    /// The inputs are resolved.
     pub async fn operate(&self, operation: &Operation) -> Result<Done, TaskError> {
-        let mut resolved = operation.clone();
-        resolved.place = self.place(&operation.place)?;
-        for value in resolved.inputs.values_mut() {
-            *value = value.resolve(&|_| None, &self.shared.vault)?;
-        }
+        let resolved = Operation { place: self.place(&operation.place)?, ..operation.clone() };
         self.call(&operation.address, || self.provider.operate(&self.context, &resolved)).await?;
         Ok(Done::Operated)
     }

@@ -259,8 +259,19 @@ impl Run {
                 running
                     .spawn(async move { (number, attempt.undo(&plan.steps[step as usize], applied).await) });
             }
-            Work::Operate(operation) => {
-                running.spawn(async move { (number, attempt.operate(&operation).await) });
+            Work::Operate(mut operation) => {
+                // As things are now: a member that was put back is asked where it serves again.
+                let inputs = self.outputs.resolve(&operation.inputs, &self.shared.vault);
+                running.spawn(async move {
+                    let result = match inputs {
+                        Ok(inputs) => {
+                            operation.inputs = inputs;
+                            attempt.operate(&operation).await
+                        }
+                        Err(error) => Err(error.into()),
+                    };
+                    (number, result)
+                });
             }
         }
     }

@@ -51,6 +51,13 @@ pub(crate) fn millis(inputs: &Map, key: &str, default: u64) -> Duration {
     Duration::from_millis(ms.unwrap_or(default))
 }
 
+/// A port in inputs: a number, or the first of the list that a service says it binds.
+pub(crate) fn port(inputs: &Map, key: &str) -> Option<u16> {
+    let value = inputs.get(key)?;
+    let number = value.as_int().or_else(|| value.as_list()?.first()?.as_int())?;
+    u16::try_from(number).ok()
+}
+
 /// The places in a list of inputs.
 pub(crate) fn places(inputs: &Map, key: &str) -> Result<Vec<Place>, ProviderError> {
     inputs.get(key).and_then(Value::as_list).unwrap_or_default().iter().map(Place::parse).collect()

@@ -1,6 +1,6 @@
 //! The questions of `status`, each answered with one line.
 
-use standfast_contract::{ErrorClass, Health, HealthState, Map, Probe, ProviderError};
+use standfast_contract::{ErrorClass, Health, HealthState, Map, Probe, ProviderError, Value};
 
 use super::{
     drain::{HAPROXY, members},
@@ -107,6 +107,9 @@ async fn haproxy(remote: &Remote, place: &Place, inputs: &Map) -> Result<Health,
 }
 
 async fn health(remote: &Remote, place: &Place, inputs: &Map) -> Result<Health, ProviderError> {
+    if inputs.get("port").is_some_and(Value::is_unknown) {
+        return Ok(down("nothing was set up there that could serve"));
+    }
     let check = match Check::parse(inputs, place) {
         Ok(check) => check,
         Err(reason) => return Ok(down(reason)),
