@@ -135,6 +135,12 @@ fn candidate(path: &str, key: &str) -> String {
     format!("{folder}/.{name}.standfast-{}", &blake3::hash(key.as_bytes()).to_hex()[..8])
 }
 
+/// What a message calls a check: its last command, which is the one that judges, without the candidate's path.
+fn checker(check: &str) -> String {
+    let judge = check.rsplit(" | ").next().unwrap_or_default();
+    format!("`{}`", judge.replace(" %s", "").trim())
+}
+
 impl Put<'_> {
     /// Sets the variables of file.sh.
     pub fn set(&self, script: &mut Script, call: &Call) {
@@ -144,12 +150,12 @@ impl Put<'_> {
             .rsplit_once('/')
             .map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
         let check = self.check.as_deref().map(|check| check.replace("%s", &quote(&candidate)));
-        let check_name = self.check.as_deref().or(self.check_in_place.as_deref()).unwrap_or_default();
+        let checker = self.check.as_deref().or(self.check_in_place.as_deref()).map(checker);
         script.set("P", self.path).set("D", folder).set("C", &candidate);
         script.set("OWNER", self.owner).set("GROUP", self.group).set("MODE", self.mode);
         script.set("CHECK", check.as_deref().unwrap_or_default());
         script.set("CHECK_IN_PLACE", self.check_in_place.as_deref().unwrap_or_default());
-        script.set("CHECK_NAME", &format!("`{}`", check_name.replace(" %s", "")));
+        script.set("CHECKER", &checker.unwrap_or_default());
         script.set("RELOAD", self.reload.as_deref().unwrap_or_default());
         script.set("ARM", if self.armed { "1" } else { "" });
         let wrote = call.prior_outputs.get("digest").and_then(Value::as_str).unwrap_or_default();
