@@ -13,7 +13,10 @@ make_parents() {
   [ -d "$1" ] && return 0
   make_parents "${1%/*}"
   [ -d "$1" ] && return 0
-  said=$(mkdir -m 755 -- "$1" 2>&1) || full "$1" "$said"
+  if ! said=$(mkdir -m 755 -- "$1" 2>&1); then
+    # Somebody else's step in the same folder may have been faster.
+    [ -d "$1" ] || full "$1" "$said"
+  fi
   [ ! -d "$B" ] || printf '%s\n' "$1" >>"$B/parents"
 }
 own() {
