@@ -120,6 +120,9 @@ restore_file() {
   elif [ -f "$B/link" ]; then
     rm -f -- "$C"; ln -s -- "$(cat "$B/link")" "$C" || fail permanent "$P could not be made a link again"
     swap
+  elif [ ! -d "$B" ]; then
+    [ ! -e "$P" ] || note "$P is left: nothing on the host says that it was made here"
+    return 0
   else
     if [ "$ARM" = 1 ] && [ -e "$P" ]; then cp -pP -- "$P" "$ARMED.old" || fail permanent "$P could not be set aside"; arm; fi
     said=$(rm -f -- "$P" 2>&1) || fail permanent "$P could not be removed: $said"
