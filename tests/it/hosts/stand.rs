@@ -147,7 +147,8 @@ impl Stand {
     pub fn snapshot(&self, name: &str, ran: &Ran) {
         let progress =
             |line: &&str| line.len() > 8 && line.as_bytes()[2] == b':' && line.as_bytes()[5] == b':';
-        let told: Vec<&str> = ran.stderr.lines().filter(|line| !progress(line)).collect();
+        let said = if ran.stderr.is_empty() { &ran.stdout } else { &ran.stderr };
+        let told: Vec<&str> = said.lines().filter(|line| !progress(line)).collect();
         let folder = self.folder.path().display().to_string();
         let told = told.join("\n").replace(&folder, "FOLDER").replace(&self.net, "10.81.0");
         insta::with_settings!({
@@ -161,7 +162,10 @@ impl Stand {
                 (r"SHA256:[A-Za-z0-9+/]{43}=?", "SHA256:FINGERPRINT"),
                 (r"([0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC"),
                 (r"\b(process|pid) \d+", "$1 PID"),
-                (r"[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+ \(process", "USER@HOST (process"),
+                (r"held by [A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+", "held by USER@HOST"),
+                (r"serial \d+ of the state, which is at \d+", "serial N of the state, which is at M"),
+                (r"seen from a\d", "seen from HOST"),
+                (r"cannot be reached: .*", "cannot be reached: WHY"),
                 (r" \(\d+\) : ", " (PID) : "),
                 (r"(tmpfs|overlay)( +\d+){3} +\d+%", "$1 ... FULL%"),
                 (r"\b\d+ MiB free", "N MiB free"),

@@ -48,7 +48,7 @@ pub(crate) async fn check(provider: &SshProvider, context: &Context, calls: &[Ca
         problems.push(
             ProviderError::permanent(
                 "claim a virtual IP",
-                format!("{address} is already in use: seen from {host}, {neighbour} answers for it"),
+                format!("{address} is already in use: seen from {host}, the machine with {neighbour} answers for it"),
             )
             .hint("choose a free address for `virtual_ip`, or take it from the other machine first"),
         );
@@ -91,7 +91,7 @@ async fn one(provider: &SshProvider, context: &Context, place: &Place, calls: &[
         }
     };
     for (kind, section) in answer.with_prefix("problem ") {
-        let reason = format!("{}: {}", place.host, String::from_utf8_lossy(&section.body).trim());
+        let reason = String::from_utf8_lossy(&section.body).trim().to_owned();
         said.problems.push(ProviderError {
             operation: operation.clone(),
             reason,
