@@ -12,7 +12,10 @@ use super::super::{
     session::Session,
     terminal,
 };
-use crate::apply::META_PROBES;
+use crate::{
+    apply::{META_PROBES, Outputs},
+    plan::recorded::Recorded,
+};
 
 pub async fn run(args: &StackArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let session = Session::open(args, global, registry).await?;
@@ -35,9 +38,14 @@ pub async fn run(args: &StackArgs, global: &Global, registry: &Registry) -> Resu
 
 /// Every provider answers its own questions, all at once.
 async fn ask(session: &Session, probes: Vec<Probe>) -> Result<Vec<(Probe, Health)>, CliError> {
+    // A question may refer to what is recorded: a member that was put back is asked where it serves again.
+    let snapshot = session.engine.store.snapshot().await?;
+    let recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
+    let outputs = Outputs::from_records(recorded.iter());
     let mut batches: BTreeMap<String, Vec<Probe>> = BTreeMap::new();
     for mut probe in probes {
         probe.place = probe.place.resolve(&|_| None, &session.engine.vault)?;
+        probe.inputs = outputs.resolve(&probe.inputs, &session.engine.vault)?;
         batches.entry(probe.provider.clone()).or_default().push(probe);
     }
     let context = session.engine.context();

@@ -41,6 +41,10 @@ pub fn text(plan: &Plan, details: bool) -> String {
     }
     layout.in_flight(plan);
     layout.warnings(plan);
+    if let Some(resumed) = &plan.resumed {
+        let done = words::count(resumed.done.len(), "call");
+        layout.line(0, format_args!("Goes on with run {}, which made {done} of this.\n", resumed.run));
+    }
     let _ = write!(layout.out, "{BOLD}{}{BOLD:#}", summary(plan));
     layout.out
 }
