@@ -20,7 +20,7 @@ use serde_json::Value;
 use standfast_sim::World;
 
 /// Two balancers, two members, a protected database and its replica: ten resources.
-const SHOP: &str = "\
+pub const SHOP: &str = "\
 standfast: 1
 name: shop
 regions:
@@ -47,7 +47,7 @@ databases:
 ";
 
 /// One group of four members behind a balancer, to roll over.
-const FLEET: &str = "\
+pub const FLEET: &str = "\
 standfast: 1
 name: fleet
 regions:

@@ -3,15 +3,15 @@
 use standfast_state::{RunId, RunRecord, Store};
 
 use super::super::{
-    CliError,
+    CliError, Registry,
     args::{Global, HistoryArgs},
     exit, render,
     session::open_named,
     terminal,
 };
 
-pub async fn run(args: &HistoryArgs, global: &Global) -> Result<u8, CliError> {
-    let store = open_named(&args.blueprint, &args.store, global)?;
+pub async fn run(args: &HistoryArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+    let store = open_named(&args.blueprint, &args.store, global, registry).await?;
     match args.run {
         Some(number) => one(store.as_ref(), RunId(number), global).await,
         None => all(store.as_ref(), args.limit, global).await,

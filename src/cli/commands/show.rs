@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::super::{
-    CliError,
+    CliError, Registry,
     args::{Global, ShowArgs, StateTarget},
     exit, terminal,
 };
 use crate::plan::saved;
 
-pub async fn run(args: &ShowArgs, global: &Global) -> Result<u8, CliError> {
+pub async fn run(args: &ShowArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let path = Path::new(&args.what);
     if path.exists() && saved::is_saved_plan(path) {
         terminal::out(super::plan::show(&saved::read(path)?, global.format, true));
@@ -17,5 +17,5 @@ pub async fn run(args: &ShowArgs, global: &Global) -> Result<u8, CliError> {
     }
     let target =
         StateTarget { blueprint: args.blueprint.clone(), env: args.env.clone(), store: args.store.clone() };
-    super::state::show(&args.what, &target, global).await
+    super::state::show(&args.what, &target, global, registry).await
 }

@@ -1,6 +1,6 @@
 //! `state`: a look at the records, and their repair by hand.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use standfast_contract::{Address, ReadRequest, value::resolve_map};
 use standfast_state::{Change, Lease, ResourceRecord, Store};
@@ -15,6 +15,7 @@ use super::super::{
     session::{Session, open_named},
     terminal,
 };
+use super::state_transfer;
 use crate::{
     apply::Interrupt,
     plan::recorded::{Payload, Recorded},
@@ -22,22 +23,35 @@ use crate::{
 
 pub async fn run(command: &StateCommand, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     match command {
-        StateCommand::List { selectors, target } => list(selectors, target, global).await,
-        StateCommand::Show { address, target } => show(address, target, global).await,
-        StateCommand::Mv { from, to, target } => rename(from, to, target, global).await,
-        StateCommand::Rm { addresses, target } => remove(addresses, target, global).await,
+        StateCommand::List { selectors, target } => list(selectors, target, global, registry).await,
+        StateCommand::Show { address, target } => show(address, target, global, registry).await,
+        StateCommand::Mv { from, to, target } => rename(from, to, target, global, registry).await,
+        StateCommand::Rm { addresses, target } => remove(addresses, target, global, registry).await,
         StateCommand::Import { address, id, target } => {
             import(address, id.as_deref(), target, global, registry).await
         }
-        StateCommand::Unlock { target } => unlock(target, global).await,
+        StateCommand::Pull { out, target } => {
+            state_transfer::pull(out.as_deref(), target, global, registry).await
+        }
+        StateCommand::Push { file, force, target } => {
+            state_transfer::push(file, *force, target, global, registry).await
+        }
+        StateCommand::Migrate { from, to, target } => {
+            state_transfer::migrate(from, to, target, global, registry).await
+        }
+        StateCommand::Unlock { target } => unlock(target, global, registry).await,
     }
 }
 
-fn open(target: &StateTarget, global: &Global) -> Result<Arc<dyn Store>, CliError> {
-    open_named(&blueprint_args(target), &target.store, global)
+pub async fn open(
+    target: &StateTarget,
+    global: &Global,
+    registry: &Registry,
+) -> Result<Arc<dyn Store>, CliError> {
+    open_named(&blueprint_args(target), &target.store, global, registry).await
 }
 
-fn blueprint_args(target: &StateTarget) -> BlueprintArgs {
+pub fn blueprint_args(target: &StateTarget) -> BlueprintArgs {
     BlueprintArgs {
         blueprint: target.blueprint.clone(),
         env: target.env.clone(),
@@ -51,8 +65,13 @@ fn not_recorded(address: &str, store: &dyn Store) -> CliError {
         .hint("`standfast state list` shows what is")
 }
 
-async fn list(selectors: &[String], target: &StateTarget, global: &Global) -> Result<u8, CliError> {
-    let snapshot = open(target, global)?.snapshot().await?;
+async fn list(
+    selectors: &[String],
+    target: &StateTarget,
+    global: &Global,
+    registry: &Registry,
+) -> Result<u8, CliError> {
+    let snapshot = open(target, global, registry).await?.snapshot().await?;
     let wanted = |record: &&ResourceRecord| {
         selectors.is_empty()
             || record
@@ -92,8 +111,13 @@ async fn list(selectors: &[String], target: &StateTarget, global: &Global) -> Re
     Ok(exit::OK)
 }
 
-pub async fn show(address: &str, target: &StateTarget, global: &Global) -> Result<u8, CliError> {
-    let store = open(target, global)?;
+pub async fn show(
+    address: &str,
+    target: &StateTarget,
+    global: &Global,
+    registry: &Registry,
+) -> Result<u8, CliError> {
+    let store = open(target, global, registry).await?;
     let snapshot = store.snapshot().await?;
     let record =
         snapshot.resources.iter().find(|record| record.address == address && record.deposed.is_empty());
@@ -130,23 +154,29 @@ pub async fn show(address: &str, target: &StateTarget, global: &Global) -> Resul
 }
 
 /// Holds the lock around a change of the records.
-async fn with_lock<R>(
+pub async fn with_lock<R>(
     store: &Arc<dyn Store>,
-    target: &StateTarget,
+    patience: Duration,
     command: &str,
     change: impl AsyncFnOnce(&Lease) -> Result<R, CliError>,
 ) -> Result<R, CliError> {
     let (lost, _) = watch::channel(Interrupt::None);
-    let lock = Lock::take(store, command, target.store.lock_timeout, lost).await?;
+    let lock = Lock::take(store, command, patience, lost).await?;
     let result = change(lock.lease()).await;
     lock.release().await?;
     result
 }
 
-async fn rename(from: &str, to: &str, target: &StateTarget, global: &Global) -> Result<u8, CliError> {
+async fn rename(
+    from: &str,
+    to: &str,
+    target: &StateTarget,
+    global: &Global,
+    registry: &Registry,
+) -> Result<u8, CliError> {
     let to: Address = to.parse().map_err(|error| CliError::new(format!("{error}")).code(exit::USAGE))?;
-    let store = open(target, global)?;
-    with_lock(&store, target, "state mv", async |lease| {
+    let store = open(target, global, registry).await?;
+    with_lock(&store, target.store.lock_timeout, "state mv", async |lease| {
         let snapshot = store.snapshot().await?;
         if !snapshot.resources.iter().any(|record| record.address == from) {
             return Err(not_recorded(from, store.as_ref()));
@@ -163,9 +193,14 @@ async fn rename(from: &str, to: &str, target: &StateTarget, global: &Global) -> 
     Ok(exit::OK)
 }
 
-async fn remove(addresses: &[String], target: &StateTarget, global: &Global) -> Result<u8, CliError> {
-    let store = open(target, global)?;
-    let count = with_lock(&store, target, "state rm", async |lease| {
+async fn remove(
+    addresses: &[String],
+    target: &StateTarget,
+    global: &Global,
+    registry: &Registry,
+) -> Result<u8, CliError> {
+    let store = open(target, global, registry).await?;
+    let count = with_lock(&store, target.store.lock_timeout, "state rm", async |lease| {
         let snapshot = store.snapshot().await?;
         let mut changes = Vec::new();
         for selector in addresses {
@@ -204,7 +239,7 @@ async fn import(
     let address: Address =
         address.parse().map_err(|error| CliError::new(format!("{error}")).code(exit::USAGE))?;
     let session = Session::open(&blueprint_args(target), &target.store, global, registry).await?;
-    let result = with_lock(&session.engine.store, target, "state import", async |lease| {
+    let result = with_lock(&session.engine.store, target.store.lock_timeout, "state import", async |lease| {
         adopt(&session, &address, id, lease).await
     })
     .await;
@@ -272,8 +307,8 @@ async fn adopt(
     Ok(())
 }
 
-async fn unlock(target: &StateTarget, global: &Global) -> Result<u8, CliError> {
-    let store = open(target, global)?;
+async fn unlock(target: &StateTarget, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+    let store = open(target, global, registry).await?;
     let Some(holder) = store.holder().await? else {
         terminal::out("Nobody holds the lock.");
         return Ok(exit::OK);
