@@ -51,7 +51,11 @@ impl CliError {
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        let code = if matches!(error, StoreError::Locked { .. }) { exit::LOCKED } else { exit::ERROR };
+        let code = match error {
+            StoreError::Locked { .. } => exit::LOCKED,
+            StoreError::Url { .. } => exit::USAGE,
+            _ => exit::ERROR,
+        };
         let damaged = matches!(error, StoreError::Damaged { .. } | StoreError::Empty { .. });
         CliError { hint: error.hint(), code, damaged, ..CliError::new(error.to_string()) }
     }

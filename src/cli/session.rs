@@ -100,6 +100,16 @@ fn private_folder(blueprint: &Path) -> PathBuf {
     blueprint.parent().unwrap_or(Path::new("")).join(".standfast")
 }
 
+/// Makes the folder, for its owner alone.
+fn make_private(folder: &Path) -> Result<(), CliError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| CliError::new(format!("could not make the folder {}: {error}", folder.display())))
+}
+
 /// Where the state of a stack is kept when nobody says otherwise.
 pub fn usual_place(global: &Global, blueprint: &Path, stack: &Stack) -> StateUrl {
     let lab = if global.lab { ".lab" } else { "" };
@@ -168,6 +178,8 @@ impl Engine {
     ) -> Result<Engine, CliError> {
         let store = open_store(store_args, global, blueprint, &stack, &registry.stores).await?;
         let folder = private_folder(blueprint);
+        // Where the state is kept elsewhere, nothing has made it yet.
+        make_private(&folder)?;
         let vault = vault(&store, LocalSecrets::new(folder.join("secrets"))).await?;
         let lab = if global.lab { "lab." } else { "" };
         let sim_world = folder.join(format!("{}.{lab}world.jsonl", stack.name));

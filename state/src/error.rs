@@ -344,7 +344,8 @@ impl StoreError {
             Self::TooOld { .. } => "open it once with an older standfast that can migrate it".to_owned(),
             Self::Damaged { backup: Some(backup), .. } => format!(
                 "the newest good backup is {backup}; `standfast state push --force {backup}` sets the damaged \
-                 state aside and restores it, and the next plan finds what was made since"
+                 state aside and restores it; what was made since that copy is not in it, and \
+                 `standfast state rebuild` finds that"
             ),
             Self::Damaged { .. } => {
                 "keep a copy of the file with its -wal and -shm, then put a backup in its place \

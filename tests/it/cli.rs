@@ -299,6 +299,7 @@ fn snapshot(name: &str, ran: &[Ran]) {
             (r"process \d+", "process PID"),
             // Which ones there are is a matter of features.
             (r"providers here: .*", "providers here: PROVIDERS"),
+            (r"keeps no state in (.*), only in .*", "keeps no state in $1, only in STORES"),
         ],
     }, { insta::assert_snapshot!(name, text.join("\n")); });
 }

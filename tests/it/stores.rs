@@ -22,7 +22,7 @@ fn backups(sandbox: &Sandbox) -> Vec<PathBuf> {
 fn a_place_without_a_store_is_refused_with_what_there_is() {
     let sandbox = Sandbox::new(SHOP);
     for url in ["s3://bucket/prefix", "consul:here"] {
-        let ran = sandbox.run(&format!("plan --state {url}")).code(1);
+        let ran = sandbox.run(&format!("plan --state {url}")).code(64);
         ran.says("this standfast keeps no state in").says("`sqlite:PATH`").says("STANDFAST_STATE");
     }
     sandbox.run("plan --state sqlite:").code(64);
@@ -80,7 +80,7 @@ fn a_push_that_would_lose_something_is_refused_with_both_sides() {
 fn a_damaged_state_is_restored_from_the_copy_that_its_error_names() {
     let sandbox = Sandbox::applied(SHOP);
     let whole = export(&sandbox, "");
-    sandbox.edit("port: 80, to: web", "port: 8080, to: web");
+    sandbox.edit("health_check: { path: / }", "health_check: { path: /up }");
     // A second run begins with a copy of what the first one left.
     sandbox.ok("apply --auto-approve");
     let state = sandbox.path(".standfast/shop.db");
@@ -95,7 +95,7 @@ fn a_damaged_state_is_restored_from_the_copy_that_its_error_names() {
     assert!(sandbox.path(".standfast/shop.db.damaged-1").exists());
     let restored = export(&sandbox, "");
     assert_eq!(restored["resources"], whole["resources"]);
-    // What was made since is found in the world.
+    // What was changed since is seen in the world.
     sandbox.ok("apply --auto-approve");
     sandbox.assert_settled();
 }

@@ -7,8 +7,8 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How long the server may take to answer after its start.
@@ -20,6 +20,7 @@ pub struct Cluster {
     programs: PathBuf,
     port: u16,
     databases: AtomicU32,
+    server: Mutex<Option<Child>>,
     /// The keeper waits for its end.
     _keeper: ChildStdin,
 }
@@ -68,7 +69,14 @@ impl Cluster {
             .spawn()
             .unwrap();
         let kept = keeper.stdin.take().unwrap();
-        let cluster = Self { folder, programs, port, databases: AtomicU32::new(0), _keeper: kept };
+        let cluster = Self {
+            folder,
+            programs,
+            port,
+            databases: AtomicU32::new(0),
+            server: Mutex::new(None),
+            _keeper: kept,
+        };
         cluster.launch();
         cluster
     }
@@ -76,13 +84,13 @@ impl Cluster {
     /// Starts the server over its folder, and waits until it answers.
     pub fn launch(&self) {
         let deadline = Instant::now() + START_PATIENCE;
-        let mut server: Option<Child> = None;
+        let mut server = self.server.lock().unwrap();
         loop {
             // One that was killed holds its memory for a moment, and its successor ends at once.
             let running = server.as_mut().is_some_and(|server| server.try_wait().unwrap().is_none());
             if !running {
                 let mut command = unprivileged(&self.programs.join("postgres"));
-                server = Some(quiet(command.arg("-D").arg(self.folder.join("data"))).spawn().unwrap());
+                *server = Some(quiet(command.arg("-D").arg(self.folder.join("data"))).spawn().unwrap());
             }
             std::thread::sleep(Duration::from_millis(50));
             let asked =
@@ -101,6 +109,10 @@ impl Cluster {
         let pid = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
         let pid = pid.lines().next().unwrap().trim().to_owned();
         ran(Command::new("kill").args(["-KILL", &pid]));
+        // Until it is waited for, its number is taken, and its successor believes that it still lives.
+        if let Some(mut server) = self.server.lock().unwrap().take() {
+            server.wait().unwrap();
+        }
     }
 
     /// Where its sockets are, and where a test may put files for it.
