@@ -14,8 +14,7 @@ use std::time::Instant;
 
 use futures::stream::{self, StreamExt};
 use standfast_state::{
-    Change, Intent, LockRequest, OpenMode, Outcome, ResourceRecord, RunStart, StackId, StateUrl, Store,
-    Stores,
+    Change, Intent, LockRequest, OpenMode, Outcome, ResourceRecord, RunStart, StackId, StateUrl, Stores,
 };
 
 const RESULTS: usize = 10_000;

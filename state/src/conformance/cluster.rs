@@ -64,6 +64,7 @@ impl Cluster {
             ran(Command::new("chown").args(["-R", "postgres:postgres"]).arg(&data));
         }
         let script = "read _; kill -QUIT $(head -n 1 \"$1/data/postmaster.pid\"); sleep 0.3; rm -rf \"$1\"";
+        #[expect(clippy::zombie_processes, reason = "it outlives this process, to clean up after it")]
         let mut keeper = quiet(Command::new("sh").args(["-c", script, "keeper"]).arg(&folder))
             .stdin(Stdio::piped())
             .spawn()

@@ -69,7 +69,7 @@ impl Shared {
     fn is_due(&self) -> bool {
         let every = self.every.load(Ordering::SeqCst);
         let seen = self.seen.fetch_add(1, Ordering::SeqCst) + 1;
-        let due = every > 0 && seen % every == 0 && self.cuts.load(Ordering::SeqCst) < self.cuts_max;
+        let due = every > 0 && seen.is_multiple_of(every) && self.cuts.load(Ordering::SeqCst) < self.cuts_max;
         self.cuts.fetch_add(u32::from(due), Ordering::SeqCst);
         due
     }
