@@ -427,6 +427,17 @@ pub enum StateCommand {
         #[command(flatten)]
         target: MigrateTarget,
     },
+    /// Record what is found by its marks: after the state was lost, or an old copy was put in its place
+    ///
+    /// Asks every place of the blueprint what stands there of this stack, and records what is not recorded yet. A damaged
+    /// state is set aside first. Nothing in the world is touched.
+    #[command(
+        after_help = "Example:\n  standfast state rebuild --blueprint shop.yaml && standfast plan shop.yaml"
+    )]
+    Rebuild {
+        #[command(flatten)]
+        target: StackOption,
+    },
     /// Show who holds the state's lock, and break it
     Unlock {
         #[command(flatten)]

@@ -3,6 +3,7 @@
 //! Reads in this order: [`recorded`] is what the state holds, [`observe`] looks at the world (the only I/O in here),
 //! [`diff`] judges one resource, [`in_flight`] what an earlier run left without an end, [`make`] judges them all and
 //! orders them, [`saved`] is a plan on disk, [`resume`] goes on with one whose run died.
+//! [`rebuild`] makes the records of a state that was lost.
 
 pub mod diff;
 pub mod in_flight;
@@ -10,6 +11,7 @@ pub mod make;
 pub mod moved;
 pub mod observe;
 pub mod preflight;
+pub mod rebuild;
 pub mod recorded;
 pub mod resume;
 pub mod saved;

@@ -12,6 +12,7 @@ mod outputs;
 mod plan;
 mod show;
 mod state;
+mod state_rebuild;
 mod state_transfer;
 mod status;
 

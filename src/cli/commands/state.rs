@@ -15,7 +15,7 @@ use super::super::{
     session::{Session, open_named},
     terminal,
 };
-use super::state_transfer;
+use super::{state_rebuild, state_transfer};
 use crate::{
     apply::Interrupt,
     plan::recorded::{Payload, Recorded},
@@ -39,6 +39,7 @@ pub async fn run(command: &StateCommand, global: &Global, registry: &Registry) -
         StateCommand::Migrate { from, to, target } => {
             state_transfer::migrate(from, to, target, global, registry).await
         }
+        StateCommand::Rebuild { target } => state_rebuild::run(target, global, registry).await,
         StateCommand::Unlock { target } => unlock(target, global, registry).await,
     }
 }
@@ -146,7 +147,7 @@ pub async fn show(
 }
 
 /// Says what was done: to a program as one object with its `format_version`.
-fn done(global: &Global, object: &serde_json::Value, text: &str) {
+pub fn done(global: &Global, object: &serde_json::Value, text: &str) {
     if super::is_json(global.format) {
         let mut object = object.clone();
         object["format_version"] = 1.into();
@@ -171,7 +172,7 @@ pub async fn with_lock<R>(
 }
 
 /// Changes the records as a run of its own: the history says who did it, and a plan that was begun is not gone on with.
-async fn record(
+pub async fn record(
     store: &dyn Store,
     lease: &Lease,
     command: &str,

@@ -99,7 +99,7 @@ pub async fn push(
 }
 
 /// A new state in place of a damaged one, which is kept beside it.
-async fn anew(url: &StateUrl, id: &StackId, registry: &Registry) -> Result<Arc<dyn Store>, CliError> {
+pub async fn anew(url: &StateUrl, id: &StackId, registry: &Registry) -> Result<Arc<dyn Store>, CliError> {
     if let Some(path) = url.file() {
         let aside = set_aside_sqlite(Path::new(path))?;
         terminal::say(format_args!("the damaged state was set aside as {}", aside.display()));

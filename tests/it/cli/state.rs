@@ -93,3 +93,38 @@ fn environments_have_their_own_records() {
     assert_eq!(sandbox.world().len().unwrap(), 10);
     assert!(sandbox.plan("").steps().is_empty());
 }
+
+/// The state is lost, or one record of it: what stands in the world is found by its marks.
+#[test]
+fn a_lost_one_is_rebuilt() {
+    let sandbox = Sandbox::applied(SHOP);
+    std::fs::remove_dir_all(sandbox.path(".standfast/shop.backup")).unwrap();
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(sandbox.path(&format!(".standfast/shop.db{end}")));
+    }
+    assert_eq!(sandbox.plan("").steps().len(), 10, "nothing is known any more");
+    let rebuilt = sandbox.run("state rebuild").code(0);
+    sandbox.assert_settled();
+    sandbox.ok("state rm autoscaling_groups.web");
+    let some = sandbox.run("state rebuild").code(0);
+    sandbox.assert_settled();
+    // What the blueprint no longer has is told, and what holds data is protected as ever.
+    sandbox.ok("state rm databases.orders");
+    sandbox.edit("databases:\n  orders: { engine: postgres, hosts: [db1, db2] }\n", "");
+    let unwanted = sandbox.run("state rebuild").code(0);
+    let refused = sandbox.run("plan").code(1);
+    snapshot("state-rebuild", &[rebuilt, some, unwanted, refused]);
+    assert_eq!(sandbox.world().len().unwrap(), 10);
+}
+
+#[test]
+fn a_lost_one_is_not_rebuilt_from_a_part() {
+    let sandbox = Sandbox::applied(SHOP);
+    sandbox.ok("state rm home");
+    sandbox.meddle(r#"{"fault":{"address":"home","verb":"find","kind":"unreachable"}}"#);
+    let ran = sandbox.run("state rebuild").code(1);
+    assert!(ran.stderr.contains("not every place answered"), "{}", ran.shown());
+    assert_eq!(sandbox.json("state list --format json")["resources"].as_array().unwrap().len(), 0);
+    sandbox.ok("state rebuild");
+    sandbox.assert_settled();
+}

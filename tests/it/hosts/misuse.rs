@@ -109,6 +109,14 @@ fn the_process_is_killed(stand: &Stand) {
     let again = again.succeeded();
     println!("apply after kill -9: {:.1} s", again.took.as_secs_f64());
     stand.clean("after kill -9 and another apply");
+    // The state is lost as well: the hosts know what is theirs.
+    for file in std::fs::read_dir(stand.path(".standfast")).unwrap().flatten() {
+        if file.file_name().to_string_lossy().contains(".lab.db") {
+            std::fs::remove_file(file.path()).unwrap();
+        }
+    }
+    stand.run(["--lab", "state", "rebuild", "--blueprint", "shop.yaml"]).succeeded();
+    stand.clean("after the state was rebuilt");
     no_leftovers(stand);
 }
 
