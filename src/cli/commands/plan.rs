@@ -7,13 +7,15 @@ use super::super::{
     session::Session,
     terminal,
 };
-use crate::plan::{Plan, Purpose, saved};
+use crate::plan::{Plan, Purpose, Warning, saved};
+use standfast_state::Store;
 
 pub async fn run(args: &PlanArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let session = Session::open(&args.stack, global, registry).await?;
     let planned = session.plan(&args.select, purpose(&args.select, args.destroy)).await;
     session.engine.providers.close().await;
-    let (plan, _) = planned?;
+    let (mut plan, _) = planned?;
+    plan.warnings.extend(still_going(session.engine.store.as_ref()).await?);
     terminal::out(show(&plan, global.format, args.details));
     if let Some(path) = &args.out {
         saved::write(&plan, path)?;
@@ -24,6 +26,19 @@ pub async fn run(args: &PlanArgs, global: &Global, registry: &Registry) -> Resul
         (true, true) => exit::nothing_to_do(plan.unread),
         (false, _) => exit::OK,
     })
+}
+
+/// Whoever holds the state may still be at work.
+async fn still_going(store: &dyn Store) -> Result<Option<Warning>, CliError> {
+    let holder = store.holder().await?.filter(|holder| holder.expires > jiff::Timestamp::now());
+    Ok(holder.and_then(|holder| holder.run.map(|run| (run, holder))).map(|(run, holder)| Warning {
+        subject: format!("run {run} may still be going"),
+        message: format!(
+            "its `{}` holds the state; what is called in flight may be its work, and this plan is stale when it ends",
+            holder.command
+        ),
+        hint: Some("`standfast state unlock` says who it is, before it asks".to_owned()),
+    }))
 }
 
 pub fn purpose(select: &SelectArgs, destroy: bool) -> Purpose {

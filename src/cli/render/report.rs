@@ -163,7 +163,7 @@ fn next(report: &Report) -> Option<String> {
         return None;
     } else if report.failed.is_empty() {
         again.to_owned()
-    } else if report.rolled_back > 0 {
+    } else if report.rolled_back > 0 && report.out_of_service.is_empty() {
         format!("what was rolled back serves as before; mend what failed, then {again}")
     } else {
         format!("mend what failed, then {again}")

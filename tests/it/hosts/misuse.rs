@@ -150,6 +150,8 @@ fn bad_input_is_refused_with_the_next_move() {
     preflight(&stand);
     rejected_by_the_host(&stand);
     disks(&stand);
+    a_users_links_lead_nowhere(&stand);
+    a_rejected_secret_is_not_told(&stand);
     stand.write("shop.yaml", &blueprint("hosts-misuse", &stand.net));
     assert_eq!(stand.apply().succeeded().report()["deleted"], 2);
     stand.clean("after all that was refused");
@@ -251,6 +253,45 @@ fn rejected_by_the_host(stand: &Stand) {
     stand.snapshot("config-rejected", &ran);
     assert_eq!(serves(), "as before");
     stand.told("a1", "grep -q 'mode http' /etc/haproxy/haproxy.cfg");
+}
+
+/// A user may put links into his home that lead anywhere; his keys are written as he.
+fn a_users_links_lead_nowhere(stand: &Stand) {
+    let keys = |key: &str| {
+        let key =
+            format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAbcdefghijklmnopqrstuvwxyz0123456789ABCDEF {key}");
+        format!(
+            "{GOOD}\n  people: {{ hosts: [a2], users: {{ mallory: {{ authorized_keys: [\"{key}\"] }} }} }}"
+        )
+    };
+    apply_with(stand, &keys("one"), "").succeeded();
+    assert!(stand.told("a2", "cat /home/mallory/.ssh/authorized_keys").ends_with(" one"));
+    stand.told(
+        "a2",
+        "echo safe >/etc/victim; cd /home/mallory/.ssh; \
+         runuser -u mallory -- ln -s /etc/victim authorized_keys.standfast; \
+         runuser -u mallory -- ln -sf /etc/victim authorized_keys",
+    );
+    apply_with(stand, &keys("two"), "");
+    assert_eq!(stand.told("a2", "cat /etc/victim; stat -c %U /etc/victim"), "safe\nroot");
+    stand.told("a2", "rm -f /home/mallory/.ssh/authorized_keys.standfast /etc/victim");
+    apply_with(stand, &keys("two"), "").succeeded();
+    assert!(stand.told("a2", "cat /home/mallory/.ssh/authorized_keys").ends_with(" two"));
+}
+
+/// A checker quotes what it objects to; of a file with a secret in it none of its words is told or kept.
+fn a_rejected_secret_is_not_told(stand: &Stand) {
+    let file = "{ to: /etc/with-secret, content: \"key ${secrets.key}\\n\", mode: \"0600\", validate: \"cat %s; false\" }";
+    let baselines = format!("{GOOD}\n  more: {{ hosts: [a2], files: [{file}] }}");
+    let secrets = "secrets: { key: { env: HOSTS_KEY } }";
+    stand.write("shop.yaml", &blueprints::hosts(stand.lab.name(), &stand.net, LAB, &baselines, secrets));
+    let ran = stand.run_with(&[("HOSTS_KEY", "hush-hush-42")], APPLY).exits(1);
+    stand.snapshot("secret-rejected", &ran);
+    for file in std::fs::read_dir(stand.path(".standfast")).unwrap().flatten() {
+        let bytes = std::fs::read(file.path()).unwrap_or_default();
+        let told = bytes.windows(12).any(|window| window == b"hush-hush-42");
+        assert!(!told, "{}", file.path().display());
+    }
 }
 
 fn disks(stand: &Stand) {

@@ -11,7 +11,7 @@ use standfast_contract::{Attribute, Call, Kind, Map, Observed, ReadRequest, Stac
 use super::{Refused, Upload, Work, Works, file_look, guard, input};
 use crate::{
     marks::MARKS,
-    script::{Answer, Script, quote},
+    script::{Answer, Script},
 };
 
 pub(crate) const FILE: &str = include_str!("file.sh");
@@ -149,7 +149,11 @@ impl Put<'_> {
             .path
             .rsplit_once('/')
             .map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
-        let check = self.check.as_deref().map(|check| check.replace("%s", &quote(&candidate)));
+        // By name: a path may hold anything, and a `%s` may stand in quotes.
+        let check = self.check.as_deref().map(|check| check.replace("%s", "\"$C\""));
+        // Checkers quote what they object to, in one form or another.
+        let secret = matches!(call.inputs.get("content"), Some(Value::Sensitive(_)));
+        script.set("SECRET", if secret { "1" } else { "" });
         let checker = self.check.as_deref().or(self.check_in_place.as_deref()).map(checker);
         script.set("P", self.path).set("D", folder).set("C", &candidate);
         script.set("OWNER", self.owner).set("GROUP", self.group).set("MODE", self.mode);

@@ -1,6 +1,7 @@
 # Files. P: path, D: its folder, C: the candidate beside it, FROM: inline | upload | kept, SHA: sha256 of the new content
 # or empty, REF: the name of its kept copy, CHECK: a command that must accept the candidate, CHECK_IN_PLACE: one that
-# must accept it in place, RELOAD: what makes it effective, ARM: 1 when it can cut the way in.
+# must accept it in place, RELOAD: what makes it effective, ARM: 1 when it can cut the way in, SECRET: 1 when the content
+# holds one, so that no word of those commands may leave the host.
 
 file_snapshot() {
   if [ -L "$P" ]; then readlink -- "$P" >"$B.new/link"
@@ -46,6 +47,7 @@ candidate() {
 }
 # What a check said, of the file's real path, and without HAProxy's lines on itself and on having failed at all.
 words_of() {
+  [ -z "$SECRET" ] || { printf '%s' "(not shown: there is a secret in the file)"; return 0; }
   rest=$(printf '%s\n' "$1" | grep -v -e '^\[NOTICE\]' -e 'Error(s) found in configuration file' -e 'Fatal errors found in configuration'); words=
   while :; do
     case $rest in *"$C"*) words=$words${rest%%"$C"*}$P; rest=${rest#*"$C"} ;; *) break ;; esac
@@ -83,7 +85,7 @@ swap() {
 }
 reload() {
   [ -n "$RELOAD" ] || return 0
-  said=$(set +u; eval "$RELOAD" 2>&1 3>&- 8>&-) || fail permanent "$P is in place, but it could not be made effective: $(tail_of "$said")"
+  said=$(set +u; eval "$RELOAD" 2>&1 3>&- 8>&-) || fail permanent "$P is in place, but it could not be made effective: $(words_of "$said")"
 }
 
 put_file() {

@@ -6,6 +6,7 @@ user_snapshot() {
 }
 user_do() { said=$("$@" 2>&1 3>&- 8>&-) || fail permanent "$1 failed for user $U: $(tail_of "$said" 4)"; }
 make_groups() {
+  # Words, never file names: kinds/user.rs lets no other character through than those of a name.
   for group in $(printf '%s' "$GROUPS_WANTED" | tr ',' ' '); do
     getent group "$group" >/dev/null && continue
     user_do groupadd --system -- "$group"
@@ -38,33 +39,36 @@ put_user() {
   fi
   put_keys
 }
+# What is in his home is the user's own: he may have put links there that lead anywhere. So it is read and written as he,
+# never as root.
+as_user() { runuser -u "$U" -- "$@"; }
 # Keys that others put there stay.
 put_keys() {
   [ -n "$KEYS$OLD_KEYS" ] || return 0
   home=$(home_of)
   [ -d "$home" ] || fail permanent "user $U has no home folder $home for authorized keys"
   file=$home/.ssh/authorized_keys
+  now=$(as_user cat -- "$file" 2>/dev/null) || now=
   if [ "$ARM" = 1 ]; then
     rm -rf "$ARMED.old"
-    [ ! -f "$file" ] || cp -p "$file" "$ARMED.old"
+    [ -z "$now" ] || (umask 077; printf '%s\n' "$now" >"$ARMED.old")
     RESTORE=$(printf '%s\n' "$RESTORE" | sed "s|@KEYS@|$file|g")
   fi
-  # As the user himself: a link in his home must not lead us elsewhere.
-  group=$(id -gn "$U")
-  [ ! -L "$home/.ssh" ] && [ ! -L "$file" ] || fail permanent "$file or its folder is a link; it is left alone"
-  mkdir -p -m 700 "$home/.ssh" && chown "$U:$group" "$home/.ssh" || fail permanent "$home/.ssh could not be made"
-  {
-    [ ! -f "$file" ] || while IFS= read -r line || [ -n "$line" ]; do
+  new=$(
+    printf '%s\n' "$now" | while IFS= read -r line; do
       [ -n "$line" ] || continue
       printf '%s\n' "$KEYS
 $OLD_KEYS" | grep -qxF -e "$line" || printf '%s\n' "$line"
-    done <"$file"
+    done
     [ -z "$KEYS" ] || printf '%s\n' "$KEYS"
-  } >"$file.standfast" || { rm -f "$file.standfast"; fail permanent "$file could not be written"; }
-  if [ -f "$file" ] && cmp -s "$file" "$file.standfast"; then rm -f "$file.standfast"; return 0; fi
+  )
+  [ "$now" != "$new" ] || return 0
   [ "$ARM" != 1 ] || arm
-  chown "$U:$group" "$file.standfast" && chmod 600 "$file.standfast" && mv -f "$file.standfast" "$file" ||
-    fail permanent "$file could not be replaced"
+  said=$(printf '%s' "${new:+$new
+}" | as_user sh -c 'umask 077; [ -d "$1" ] || mkdir -- "$1" || exit
+    chmod 700 -- "$1" && cat >"$2.standfast" && mv -f -- "$2.standfast" "$2"' sh "${file%/*}" "$file" 2>&1) ||
+    fail permanent "$file could not be written: $(tail_of "$said" 4)"
+  TOUCHED=1
 }
 restore_user() {
   getent passwd "$U" >/dev/null || return 0

@@ -50,7 +50,8 @@ pub fn groups(plan: &Plan) -> Vec<Group<'_>> {
 
 /// What earlier runs left without an end, and what became of it, a line each.
 pub fn in_flight(plan: &Plan) -> Vec<String> {
-    plan.in_flight
+    let mut told: Vec<String> = plan
+        .in_flight
         .iter()
         .map(|old| {
             let (address, found) = (&old.address, old.found.words());
@@ -59,7 +60,10 @@ pub fn in_flight(plan: &Plan) -> Vec<String> {
                 action => format!("run {} ended during {action} of {address}: {found}", old.run),
             }
         })
-        .collect()
+        .collect();
+    // A member may have been taken out twice: for its change, and for undoing it.
+    told.dedup();
+    told
 }
 
 /// How a rollout goes, a sentence a line.
