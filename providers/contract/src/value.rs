@@ -6,7 +6,7 @@
 //!
 //! Written as JSON, plain values are themselves; the others are objects with one key that begins with `$`.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use secrecy::SecretString;
 use serde::{
@@ -234,6 +234,25 @@ pub fn resolve_map(
     vault: &Vault,
 ) -> Result<Map, SecretError> {
     map.iter().map(|(key, value)| Ok((key.clone(), value.resolve(output, vault)?))).collect()
+}
+
+/// As [`resolve_map`], but shares `like` where the result is equal to it: most resources are as they were recorded, and
+/// a copy of each would be the larger part of what a plan costs. What is sensitive is never shared: `like` may have no
+/// more than its digest.
+pub fn resolve_like(
+    like: &Arc<Map>,
+    map: &Map,
+    output: &impl Fn(&OutputRef) -> Option<Value>,
+    vault: &Vault,
+) -> Result<Arc<Map>, SecretError> {
+    let mut same = map.len() == like.len();
+    for ((name, value), (known, was)) in map.iter().zip(like.iter()) {
+        same = same
+            && name == known
+            && !was.is_sensitive()
+            && if value.is_plain() { value == was } else { value.resolve(output, vault)? == *was };
+    }
+    if same { Ok(Arc::clone(like)) } else { resolve_map(map, output, vault).map(Arc::new) }
 }
 
 /// One text from resolved parts: unknown when a part is, sensitive when a part is.
