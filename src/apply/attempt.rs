@@ -1,6 +1,10 @@
 //! One task: intent, call, outcome, with retries; every effect is in the journal before it is tried.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use standfast_contract::{
@@ -10,9 +14,10 @@ use standfast_contract::{
 use standfast_state::{Change, Intent, IntentId, Lease, Outcome, RunId, Store, StoreError};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::event::Event;
+use super::{event::Event, tasks::Service};
 use crate::plan::{
     Action, Step,
+    in_flight::OUT_OF_SERVICE,
     recorded::{Interrupted, Payload, Recorded},
 };
 
@@ -63,7 +68,16 @@ pub struct Shared {
     pub run: RunId,
     pub vault: Arc<Vault>,
     pub plan_id: String,
+    /// The journal's open intents of members that are out of service, by label.
+    pub out_of_service: Mutex<BTreeMap<String, Vec<IntentId>>>,
     pub events: UnboundedSender<Event>,
+}
+
+impl Shared {
+    /// Never held across a wait.
+    pub fn out_of_service(&self) -> MutexGuard<'_, BTreeMap<String, Vec<IntentId>>> {
+        self.out_of_service.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One task with everything it needs.
@@ -201,14 +215,46 @@ impl Attempt {
         }
     }
 
-    pub async fn operate(&self, operation: &Operation) -> Result<Done, TaskError> {
+    /// Before a member leaves service its label is in the journal, until it is back: whoever dies in between, the next
+    /// plan knows.
+    pub async fn operate(
+        &self,
+        operation: &Operation,
+        service: Service,
+        member: &str,
+    ) -> Result<Done, TaskError> {
+        if service == Service::Leaves {
+            self.leave(operation, member).await?;
+        }
         let mut resolved = operation.clone();
         resolved.place = self.place(&operation.place)?;
         for value in resolved.inputs.values_mut() {
             *value = value.resolve(&|_| None, &self.shared.vault)?;
         }
         self.call(&operation.address, || self.provider.operate(&self.context, &resolved)).await?;
+        if service == Service::Returns {
+            let open = self.shared.out_of_service().remove(member);
+            for intent in open.into_iter().flatten() {
+                self.settle(&operation.address, intent, &Outcome::Done, &[]).await?;
+            }
+        }
         Ok(Done::Operated)
+    }
+
+    async fn leave(&self, operation: &Operation, member: &str) -> Result<(), TaskError> {
+        let intent = Intent {
+            run: self.shared.run,
+            address: member.to_owned(),
+            deposed: String::new(),
+            action: OUT_OF_SERVICE.to_owned(),
+            token: self.token(&operation.address, &operation.verb),
+            payload: "{}".to_owned(),
+        };
+        let stored = self.shared.store.intend(&self.shared.lease, &intent).await;
+        let intent =
+            stored.map_err(|source| TaskError::Store { address: operation.address.clone(), source })?;
+        self.shared.out_of_service().entry(member.to_owned()).or_default().push(intent);
+        Ok(())
     }
 
     /// Calls until it works, the error is final, or the tries are used up.

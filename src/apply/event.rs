@@ -121,6 +121,9 @@ pub struct Report {
     /// Addresses that were not tried because the run was stopped.
     pub cancelled: Vec<String>,
     pub interrupted: bool,
+    /// Members that are out of service at the end, such as `autoscaling_groups.web/web1`: the next apply puts them back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub out_of_service: Vec<String>,
     pub outputs: BTreeMap<ComponentId, Map>,
     #[serde(rename = "elapsed_ms", serialize_with = "as_ms")]
     pub elapsed: Duration,

@@ -4,7 +4,7 @@ use standfast_contract::OnFailure;
 
 use super::{
     scheduler::{Scheduler, State},
-    tasks::{MemberKey, Need, Task, Work},
+    tasks::{MemberKey, Need, Task, Work, operations},
 };
 use crate::plan::{Action, Plan};
 
@@ -41,7 +41,8 @@ pub fn begun(tasks: &[Task], scheduler: &Scheduler, rollout: u32) -> Vec<u32> {
 
 /// The tasks that undo every begun member, the failed one first, then the others from the last to the first.
 ///
-/// `first` is the number that the first of them will have. New members are left as they are: nothing stood there before.
+/// `first` is the number that the first of them will have. New members are left as they are: nothing stood there before;
+/// so are those that were only to be put back.
 pub fn undo(
     plan: &Plan,
     tasks: &[Task],
@@ -57,7 +58,7 @@ pub fn undo(
     let mut last: Option<u32> = None;
     for member in order {
         let one = &rollout.members[member as usize];
-        if one.new {
+        if one.new || one.steps.is_empty() {
             continue;
         }
         let key = MemberKey { rollout: failed.rollout, member };
@@ -83,12 +84,8 @@ pub fn undo(
         }
         names.push(one.name.clone());
         // What other steps of the member need is put back before them: the order of the plan itself.
-        let chain = one
-            .before
-            .iter()
-            .map(|operation| Work::Operate(operation.clone()))
-            .chain(steps.into_iter().map(Work::Undo))
-            .chain(one.after.iter().map(|operation| Work::Operate(operation.clone())));
+        let (before, after) = operations(one);
+        let chain = before.chain(steps.into_iter().map(Work::Undo)).chain(after);
         for (position, work) in chain.enumerate() {
             // The next member waits for this one, yet is undone even when this one could not be.
             let needs = last.map(|task| Need { task, soft: position == 0 }).into_iter().collect();
@@ -102,7 +99,7 @@ pub fn undo(
 fn scheduler_has_not_drained(tasks: &[Task], scheduler: &Scheduler, key: MemberKey) -> bool {
     !(0u32..).zip(tasks).any(|(task, entry)| {
         entry.member == Some(key)
-            && matches!(entry.work, Work::Operate(_))
+            && matches!(entry.work, Work::Operate(..))
             && matches!(scheduler.state(task), State::Done | State::Failed)
     })
 }

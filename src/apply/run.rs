@@ -1,9 +1,13 @@
 //! The run: starts what the scheduler allows, writes down what ends, tells what happens.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
-use standfast_contract::{Context, Map, OnFailure, Vault};
-use standfast_state::{Lease, RunId, Snapshot, Store, StoreError};
+use standfast_contract::{Context, Map, OnFailure, ProviderError, Vault};
+use standfast_state::{IntentId, Lease, RunId, Snapshot, Store, StoreError};
 use tokio::{
     sync::{mpsc::UnboundedSender, watch},
     task::JoinSet,
@@ -19,6 +23,7 @@ use super::{
 };
 use crate::plan::{
     Action, Because, Plan, Purpose, Step,
+    in_flight::{self, Found},
     observe::{Providers, no_provider},
     recorded::{RecordError, Recorded},
 };
@@ -41,6 +46,8 @@ pub struct Settings {
     pub lease: Lease,
     pub run: RunId,
     pub vault: Arc<Vault>,
+    /// Lanes whose place preflight could not reach, and why.
+    pub unreachable: BTreeMap<String, ProviderError>,
     /// Steps that may run at once in one provider.
     pub parallelism: usize,
     pub interrupt: watch::Receiver<Interrupt>,
@@ -69,17 +76,17 @@ pub async fn apply(plan: Arc<Plan>, snapshot: &Snapshot, settings: Settings) -> 
     }
     let recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
     let (store, lease) = (Arc::clone(&settings.store), settings.lease.clone());
-    let report = Run::new(plan, &recorded, settings).drive().await?;
-    close_intents(store.as_ref(), &lease, snapshot, &report).await?;
+    let report = Run::new(Arc::clone(&plan), &recorded, settings).drive().await?;
+    close_intents(store.as_ref(), &lease, &plan, &report).await?;
     Ok(report)
 }
 
-/// What an earlier run left without an outcome is history once this run has dealt with it; what it did not come to, or
-/// failed at, stays open for the next.
+/// What an earlier run left without an outcome is history once this one has dealt with it; what it did not come to, or
+/// failed at, stays open for the next. A member's absence ends with its return, nowhere else.
 pub async fn close_intents(
     store: &dyn Store,
     lease: &Lease,
-    snapshot: &Snapshot,
+    plan: &Plan,
     report: &Report,
 ) -> Result<(), StoreError> {
     if report.interrupted {
@@ -90,10 +97,15 @@ pub async fn close_intents(
             || report.blocked.iter().any(|blocked| blocked.0 == address)
             || report.cancelled.iter().any(|cancelled| cancelled == address)
     };
-    for open in snapshot.open_intents.iter().filter(|open| !left(&open.intent.address)) {
-        let outcome =
-            standfast_state::Outcome::Failed { message: "interrupted; looked up by a later run".to_owned() };
-        store.settle(lease, open.id, &outcome, &[]).await?;
+    for old in plan.in_flight.iter().filter(|old| !left(&old.address)) {
+        match old.found {
+            Found::LeftOpen | Found::StillOut => continue,
+            // What would put it back was to be deleted; if it is still there, so is the member.
+            Found::Gone if !report.succeeded() => continue,
+            _ => {}
+        }
+        let message = format!("interrupted; {}", old.found.words());
+        store.settle(lease, old.intent, &standfast_state::Outcome::Failed { message }, &[]).await?;
     }
     Ok(())
 }
@@ -117,6 +129,7 @@ struct Run {
     /// Rollouts that failed: undone once their last running task has ended.
     failing: HashMap<u32, MemberKey>,
     undone: Vec<u32>,
+    unreachable: BTreeMap<String, ProviderError>,
     /// Lanes whose place does not answer, and the task that found out.
     dead_lanes: HashMap<String, u32>,
     report: Report,
@@ -141,6 +154,7 @@ impl Run {
                 run: settings.run,
                 vault: settings.vault,
                 plan_id: plan.id.clone(),
+                out_of_service: Mutex::new(still_out(&plan)),
                 events: settings.events,
             }),
             interrupt: settings.interrupt,
@@ -149,6 +163,7 @@ impl Run {
             started: HashMap::new(),
             failing: HashMap::new(),
             undone: Vec::new(),
+            unreachable: settings.unreachable,
             dead_lanes: HashMap::new(),
             report: Report { run: settings.run.0, ..Report::default() },
             begun_at: Instant::now(),
@@ -177,6 +192,7 @@ impl Run {
 
     async fn drive(mut self) -> Result<Report, ApplyError> {
         self.tell(Event::Started { run: self.report.run, tasks: self.tasks.len() });
+        self.give_up_unreachable();
         let mut running: JoinSet<Ended> = JoinSet::new();
         loop {
             while let Some(task) = self.scheduler.start() {
@@ -218,7 +234,7 @@ impl Run {
             self.tell(Event::TaskStarted { task: number, address: address.clone(), doing, undo });
         }
         let name = match &task.work {
-            Work::Operate(operation) => operation.provider.clone(),
+            Work::Operate(operation, _) => operation.provider.clone(),
             Work::Make(step) | Work::Drop(step) | Work::Undo(step) => {
                 self.plan.steps[*step as usize].provider.clone()
             }
@@ -259,8 +275,9 @@ impl Run {
                 running
                     .spawn(async move { (number, attempt.undo(&plan.steps[step as usize], applied).await) });
             }
-            Work::Operate(operation) => {
-                running.spawn(async move { (number, attempt.operate(&operation).await) });
+            Work::Operate(operation, service) => {
+                let member = task.member.map(|key| self.label(key)).unwrap_or_default();
+                running.spawn(async move { (number, attempt.operate(&operation, service, &member).await) });
             }
         }
     }
@@ -289,11 +306,32 @@ impl Run {
     }
 
     fn end(&mut self, number: u32, result: Result<Done, TaskError>) {
+        let blocked = self.scheduler.finish(number, result.is_ok());
+        self.conclude(number, result, &blocked);
+    }
+
+    /// What was to be done at a place that preflight could not reach is not begun: its first task fails, the others
+    /// and the rollouts with a member there are blocked by it.
+    fn give_up_unreachable(&mut self) {
+        for (lane, error) in std::mem::take(&mut self.unreachable) {
+            let there = (0u32..).zip(&self.tasks).find(|(number, task)| {
+                !self.scheduler.state(*number).is_over() && self.lane(task) == Some(lane.as_str())
+            });
+            let Some((number, _)) = there else { continue };
+            let blocked: Vec<u32> =
+                self.scheduler.block(number, number).into_iter().filter(|&other| other != number).collect();
+            self.conclude(number, Err(error.into()), &blocked);
+        }
+    }
+
+    fn lane(&self, task: &Task) -> Option<&str> {
+        task.work.step().map(|step| self.plan.steps[step as usize].lane.as_str())
+    }
+
+    fn conclude(&mut self, number: u32, result: Result<Done, TaskError>, blocked: &[u32]) {
         let task = self.tasks[number as usize].clone();
         let (address, _, _) = self.describe(&task.work);
         let elapsed = self.started.remove(&number).map(|at| at.elapsed()).unwrap_or_default();
-        let succeeded = result.is_ok();
-        let blocked = self.scheduler.finish(number, succeeded);
         let outcome = match result {
             Ok(done) => self.note(&task.work, done),
             Err(error) => {
@@ -311,7 +349,7 @@ impl Run {
             tasks_over: self.scheduler.over(),
             tasks: self.scheduler.len(),
         });
-        self.tell_blocked(&blocked, &address);
+        self.tell_blocked(blocked, &address);
         self.roll_back();
     }
 
@@ -334,7 +372,7 @@ impl Run {
                 return Outcome::Unchanged;
             }
             Work::Drop(_) if step.action == Action::Replace => {}
-            Work::Make(_) | Work::Drop(_) | Work::Operate(_) => match step.action {
+            Work::Make(_) | Work::Drop(_) | Work::Operate(..) => match step.action {
                 Action::Create => report.created += 1,
                 Action::Update => report.updated += 1,
                 Action::Replace => report.replaced += 1,
@@ -371,15 +409,13 @@ impl Run {
 
     /// A place that does not answer fails once, not once for each of its steps.
     fn give_up_lane(&mut self, number: u32, task: &Task, address: &str) {
-        let Some(step) = task.work.step() else { return };
-        let lane = self.plan.steps[step as usize].lane.clone();
+        let Some(lane) = self.lane(task).map(str::to_owned) else { return };
         if self.dead_lanes.insert(lane.clone(), number).is_some() {
             return;
         }
-        let plan = Arc::clone(&self.plan);
         let there: Vec<u32> = (0u32..)
             .zip(&self.tasks)
-            .filter(|(_, task)| task.work.step().is_some_and(|step| plan.steps[step as usize].lane == lane))
+            .filter(|(_, task)| self.lane(task) == Some(lane.as_str()))
             .map(|(task, _)| task)
             .collect();
         for task in there {
@@ -443,6 +479,8 @@ impl Run {
                 continue;
             }
             match self.scheduler.state(number) {
+                // Given up before it was begun: it is among the failed.
+                State::Blocked { by } if by == number => {}
                 State::Blocked { by } => {
                     let (by, _, _) = self.describe(&self.tasks[by as usize].work);
                     self.report.blocked.push((address, by));
@@ -462,6 +500,7 @@ impl Run {
             }
         }
         self.report.blocked.dedup_by(|a, b| a.0 == b.0);
+        self.report.out_of_service = self.shared.out_of_service().keys().cloned().collect();
         self.report.outputs = self.outputs.of_components(&self.plan.outputs, &self.shared.vault)?;
         self.report.elapsed = self.begun_at.elapsed();
         let report = std::mem::take(&mut self.report);
@@ -488,7 +527,7 @@ impl Run {
     /// Address, what is being done, and whether it undoes something.
     fn describe(&self, work: &Work) -> (String, String, bool) {
         match work {
-            Work::Operate(operation) => (operation.address.to_string(), operation.verb.clone(), false),
+            Work::Operate(operation, _) => (operation.address.to_string(), operation.verb.clone(), false),
             Work::Undo(step) => {
                 (self.plan.steps[*step as usize].address.to_string(), "undoing".to_owned(), true)
             }
@@ -503,9 +542,14 @@ impl Run {
         }
     }
 
+    fn label(&self, key: MemberKey) -> String {
+        let rollout = &self.plan.rollouts[key.rollout as usize];
+        in_flight::label(rollout, &rollout.members[key.member as usize])
+    }
+
     fn did(&self, work: &Work) -> String {
         match work {
-            Work::Operate(operation) => operation.verb.clone(),
+            Work::Operate(operation, _) => operation.verb.clone(),
             Work::Undo(_) => "undone".to_owned(),
             Work::Drop(_) => "deleted".to_owned(),
             Work::Make(step) => self.plan.steps[*step as usize].action.words().1.to_owned(),
@@ -530,6 +574,15 @@ impl Run {
     fn tell(&self, event: Event) {
         let _ = self.shared.events.send(event);
     }
+}
+
+/// What the plan is to put back.
+fn still_out(plan: &Plan) -> BTreeMap<String, Vec<IntentId>> {
+    let mut out = BTreeMap::<String, Vec<IntentId>>::new();
+    for old in plan.in_flight.iter().filter(|old| old.found == Found::StillOut) {
+        out.entry(old.address.clone()).or_default().push(old.intent);
+    }
+    out
 }
 
 /// Where a run leaves the components' outputs and the questions of `status` in the state.

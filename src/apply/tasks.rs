@@ -28,7 +28,7 @@ pub enum Work {
     Make(u32),
     /// Delete the step's old object.
     Drop(u32),
-    Operate(Operation),
+    Operate(Operation, Service),
     /// Put a step's resource back to what it was before.
     Undo(u32),
 }
@@ -37,9 +37,33 @@ impl Work {
     pub fn step(&self) -> Option<u32> {
         match self {
             Work::Make(step) | Work::Drop(step) | Work::Undo(step) => Some(*step),
-            Work::Operate(_) => None,
+            Work::Operate(..) => None,
         }
     }
+}
+
+/// What an operation means for its member's place in the load balancers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Service {
+    Stays,
+    /// The first operation before a member's steps: from here on it may be out of service.
+    Leaves,
+    /// The last one after them: it is back.
+    Returns,
+}
+
+/// The operations before a member's steps, and those after.
+pub fn operations(member: &MemberPlan) -> (impl Iterator<Item = Work>, impl Iterator<Item = Work>) {
+    let before = member.before.iter().enumerate().map(|(at, operation)| {
+        let service = if at == 0 { Service::Leaves } else { Service::Stays };
+        Work::Operate(operation.clone(), service)
+    });
+    let last = member.after.len();
+    let after = member.after.iter().enumerate().map(move |(at, operation)| {
+        let service = if at + 1 == last { Service::Returns } else { Service::Stays };
+        Work::Operate(operation.clone(), service)
+    });
+    (before, after)
 }
 
 /// A task that must be over first.
@@ -183,7 +207,7 @@ impl<'a> Lowering<'a> {
     /// A newcomer is proven, not drained.
     fn prove_new(&mut self, member: &MemberPlan, inside: &[u32], key: MemberKey) {
         for operation in member.after.iter().filter(|operation| operation.verb == "health") {
-            let task = self.add(Work::Operate(operation.clone()), Some(key));
+            let task = self.add(Work::Operate(operation.clone(), Service::Stays), Some(key));
             inside.iter().for_each(|&needed| self.need(task, needed));
         }
     }
@@ -196,8 +220,9 @@ impl<'a> Lowering<'a> {
             .filter(|need| !inside.contains(&need.task))
             .collect();
         let mut last: Vec<u32> = Vec::new();
-        for operation in &member.before {
-            let task = self.add(Work::Operate(operation.clone()), Some(key));
+        let (before, after) = operations(member);
+        for operation in before {
+            let task = self.add(operation, Some(key));
             if last.is_empty() {
                 // Not drained before everything is there that its change needs.
                 self.tasks[task as usize].needs.extend(outside.iter().copied());
@@ -210,9 +235,10 @@ impl<'a> Lowering<'a> {
         for &task in inside {
             first.iter().for_each(|&needed| self.need(task, needed));
         }
-        let mut last = inside.to_vec();
-        for operation in &member.after {
-            let task = self.add(Work::Operate(operation.clone()), Some(key));
+        // One that is only put back has no steps.
+        let mut last = if inside.is_empty() { first } else { inside.to_vec() };
+        for operation in after {
+            let task = self.add(operation, Some(key));
             last.iter().for_each(|&needed| self.need(task, needed));
             last = vec![task];
         }

@@ -1,13 +1,14 @@
 //! What almost every command begins with: the blueprint, the state, the secrets' vault, the providers.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use futures::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
-use standfast_contract::{Context, ProviderError, Region, Stack, Vault};
+use standfast_contract::{Context, ErrorClass, Obstacle, ProviderError, Region, Stack, Vault};
 use standfast_state::{OpenMode, Snapshot, StackId, Store, open_sqlite};
 
 use super::{
@@ -171,28 +172,46 @@ impl Engine {
         Context::quiet(self.stack.clone())
     }
 
-    /// Asks every provider, before the first change, for all that can be known to fail.
-    pub async fn preflight(&self, plan: &Plan, snapshot: &Snapshot) -> Result<(), CliError> {
+    /// Asks every provider, before the first change, for all that can be known to fail. Places that cannot be reached are
+    /// no reason to leave the others alone: they are returned, by lane.
+    pub async fn preflight(
+        &self,
+        plan: &Plan,
+        snapshot: &Snapshot,
+    ) -> Result<BTreeMap<String, ProviderError>, CliError> {
         let recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
         let calls = preflight::calls(plan, &recorded, &self.vault)?;
         let context = self.context();
-        let answers = join_all(calls.into_iter().map(|(name, calls)| {
+        let answers = join_all(calls.into_iter().map(|(name, ahead)| {
             let context = &context;
             let provider = self.providers.get(&name).cloned();
             async move {
-                match provider {
-                    Some(provider) => provider.preflight(context, &calls).await,
-                    None => vec![no_provider(&name)],
-                }
+                let obstacles = match provider {
+                    Some(provider) => provider.preflight(context, &ahead.calls).await,
+                    None => vec![Obstacle { error: no_provider(&name), calls: Vec::new() }],
+                };
+                (ahead.steps, obstacles)
             }
         }))
         .await;
-        let found: Vec<ProviderError> = answers.into_iter().flatten().collect();
-        if found.is_empty() {
-            return Ok(());
+        let mut unreachable = BTreeMap::new();
+        let mut found = Vec::new();
+        for (steps, obstacles) in answers {
+            for Obstacle { error, calls } in obstacles {
+                if error.class == ErrorClass::Unreachable {
+                    let hindered = calls.iter().map(|&call| &plan.steps[steps[call] as usize]);
+                    unreachable.extend(hindered.map(|step| (step.lane.clone(), error.clone())));
+                } else {
+                    found.push(error);
+                }
+            }
         }
-        let lines: Vec<String> = found
-            .iter()
+        if found.is_empty() {
+            return Ok(unreachable);
+        }
+        let lines: Vec<String> = unreachable
+            .values()
+            .chain(&found)
             .map(|error| match &error.hint {
                 Some(hint) => format!("- {error}\n  hint: {hint}"),
                 None => format!("- {error}"),
@@ -274,6 +293,7 @@ impl Session {
             recorded: &recorded,
             moves,
             observations: observations.as_ref(),
+            open_intents: &snapshot.open_intents,
             interrupted,
             providers: &self.engine.providers,
             vault: &self.engine.vault,

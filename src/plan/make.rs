@@ -2,19 +2,25 @@
 
 mod deletions;
 mod members;
+mod open;
 
-use std::{collections::HashMap, rc::Rc, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+    sync::Arc,
+};
 
 use standfast_contract::{
     Address, Desired, Kind, Lifecycle, Map, Observed, OutputRef, Stack, Target, Value, Vault,
     secret::SecretError,
     value::{resolve_like, resolve_map},
 };
-use standfast_state::Head;
+use standfast_state::{Head, OpenIntent};
 
 use super::{
     Action, Change, FORMAT_VERSION, Plan, Prior, Purpose, Selection, Step, Summary, Wait,
     diff::{Seen, Verdict, differences, judge},
+    in_flight,
     observe::{Look, Observations, Providers, secret_digests},
     recorded::{Interrupted, Recorded},
     select::{self, Selected},
@@ -33,7 +39,9 @@ pub struct Situation<'a> {
     /// New address to old.
     pub moves: HashMap<Address, Address>,
     pub observations: Option<&'a Observations>,
-    /// Creates that a run left without an outcome.
+    /// What earlier runs left without an outcome.
+    pub open_intents: &'a [OpenIntent],
+    /// The creates among it.
     pub interrupted: HashMap<Address, Interrupted>,
     pub providers: &'a Providers,
     pub vault: &'a Vault,
@@ -396,7 +404,12 @@ impl<'a> Maker<'a> {
             return Err(PlanError::Protected(self.refused));
         }
         let situation = self.situation;
-        let rollouts = members::rollouts(situation.graph, &self.steps, &self.step_of);
+        let out = match situation.purpose {
+            Purpose::Apply => in_flight::out_of_service(situation.open_intents),
+            Purpose::Destroy | Purpose::RefreshOnly => HashSet::new(),
+        };
+        let rollouts = members::rollouts(situation.graph, &self.selected, &self.steps, &self.step_of, &out);
+        let in_flight = self.in_flight(&rollouts);
         let values = self.steps.iter().flat_map(|step| step.inputs.values().chain([&step.place]));
         let operations = rollouts.iter().flat_map(|rollout| &rollout.members);
         let places =
@@ -416,6 +429,7 @@ impl<'a> Maker<'a> {
             probes: situation.graph.probes.clone(),
             warnings: situation.observations.map(Observations::warnings).unwrap_or_default(),
             unread: self.unread,
+            in_flight,
             secrets,
             blueprint: situation.blueprint.clone(),
             blueprint_path: situation.blueprint_path.clone(),

@@ -1,9 +1,11 @@
 //! The plan: what will be done, to what, and why; decided here so that apply has no choices left.
 //!
 //! Reads in this order: [`recorded`] is what the state holds, [`observe`] looks at the world (the only I/O in here),
-//! [`diff`] judges one resource, [`make`] judges them all and orders them, [`saved`] is a plan on disk.
+//! [`diff`] judges one resource, [`in_flight`] what an earlier run left without an end, [`make`] judges them all and
+//! orders them, [`saved`] is a plan on disk.
 
 pub mod diff;
+pub mod in_flight;
 pub mod make;
 pub mod moved;
 pub mod observe;
@@ -19,6 +21,7 @@ use standfast_contract::{
     Address, ComponentId, Lifecycle, Map, OnFailure, Operation, Probe, SecretSource, Stack, Value,
 };
 
+pub use in_flight::InFlight;
 pub use select::Selection;
 
 /// What happens to a resource.
@@ -163,7 +166,8 @@ pub struct RolloutPlan {
     pub members: Vec<MemberPlan>,
 }
 
-/// One member, its steps and what surrounds them.
+/// One member, its steps and what surrounds them. One without steps was left out of service by an earlier run, and is
+/// only put back.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct MemberPlan {
     pub name: String,
@@ -244,6 +248,9 @@ pub struct Plan {
     /// How many of those that do not change could not be looked at: they are taken to be as recorded.
     #[serde(default)]
     pub unread: usize,
+    /// What earlier runs began and whose end nobody recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_flight: Vec<InFlight>,
     /// The digest of every secret when the plan was made.
     pub secrets: Vec<(SecretSource, String)>,
     /// For the run history, and where it was read: the state lies beside it.
@@ -255,6 +262,6 @@ pub struct Plan {
 impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.steps.is_empty() && self.rollouts.is_empty()
     }
 }

@@ -8,25 +8,35 @@ use standfast_contract::{
 
 use super::{Action, Plan, recorded::Recorded};
 
+/// The calls ahead in one provider.
+#[derive(Default)]
+pub struct Ahead {
+    /// The step of each.
+    pub steps: Vec<u32>,
+    pub calls: Vec<Call>,
+}
+
 /// The calls ahead, by provider.
 pub fn calls(
     plan: &Plan,
     recorded: &[Recorded],
     vault: &Vault,
-) -> Result<BTreeMap<String, Vec<Call>>, SecretError> {
+) -> Result<BTreeMap<String, Ahead>, SecretError> {
     let outputs: HashMap<&Address, &Map> =
         recorded.iter().map(|record| (&record.address, &*record.payload.outputs)).collect();
     let known = |reference: &OutputRef| match &reference.of {
         Target::Resource(address) => outputs.get(address).and_then(|map| map.get(&reference.output)).cloned(),
         Target::Component(_) => None,
     };
-    let mut calls: BTreeMap<String, Vec<Call>> = BTreeMap::new();
-    for step in &plan.steps {
+    let mut calls: BTreeMap<String, Ahead> = BTreeMap::new();
+    for (number, step) in (0u32..).zip(&plan.steps) {
         if !matches!(step.action, Action::Create | Action::Update | Action::Replace) {
             continue;
         }
         let prior = step.prior.clone();
-        calls.entry(step.provider.clone()).or_default().push(Call {
+        let ahead = calls.entry(step.provider.clone()).or_default();
+        ahead.steps.push(number);
+        ahead.calls.push(Call {
             address: step.address.clone(),
             kind: step.kind.clone(),
             place: step.place.resolve(&known, vault)?,

@@ -35,7 +35,7 @@ pub use component::{Component, Region};
 pub use error::{ErrorClass, ProviderError};
 pub use provider::{
     Answers, Call, Context, ExpandRequest, Expansion, Found, Health, HealthState, Lookup, Made, Observed,
-    Operation, Probe, Problem, Provider, ReadRequest, Stack,
+    Obstacle, Operation, Probe, Problem, Provider, ReadRequest, Stack,
 };
 pub use resource::{Attribute, Desired, Kind, Lifecycle, Member, OnFailure, Rollout};
 pub use secret::{SecretSource, Sensitive, Vault};

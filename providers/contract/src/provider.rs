@@ -134,6 +134,14 @@ pub struct Call {
     pub changed: Vec<String>,
 }
 
+/// What preflight found in the way.
+#[derive(Clone, Debug)]
+pub struct Obstacle {
+    pub error: ProviderError,
+    /// Positions of the calls that it hinders. Of an unreachable place the others can go on without them.
+    pub calls: Vec<usize>,
+}
+
 /// What a create or update left.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Made {
@@ -223,7 +231,7 @@ pub trait Provider: Send + Sync {
     fn expand(&self, request: &ExpandRequest<'_>, answers: &Answers) -> Result<Expansion, Vec<Problem>>;
 
     /// Before the first change: everything that can be known to fail. `calls` are the creates and updates ahead.
-    async fn preflight(&self, context: &Context, calls: &[Call]) -> Vec<ProviderError>;
+    async fn preflight(&self, context: &Context, calls: &[Call]) -> Vec<Obstacle>;
 
     /// Looks at many resources, answers in order; `None` where there is nothing.
     async fn read(

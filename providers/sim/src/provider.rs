@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use serde_json::value::RawValue;
 use standfast_contract::{
     Address, Answers, Call, Context, ErrorClass, ExpandRequest, Expansion, Found, Health, HealthState, Kind,
-    Lookup, Made, Map, Observed, Operation, Probe, Problem, Provider, ProviderError, ReadRequest, Region,
-    Sensitive, Value,
+    Lookup, Made, Map, Observed, Obstacle, Operation, Probe, Problem, Provider, ProviderError, ReadRequest,
+    Region, Sensitive, Value,
 };
 use tokio::time::sleep;
 
@@ -217,29 +217,32 @@ impl Provider for Sim {
         expand::expand(request, answers)
     }
 
-    async fn preflight(&self, context: &Context, calls: &[Call]) -> Vec<ProviderError> {
+    async fn preflight(&self, context: &Context, calls: &[Call]) -> Vec<Obstacle> {
         let checked = self.world.turn(|turn| {
-            let mut errors = Vec::new();
+            let mut obstacles = Vec::new();
             if turn.ledger.faults.is_empty() {
-                return Ok(errors);
+                return Ok(obstacles);
             }
-            for call in calls {
+            for (at, call) in calls.iter().enumerate() {
                 let mut attempt = match attempt(context, call, "preflight") {
                     Ok(attempt) => attempt,
                     Err(error) => {
-                        errors.push(error);
+                        obstacles.push(Obstacle { error, calls: vec![at] });
                         continue;
                     }
                 };
                 attempt.exposure = Exposure::None;
                 if let Some(struck) = turn.strike(&attempt)? {
-                    errors.push(struck.error(format!("prepare {}", call.address)));
+                    let error = struck.error(format!("prepare {}", call.address));
+                    obstacles.push(Obstacle { error, calls: vec![at] });
                 }
             }
-            Ok(errors)
+            Ok(obstacles)
         });
         checked.unwrap_or_else(|error| {
-            vec![ProviderError::permanent("prepare the simulated world", error.to_string()).hint(WORLD_HINT)]
+            let error =
+                ProviderError::permanent("prepare the simulated world", error.to_string()).hint(WORLD_HINT);
+            vec![Obstacle { error, calls: (0..calls.len()).collect() }]
         })
     }
 

@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use standfast_contract::{
     Address, Answers, Call, Context, ErrorClass, ExpandRequest, Expansion, Found, Health, Kind, Lookup, Made,
-    Map, Observed, Operation, Probe, Problem, Provider, ProviderError, ReadRequest, Region, Stack, Value,
+    Map, Observed, Obstacle, Operation, Probe, Problem, Provider, ProviderError, ReadRequest, Region, Stack,
+    Value,
 };
 use tokio::time::sleep;
 
@@ -423,7 +424,7 @@ impl Provider for SshProvider {
         expand::expand(request, answers)
     }
 
-    async fn preflight(&self, context: &Context, calls: &[Call]) -> Vec<ProviderError> {
+    async fn preflight(&self, context: &Context, calls: &[Call]) -> Vec<Obstacle> {
         operate::preflight::check(self, context, calls).await
     }
 

@@ -56,7 +56,7 @@ fn order(plan: &Plan) -> Option<Vec<String>> {
             Work::Make(step) => format!("make {}", name(*step)),
             Work::Drop(step) => format!("drop {}", name(*step)),
             Work::Undo(step) => format!("undo {}", name(*step)),
-            Work::Operate(operation) => format!("{} {}", operation.verb, operation.address.name()),
+            Work::Operate(operation, _) => format!("{} {}", operation.verb, operation.address.name()),
         });
     }
     (order.len() == tasks.len()).then_some(order)
@@ -126,7 +126,7 @@ fn members_go_one_after_the_other_each_drained_first() {
     let drain = |name: &str| {
         tasks
             .iter()
-            .position(|task| matches!(&task.work, Work::Operate(one) if one.verb == "drain" && one.address.name() == name))
+            .position(|task| matches!(&task.work, Work::Operate(one, _) if one.verb == "drain" && one.address.name() == name))
             .unwrap()
     };
     assert!(tasks[drain("a")].needs.is_empty());

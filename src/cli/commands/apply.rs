@@ -20,7 +20,7 @@ use crate::{
     apply::{Interrupt, Report, Settings, apply, close_intents},
     plan::{Plan, Purpose, Summary, saved},
 };
-use standfast_state::{RunStart, Snapshot};
+use standfast_state::{OpenIntent, RunStart, Snapshot};
 
 pub async fn run(args: &ApplyArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let named = args.blueprint.blueprint.as_deref();
@@ -99,7 +99,7 @@ async fn locked(
         terminal::out(show(&plan, global.format, false));
     }
     if plan.is_empty() {
-        close_intents(engine.store.as_ref(), lock.lease(), &snapshot, &Report::default()).await?;
+        close_intents(engine.store.as_ref(), lock.lease(), &plan, &Report::default()).await?;
         if global.format == Format::Json {
             terminal::out(show(&plan, Format::Json, false));
         }
@@ -111,7 +111,7 @@ async fn locked(
     if saved {
         engine.store.consume_plan(lock.lease(), &plan.id).await?;
     }
-    engine.preflight(&plan, &snapshot).await?;
+    let unreachable = engine.preflight(&plan, &snapshot).await?;
     let start = RunStart {
         command: command.to_owned(),
         owner: user(),
@@ -136,6 +136,7 @@ async fn locked(
         lease: lock.lease().clone(),
         run,
         vault: Arc::clone(&engine.vault),
+        unreachable,
         parallelism: usize::from(run_args.parallelism),
         interrupt: interrupted,
         events,
@@ -173,6 +174,11 @@ fn refuse_stale(plan: &Plan, snapshot: &Snapshot) -> Result<(), CliError> {
             plan.serial, snapshot.head.serial
         ))
         .hint("plan again and apply the new plan"));
+    }
+    let told = |open: &OpenIntent| plan.in_flight.iter().any(|old| old.intent == open.id);
+    if !snapshot.open_intents.iter().all(told) {
+        return Err(CliError::new("the plan is stale: an apply was interrupted after it was made")
+            .hint("plan again and apply the new plan: it takes over what was in flight"));
     }
     Ok(())
 }

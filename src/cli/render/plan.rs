@@ -30,6 +30,10 @@ pub fn summary(plan: &Plan) -> String {
             count(summary.forget, "resource"),
         );
     }
+    if plan.steps.is_empty() && !plan.is_empty() {
+        let back: usize = plan.rollouts.iter().map(|rollout| rollout.members.len()).sum();
+        return format!("Plan: {} to put back into service; {unchanged} unchanged.", count(back, "member"));
+    }
     if !plan.is_empty() {
         let mut parts: Vec<String> = [
             (summary.create, "create"),

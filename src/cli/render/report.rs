@@ -19,6 +19,7 @@ pub fn text(report: &Report) -> String {
     sections.extend(failed(&report.failed));
     sections.extend(blocked(&report.blocked));
     sections.extend(cancelled(&report.cancelled));
+    sections.extend(out_of_service(&report.out_of_service));
     let outputs = outputs(&report.outputs);
     if !outputs.is_empty() {
         sections.push(format!("{BOLD}Outputs{BOLD:#}\n{}", indented(&outputs)));
@@ -106,6 +107,18 @@ fn cancelled(addresses: &[String]) -> Option<String> {
     let mut text = format!("{style}Not begun{style:#}");
     let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
     named(&mut text, &addresses, 2);
+    Some(text)
+}
+
+fn out_of_service(labels: &[String]) -> Option<String> {
+    if labels.is_empty() {
+        return None;
+    }
+    let style = YELLOW.bold();
+    let mut text = format!("{style}Out of service{style:#}");
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    named(&mut text, &labels, 2);
+    let _ = write!(text, "\n    {CYAN}hint{CYAN:#}: the next apply puts back what passes its health check");
     Some(text)
 }
 

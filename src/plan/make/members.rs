@@ -6,12 +6,19 @@ use standfast_contract::{Address, Member};
 
 use crate::{
     graph::Graph,
-    plan::{Action, MemberPlan, RolloutPlan, Step},
+    plan::{Action, MemberPlan, RolloutPlan, Step, in_flight::label_of, select::Selected},
 };
 
-/// The rollouts that have something to do, members in the order in which they are changed.
-pub fn rollouts(graph: &Graph, steps: &[Step], step_of: &HashMap<Address, u32>) -> Vec<RolloutPlan> {
-    if steps.is_empty() {
+/// The rollouts that have something to do, members in the order in which they are changed: those first that an earlier
+/// run left out of service (`out`, by label), so that no other is taken out before they are back.
+pub fn rollouts(
+    graph: &Graph,
+    selected: &Selected,
+    steps: &[Step],
+    step_of: &HashMap<Address, u32>,
+    out: &HashSet<&str>,
+) -> Vec<RolloutPlan> {
+    if steps.is_empty() && out.is_empty() {
         return Vec::new();
     }
     graph
@@ -19,11 +26,21 @@ pub fn rollouts(graph: &Graph, steps: &[Step], step_of: &HashMap<Address, u32>) 
         .iter()
         .filter_map(|rollout| {
             let component = rollout.component.to_string();
-            let members: Vec<MemberPlan> = rollout
+            let is_out = |name: &str| out.contains(label_of(&component, name).as_str());
+            let mut members: Vec<MemberPlan> = rollout
                 .members
                 .iter()
-                .filter_map(|member| member_plan(graph, member, &component, steps, step_of))
+                .filter_map(|member| {
+                    let changed = member_plan(graph, member, &component, steps, step_of);
+                    match is_out(&member.name) {
+                        true => changed
+                            .map(|changed| MemberPlan { new: false, ..changed })
+                            .or_else(|| put_back(graph, member, selected)),
+                        false => changed,
+                    }
+                })
                 .collect();
+            members.sort_by_key(|member| !is_out(&member.name));
             (!members.is_empty()).then(|| RolloutPlan {
                 component: rollout.component.clone(),
                 canary: rollout.canary,
@@ -74,6 +91,18 @@ fn member_plan(
         before: member.before.clone(),
         after: member.after.clone(),
         new: all_created && complete,
+    })
+}
+
+/// A member that nothing changes and that is out of service.
+fn put_back(graph: &Graph, member: &Member, selected: &Selected) -> Option<MemberPlan> {
+    let mut positions = member.resources.iter().filter_map(|address| graph.position(address));
+    (!member.after.is_empty() && positions.any(|position| selected.wants(position))).then(|| MemberPlan {
+        name: member.name.clone(),
+        steps: Vec::new(),
+        before: Vec::new(),
+        after: member.after.clone(),
+        new: false,
     })
 }
 

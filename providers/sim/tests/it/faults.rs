@@ -134,9 +134,11 @@ async fn preflight_and_lookup_and_find_fail_only_on_demand() {
     let calls = [node_call("x", "t1")];
     assert!(sim.preflight(&context(), &calls).await.is_empty());
     sim.world().script(Fault::new("home", "preflight", FaultKind::Refused).reason("quota: 0 nodes")).unwrap();
-    let errors = sim.preflight(&context(), &calls).await;
-    assert_eq!(errors.len(), 1);
-    assert!(errors[0].to_string().contains("quota: 0 nodes"), "{}", errors[0]);
+    let obstacles = sim.preflight(&context(), &calls).await;
+    assert_eq!(obstacles.len(), 1);
+    assert_eq!(obstacles[0].calls, [0]);
+    let error = &obstacles[0].error;
+    assert!(error.to_string().contains("quota: 0 nodes"), "{error}");
 
     let zones = Lookup::Provider { region: "home".into(), question: "zones".into(), subject: String::new() };
     let mut bare = region("home");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
-use standfast_contract::{Call, Context, ErrorClass, ProviderError, Value};
+use standfast_contract::{Call, Context, ErrorClass, Obstacle, ProviderError, Value};
 
 use crate::{
     kinds::{input, known_packages, unit_of},
@@ -22,39 +22,43 @@ const FREE_KIB: u64 = 200 << 10;
 #[derive(Default)]
 struct Said {
     host: String,
+    /// Positions of the calls there.
+    calls: Vec<usize>,
     problems: Vec<ProviderError>,
     holds: BTreeSet<String>,
     answered: BTreeMap<String, String>,
 }
 
 /// Every problem of every host.
-pub(crate) async fn check(provider: &SshProvider, context: &Context, calls: &[Call]) -> Vec<ProviderError> {
+pub(crate) async fn check(provider: &SshProvider, context: &Context, calls: &[Call]) -> Vec<Obstacle> {
     let (hosts, refused) = by_host(calls, |call| &call.place);
-    let mut problems: Vec<ProviderError> = refused.into_iter().map(|(_, error)| error).collect();
+    let mut obstacles: Vec<Obstacle> =
+        refused.into_iter().map(|(at, error)| Obstacle { error, calls: vec![at] }).collect();
     let said = join_all(hosts.iter().map(|(place, calls)| {
-        let calls: Vec<&Call> = calls.iter().map(|(_, call)| *call).collect();
-        async move { one(provider, context, place, &calls).await }
+        let (positions, calls): (Vec<usize>, Vec<&Call>) = calls.iter().copied().unzip();
+        async move { Said { calls: positions, ..one(provider, context, place, &calls).await } }
     }))
     .await;
     // An address that answers and that none of these hosts holds belongs to somebody else.
     let held: BTreeSet<&String> = said.iter().flat_map(|said| &said.holds).collect();
-    let mut strangers: BTreeMap<&String, (&String, &String)> = BTreeMap::new();
+    let mut strangers: BTreeMap<&String, (&Said, &String)> = BTreeMap::new();
     for said in &said {
         for (address, neighbour) in said.answered.iter().filter(|(address, _)| !held.contains(address)) {
-            strangers.entry(address).or_insert((&said.host, neighbour));
+            strangers.entry(address).or_insert((said, neighbour));
         }
     }
-    for (address, (host, neighbour)) in strangers {
-        problems.push(
-            ProviderError::permanent(
-                "claim a virtual IP",
-                format!("{address} is already in use: seen from {host}, {neighbour} answers for it"),
-            )
-            .hint("choose a free address for `virtual_ip`, or take it from the other machine first"),
-        );
+    for (address, (said, neighbour)) in strangers {
+        let error = ProviderError::permanent(
+            "claim a virtual IP",
+            format!("{address} is already in use: seen from {}, {neighbour} answers for it", said.host),
+        )
+        .hint("choose a free address for `virtual_ip`, or take it from the other machine first");
+        obstacles.push(Obstacle { error, calls: said.calls.clone() });
     }
-    problems.extend(said.into_iter().flat_map(|said| said.problems));
-    problems
+    for Said { calls, problems, .. } in said {
+        obstacles.extend(problems.into_iter().map(|error| Obstacle { error, calls: calls.clone() }));
+    }
+    obstacles
 }
 
 async fn one(provider: &SshProvider, context: &Context, place: &Place, calls: &[&Call]) -> Said {

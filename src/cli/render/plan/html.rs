@@ -80,6 +80,12 @@ impl Page {
             ));
         }
         self.out.push_str("</ul>\n");
+        let told = outline::in_flight(plan);
+        if !told.is_empty() {
+            self.out.push_str("<div class=\"warning\"><p><b>In flight when an earlier run ended</b></p>");
+            told.iter().for_each(|one| self.put(format_args!("<p>{}</p>", escaped(one))));
+            self.out.push_str("</div>\n");
+        }
         for warning in &plan.warnings {
             let (subject, message) = (escaped(&warning.subject), escaped(&warning.message));
             self.put(format_args!("<div class=\"warning\"><p><b>{subject}</b>: {message}</p>"));

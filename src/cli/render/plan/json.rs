@@ -9,7 +9,9 @@ use super::{
     super::value::{Masked, MaskedMap},
     outline,
 };
-use crate::plan::{Action, Because, Change, MemberPlan, Plan, Purpose, RolloutPlan, Step, Summary, Warning};
+use crate::plan::{
+    Action, Because, Change, InFlight, MemberPlan, Plan, Purpose, RolloutPlan, Step, Summary, Warning,
+};
 
 /// Of this rendering; the saved plan file has a version of its own.
 pub const FORMAT_VERSION: u32 = 1;
@@ -26,6 +28,7 @@ pub fn json(plan: &Plan) -> String {
         summary: plan.summary,
         steps: Each(&plan.steps, |step| ShownStep::new(plan, step)),
         rollouts: Each(&plan.rollouts, |rollout| ShownRollout::new(plan, rollout)),
+        in_flight: &plan.in_flight,
         warnings: &plan.warnings,
         outputs: plan.outputs.iter().map(|(id, map)| (id, MaskedMap(map))).collect(),
     };
@@ -53,6 +56,8 @@ struct Shown<'a, S, R> {
     summary: Summary,
     steps: S,
     rollouts: R,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    in_flight: &'a [InFlight],
     warnings: &'a [Warning],
     outputs: BTreeMap<&'a ComponentId, MaskedMap<'a>>,
 }

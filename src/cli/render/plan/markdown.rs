@@ -21,6 +21,7 @@ const ROWS_MAX: usize = 200;
 /// Summary, warnings, a table of changes, and the differences folded away.
 pub fn markdown(plan: &Plan) -> String {
     let mut out = format!("### {}\n\n**{}**\n", escaped(&title(plan)), summary(plan));
+    in_flight(&mut out, plan);
     warnings(&mut out, plan);
     if plan.is_empty() {
         return out;
@@ -30,6 +31,16 @@ pub fn markdown(plan: &Plan) -> String {
     rollouts(&mut out, plan);
     differences(&mut out, plan, &groups);
     out
+}
+
+fn in_flight(out: &mut String, plan: &Plan) {
+    let told = outline::in_flight(plan);
+    if !told.is_empty() {
+        out.push_str("\n**In flight when an earlier run ended**\n");
+    }
+    for sentence in told {
+        let _ = writeln!(out, "- {}", escaped(&sentence));
+    }
 }
 
 fn table(out: &mut String, plan: &Plan, groups: &[Group<'_>]) {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use standfast_contract::{OnFailure, Operation};
 
 use super::super::words;
-use crate::plan::{MemberPlan, Plan, RolloutPlan};
+use crate::plan::{MemberPlan, Plan, RolloutPlan, in_flight::OUT_OF_SERVICE};
 
 /// Names in a sentence before it says "and 7 more".
 const NAMES_MAX: usize = 8;
@@ -23,13 +23,18 @@ pub fn groups(plan: &Plan) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut regions: HashMap<&str, usize> = HashMap::new();
     let mut places: HashMap<(&str, &str), usize> = HashMap::new();
-    for (at, step) in plan.steps.iter().enumerate() {
-        let key = (step.address.region(), step.address.component());
+    // A rollout whose members are only put back has no steps; its operations tell where it is.
+    let operations = plan.rollouts.iter().flat_map(|rollout| &rollout.members).flat_map(|one| &one.after);
+    let addresses = plan.steps.iter().map(|step| &step.address).chain(operations.map(|one| &one.address));
+    for (at, address) in addresses.enumerate() {
+        let key = (address.region(), address.component());
         let place = *places.entry(key).or_insert_with(|| {
             groups.push(Group { region: key.0, component: key.1, steps: Vec::new(), rollout: None });
             groups.len() - 1
         });
-        groups[place].steps.push(at);
+        if at < plan.steps.len() {
+            groups[place].steps.push(at);
+        }
         let seen = regions.len();
         regions.entry(key.0).or_insert(seen);
     }
@@ -43,11 +48,30 @@ pub fn groups(plan: &Plan) -> Vec<Group<'_>> {
     groups
 }
 
+/// What earlier runs left without an end, and what became of it, a line each.
+pub fn in_flight(plan: &Plan) -> Vec<String> {
+    plan.in_flight
+        .iter()
+        .map(|old| {
+            let (address, found) = (&old.address, old.found.words());
+            match old.action.as_str() {
+                OUT_OF_SERVICE => format!("run {} left {address} out of service: {found}", old.run),
+                action => format!("run {} ended during {action} of {address}: {found}", old.run),
+            }
+        })
+        .collect()
+}
+
 /// How a rollout goes, a sentence a line.
 pub fn rollout(rollout: &RolloutPlan) -> Vec<String> {
-    let (new, old): (Vec<&MemberPlan>, Vec<&MemberPlan>) =
-        rollout.members.iter().partition(|member| member.new);
+    let (out, changed): (Vec<&MemberPlan>, Vec<&MemberPlan>) =
+        rollout.members.iter().partition(|member| member.steps.is_empty());
+    let (new, old): (Vec<&MemberPlan>, Vec<&MemberPlan>) = changed.iter().partition(|member| member.new);
     let mut sentences = Vec::new();
+    if !out.is_empty() {
+        let verb = if out.len() == 1 { "is" } else { "are" };
+        sentences.push(format!("{} {verb} out of service: put back after the health check", names(&out)));
+    }
     if !old.is_empty() {
         sentences.push(order(rollout, &old));
         sentences.push(handling(&old));

@@ -164,6 +164,7 @@ fn empty() -> Plan {
         probes: Vec::new(),
         warnings: Vec::new(),
         unread: 0,
+        in_flight: Vec::new(),
         secrets: Vec::new(),
         blueprint: None,
         blueprint_path: None,

@@ -39,6 +39,7 @@ pub fn text(plan: &Plan, details: bool) -> String {
             layout.group(plan, &group);
         }
     }
+    layout.in_flight(plan);
     layout.warnings(plan);
     let _ = write!(layout.out, "{BOLD}{}{BOLD:#}", summary(plan));
     layout.out
@@ -183,6 +184,17 @@ impl Layout {
             let more = words::count(lines.len() - most, "more line");
             self.line(at, format_args!("{DIM}  ... {more}; `--details` shows all{DIM:#}"));
         }
+    }
+
+    fn in_flight(&mut self, plan: &Plan) {
+        let told = outline::in_flight(plan);
+        if told.is_empty() {
+            return;
+        }
+        let yellow = YELLOW.bold();
+        self.line(0, format_args!("{yellow}In flight when an earlier run ended{yellow:#}"));
+        told.iter().for_each(|sentence| self.line(2, words::one_line(sentence)));
+        self.out.push('\n');
     }
 
     fn warnings(&mut self, plan: &Plan) {
