@@ -498,6 +498,27 @@ mod tests {
     }
 
     #[test]
+    fn inputs_that_are_as_recorded_are_shared_unless_they_are_sensitive() {
+        let writer = OutputRef::component(ComponentId::new(Section::Databases, "orders"), "writer");
+        let map = |host: Value, port: i64| Map::from([("host".into(), host), ("port".into(), port.into())]);
+        let recorded = Arc::new(map("db1".into(), 3306));
+        let resolved = |desired: Map, writer: &str| {
+            resolve_like(&recorded, &desired, &|_| Some(writer.into()), &vault()).unwrap()
+        };
+        assert!(Arc::ptr_eq(&resolved(map(writer.clone(), 3306), "db1"), &recorded));
+        assert_eq!(*resolved(map(writer.clone(), 3306), "db2"), map("db2".into(), 3306));
+        assert_eq!(*resolved(map(writer.clone(), 3307), "db1"), map("db1".into(), 3307));
+        assert_eq!(*resolved(Map::new(), "db1"), Map::new());
+
+        let desired = Map::from([("password".into(), Value::Secret(SecretSource::Env("PASSWORD".into())))]);
+        let sealed = resolve_map(&desired, &|_| None, &vault()).unwrap();
+        let recorded: Map = serde_json::from_str(&serde_json::to_string(&sealed).unwrap()).unwrap();
+        assert_eq!(recorded, sealed);
+        let resolved = resolve_like(&Arc::new(recorded), &desired, &|_| None, &vault()).unwrap();
+        assert_eq!(resolved["password"].expose(), Some("hunter2"));
+    }
+
+    #[test]
     fn what_is_not_made_yet_is_unknown() {
         let writer = OutputRef::component(ComponentId::new(Section::Databases, "orders"), "writer");
         let url = Value::Join(vec!["postgres://".into(), writer]);
