@@ -1,7 +1,7 @@
 //! One task: intent, call, outcome, with retries; every effect is in the journal before it is tried.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -68,6 +68,10 @@ pub struct Shared {
     pub run: RunId,
     pub vault: Arc<Vault>,
     pub plan_id: String,
+    /// Keys of the old copies that were recorded when the run began.
+    pub set_aside: HashSet<String>,
+    /// What an earlier run of this plan has given its new address.
+    pub renamed: HashSet<Address>,
     /// The journal's open intents of members that are out of service, by label.
     pub out_of_service: Mutex<BTreeMap<String, Vec<IntentId>>>,
     pub events: UnboundedSender<Event>,
@@ -110,8 +114,11 @@ impl Attempt {
             Action::Create => self.create(step, inputs, "create").await,
             Action::Replace if step.create_before_destroy => {
                 // Known as an old copy before the new one exists, so that neither can be lost.
-                let depose = Change::Depose { address: address.to_string(), deposed: self.deposed_key(step) };
-                self.record(address, &[depose]).await?;
+                let deposed = dropped(&self.shared.plan_id, step);
+                if !self.shared.set_aside.contains(&deposed) {
+                    let depose = Change::Depose { address: address.to_string(), deposed };
+                    self.record(address, &[depose]).await?;
+                }
                 self.create(step, inputs, "create").await
             }
             Action::Replace => self.create(step, inputs, "create").await,
@@ -124,7 +131,7 @@ impl Attempt {
             }
             Action::Update => {
                 let changed = step.changes.iter().map(|change| change.attribute.clone()).collect();
-                self.update(step, inputs, changed).await
+                self.update(step, inputs, changed, "update").await
             }
             Action::Delete => self.drop(step).await,
         }
@@ -146,7 +153,10 @@ impl Attempt {
 
     /// The marks take the new address, then the record: before anything else is done to it.
     async fn rename(&self, step: &Step) -> Result<(), TaskError> {
-        let Some(from) = &step.moved_from else { return Ok(()) };
+        let Some(from) = step.moved_from.as_ref().filter(|_| !self.shared.renamed.contains(&step.address))
+        else {
+            return Ok(());
+        };
         let place = self.place(&step.place)?;
         let inputs = step.prior.as_ref().map(|prior| prior.inputs.clone()).unwrap_or_default();
         let call = call(step, place, self.token(&step.address, "rename"), inputs);
@@ -160,10 +170,16 @@ impl Attempt {
         }
     }
 
-    async fn update(&self, step: &Step, inputs: Map, changed: Vec<String>) -> Result<Done, TaskError> {
+    async fn update(
+        &self,
+        step: &Step,
+        inputs: Map,
+        changed: Vec<String>,
+        action: &str,
+    ) -> Result<Done, TaskError> {
         let place = self.place(&step.place)?;
-        let call = Call { changed, ..call(step, place, self.token(&step.address, "update"), inputs) };
-        let intent = self.intend(step, "", "update", &call.token).await?;
+        let call = Call { changed, ..call(step, place, self.token(&step.address, action), inputs) };
+        let intent = self.intend(step, "", action, &call.token).await?;
         let made = self.call(&step.address, || self.provider.update(&self.context, &call)).await;
         self.settle_made(step, intent, call.inputs, made).await
     }
@@ -173,18 +189,21 @@ impl Attempt {
         if !step.create_before_destroy {
             self.rename(step).await?;
         }
-        let deposed = match step.action {
-            Action::Replace if step.create_before_destroy => self.deposed_key(step),
-            _ => step.deposed.clone(),
-        };
+        let deposed = dropped(&self.shared.plan_id, step);
         let inputs = step.prior.as_ref().map(|prior| prior.inputs.clone()).unwrap_or_default();
-        self.delete(step, inputs, deposed).await
+        self.delete(step, inputs, deposed, "delete").await
     }
 
-    async fn delete(&self, step: &Step, inputs: Map, deposed: String) -> Result<Done, TaskError> {
+    async fn delete(
+        &self,
+        step: &Step,
+        inputs: Map,
+        deposed: String,
+        action: &str,
+    ) -> Result<Done, TaskError> {
         let place = self.place(&step.place)?;
-        let call = call(step, place, self.token(&step.address, "delete"), inputs);
-        let intent = self.intend(step, &deposed, "delete", &call.token).await?;
+        let call = call(step, place, self.token(&step.address, action), inputs);
+        let intent = self.intend(step, &deposed, action, &call.token).await?;
         let deleted = self.call(&step.address, || self.provider.delete(&self.context, &call)).await;
         match deleted {
             Ok(()) => {
@@ -198,7 +217,7 @@ impl Attempt {
     /// Puts a resource back to what it was before the plan.
     pub async fn undo(&self, step: &Step, applied: Map) -> Result<Done, TaskError> {
         let Some(prior) = &step.prior else {
-            return self.delete(step, applied, String::new()).await;
+            return self.delete(step, applied, String::new(), "undo").await;
         };
         let restored = prior.inputs.clone();
         match step.action {
@@ -209,7 +228,7 @@ impl Attempt {
                 if let Some(now) = &mut now.prior {
                     now.inputs = applied;
                 }
-                self.update(&now, restored, changed).await
+                self.update(&now, restored, changed, "undo").await
             }
             _ => self.create(step, restored, "undo").await,
         }
@@ -380,17 +399,27 @@ impl Attempt {
 
     /// The same for every try of the same step of the same plan.
     fn token(&self, address: &Address, action: &str) -> String {
-        let digest = blake3::hash(format!("{}\n{address}\n{action}", self.shared.plan_id).as_bytes());
-        digest.to_hex()[..32].to_owned()
-    }
-
-    fn deposed_key(&self, step: &Step) -> String {
-        self.token(&step.address, "depose")[..8].to_owned()
+        token(&self.shared.plan_id, address, action)
     }
 
     fn tell(&self, event: Event) {
         // Nobody listening is no reason to stop.
         let _ = self.shared.events.send(event);
+    }
+}
+
+fn token(plan_id: &str, address: &Address, action: &str) -> String {
+    let digest = blake3::hash(format!("{plan_id}\n{address}\n{action}").as_bytes());
+    digest.to_hex()[..32].to_owned()
+}
+
+/// The key under which the object lies that a step deletes; empty for the current one.
+pub fn dropped(plan_id: &str, step: &Step) -> String {
+    match step.action {
+        Action::Replace if step.create_before_destroy => {
+            token(plan_id, &step.address, "depose")[..8].to_owned()
+        }
+        _ => step.deposed.clone(),
     }
 }
 

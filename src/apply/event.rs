@@ -114,6 +114,8 @@ pub struct Report {
     /// Planned, and found to need nothing.
     pub unchanged: usize,
     pub rolled_back: usize,
+    /// Members that an earlier run had left out of service and that are back.
+    pub put_back: usize,
     pub failed: Vec<Failure>,
     /// Addresses that were not tried because of a failure: address, and by what.
     #[serde(serialize_with = "as_objects")]

@@ -1,7 +1,7 @@
 //! The run: starts what the scheduler allows, writes down what ends, tells what happens.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex},
     time::Instant,
 };
@@ -14,18 +14,19 @@ use tokio::{
 };
 
 use super::{
-    attempt::{Attempt, Done, Shared, TaskError},
+    attempt::{Attempt, Done, Shared, TaskError, dropped},
     event::{Event, Failure, Outcome, Report},
     outputs::Outputs,
     rollback,
     scheduler::{Scheduler, State},
-    tasks::{MemberKey, Task, Work, lower},
+    tasks::{MemberKey, Service, Task, Work, lower},
 };
 use crate::plan::{
     Action, Because, Plan, Purpose, Step,
     in_flight::{self, Found},
     observe::{Providers, no_provider},
     recorded::{RecordError, Recorded},
+    resume::DoneCall,
 };
 
 /// How far the user wants the run to stop.
@@ -154,6 +155,8 @@ impl Run {
                 run: settings.run,
                 vault: settings.vault,
                 plan_id: plan.id.clone(),
+                set_aside: recorded.iter().map(|record| record.deposed.clone()).collect(),
+                renamed: plan.resumed.as_ref().map(|resumed| resumed.renamed.clone()).unwrap_or_default(),
                 out_of_service: Mutex::new(still_out(&plan)),
                 events: settings.events,
             }),
@@ -171,6 +174,7 @@ impl Run {
             plan,
         };
         run.schedule(tasks);
+        run.skip_done();
         run
     }
 
@@ -178,6 +182,33 @@ impl Run {
         let batch: Vec<_> = tasks.iter().map(|task| (task.needs.clone(), self.groups(task))).collect();
         self.tasks.extend(tasks);
         self.scheduler.add(batch);
+    }
+
+    /// What earlier runs of this plan did is not done again. A member whose steps are all done is not drained again; it is
+    /// proven and put back unless it was back in service.
+    fn skip_done(&mut self) {
+        let Some(resumed) = &self.plan.resumed else { return };
+        let done: Vec<bool> =
+            self.tasks.iter().map(|task| is_done(&self.plan, task, &resumed.done)).collect();
+        let out = self.shared.out_of_service();
+        let over = |(task, done_itself): (&Task, &bool)| {
+            let (Work::Operate(operation, _), Some(key)) = (&task.work, task.member) else {
+                return *done_itself;
+            };
+            let member = &self.plan.rollouts[key.rollout as usize].members[key.member as usize];
+            let inside_done = self
+                .tasks
+                .iter()
+                .zip(&done)
+                .all(|(other, done)| *done || other.member != Some(key) || other.work.step().is_none());
+            let is_back = !member.before.is_empty() && !out.contains_key(&self.label(key));
+            inside_done && (member.before.contains(operation) || is_back)
+        };
+        let skipped: Vec<bool> = self.tasks.iter().zip(&done).map(over).collect();
+        drop(out);
+        for (task, _) in (0u32..).zip(&skipped).filter(|(_, skipped)| **skipped) {
+            self.scheduler.skip(task);
+        }
     }
 
     /// Waiting for a state (an operation) holds no slot.
@@ -333,7 +364,10 @@ impl Run {
         let (address, _, _) = self.describe(&task.work);
         let elapsed = self.started.remove(&number).map(|at| at.elapsed()).unwrap_or_default();
         let outcome = match result {
-            Ok(done) => self.note(&task.work, done),
+            Ok(done) => {
+                self.report.put_back += usize::from(self.puts_back(&task));
+                self.note(&task.work, done)
+            }
             Err(error) => {
                 let outcome = Outcome::Failed { error: error.to_string(), hint: error.hint() };
                 self.fail(number, &task, &address, &error);
@@ -351,6 +385,14 @@ impl Run {
         });
         self.tell_blocked(blocked, &address);
         self.roll_back();
+    }
+
+    /// Whether it ends the absence of a member that nothing changes.
+    fn puts_back(&self, task: &Task) -> bool {
+        matches!(task.work, Work::Operate(_, Service::Returns))
+            && task.member.is_some_and(|key| {
+                self.plan.rollouts[key.rollout as usize].members[key.member as usize].steps.is_empty()
+            })
     }
 
     /// Keeps what a success left.
@@ -573,6 +615,19 @@ impl Run {
 
     fn tell(&self, event: Event) {
         let _ = self.shared.events.send(event);
+    }
+}
+
+/// Whether the journal has a task's call as done.
+fn is_done(plan: &Plan, task: &Task, done: &HashSet<DoneCall>) -> bool {
+    let call = |step: u32, deposed: String, deletes| {
+        let address = plan.steps[step as usize].address.clone();
+        done.contains(&DoneCall { address, deposed, deletes })
+    };
+    match task.work {
+        Work::Make(step) => call(step, String::new(), false),
+        Work::Drop(step) => call(step, dropped(&plan.id, &plan.steps[step as usize]), true),
+        Work::Operate(..) | Work::Undo(_) => false,
     }
 }
 

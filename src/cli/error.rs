@@ -7,7 +7,7 @@ use super::exit;
 use crate::{
     apply::ApplyError,
     graph::{GraphError, expand::ExpandError},
-    plan::{make::PlanError, recorded::RecordError, saved::SavedPlanError},
+    plan::{make::PlanError, recorded::RecordError, resume::ResumeError, saved::SavedPlanError},
 };
 
 /// What is printed when a command fails.
@@ -121,6 +121,20 @@ impl From<RecordError> for CliError {
 impl From<SavedPlanError> for CliError {
     fn from(error: SavedPlanError) -> Self {
         CliError::new(error.to_string()).hint("make it again with `standfast plan --out FILE`")
+    }
+}
+
+impl From<ResumeError> for CliError {
+    fn from(error: ResumeError) -> Self {
+        let hint = match &error {
+            ResumeError::Ended { run, .. } => {
+                format!("plan again; `standfast history show {run}` says what that run did")
+            }
+            ResumeError::Undoing { .. } | ResumeError::Overtaken { .. } => {
+                "plan again and apply the new plan: it takes over what was in flight".to_owned()
+            }
+        };
+        CliError::new(error.to_string()).hint(hint)
     }
 }
 

@@ -200,7 +200,9 @@ impl Engine {
             for Obstacle { error, calls } in obstacles {
                 if error.class == ErrorClass::Unreachable {
                     let hindered = calls.iter().map(|&call| &plan.steps[steps[call] as usize]);
-                    unreachable.extend(hindered.map(|step| (step.lane.clone(), error.clone())));
+                    for step in hindered {
+                        unreachable.entry(step.lane.clone()).or_insert_with(|| error.clone());
+                    }
                 } else {
                     found.push(error);
                 }

@@ -430,6 +430,7 @@ impl<'a> Maker<'a> {
             warnings: situation.observations.map(Observations::warnings).unwrap_or_default(),
             unread: self.unread,
             in_flight,
+            resumed: None,
             secrets,
             blueprint: situation.blueprint.clone(),
             blueprint_path: situation.blueprint_path.clone(),

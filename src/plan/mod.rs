@@ -2,7 +2,7 @@
 //!
 //! Reads in this order: [`recorded`] is what the state holds, [`observe`] looks at the world (the only I/O in here),
 //! [`diff`] judges one resource, [`in_flight`] what an earlier run left without an end, [`make`] judges them all and
-//! orders them, [`saved`] is a plan on disk.
+//! orders them, [`saved`] is a plan on disk, [`resume`] goes on with one whose run died.
 
 pub mod diff;
 pub mod in_flight;
@@ -11,6 +11,7 @@ pub mod moved;
 pub mod observe;
 pub mod preflight;
 pub mod recorded;
+pub mod resume;
 pub mod saved;
 mod select;
 
@@ -251,6 +252,9 @@ pub struct Plan {
     /// What earlier runs began and whose end nobody recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_flight: Vec<InFlight>,
+    /// What earlier runs of this same plan have done of it.
+    #[serde(skip)]
+    pub resumed: Option<resume::Resumed>,
     /// The digest of every secret when the plan was made.
     pub secrets: Vec<(SecretSource, String)>,
     /// For the run history, and where it was read: the state lies beside it.

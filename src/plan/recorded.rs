@@ -104,7 +104,7 @@ pub fn interrupted(snapshot: &Snapshot) -> HashMap<Address, Interrupted> {
     snapshot
         .open_intents
         .iter()
-        .filter(|open| open.intent.action == "create")
+        .filter(|open| matches!(open.intent.action.as_str(), "create" | "undo"))
         .filter_map(|open| {
             let told: Interrupted = serde_json::from_str(&open.intent.payload).ok()?;
             let address = open.intent.address.parse().ok()?;

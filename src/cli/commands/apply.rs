@@ -18,9 +18,16 @@ use super::{
 };
 use crate::{
     apply::{Interrupt, Report, Settings, apply, close_intents},
-    plan::{Plan, Purpose, Summary, saved},
+    plan::{
+        Plan, Purpose, Summary,
+        resume::{INTERRUPTED, resume},
+        saved,
+    },
 };
-use standfast_state::{OpenIntent, RunStart, Snapshot};
+use standfast_state::{OpenIntent, RunStart, Snapshot, Store, StoreError};
+
+/// How far back the runs of a saved plan are looked for.
+const RESUMES_MAX: usize = 100;
 
 pub async fn run(args: &ApplyArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let named = args.blueprint.blueprint.as_deref();
@@ -90,8 +97,7 @@ async fn locked(
         Work::New { session, select, purpose } => session.plan(select, *purpose).await?,
         Work::Saved(plan) => {
             let snapshot = engine.store.snapshot().await?;
-            refuse_stale(plan, &snapshot)?;
-            (plan.as_ref().clone(), snapshot)
+            (usable(engine.store.as_ref(), plan, &snapshot).await?, snapshot)
         }
     };
     let saved = matches!(work, Work::Saved(_));
@@ -108,10 +114,14 @@ async fn locked(
     if !saved && !run_args.auto_approve && !terminal::confirm(question(&plan))? {
         return Err(CliError::new("not approved; nothing was changed"));
     }
-    if saved {
-        engine.store.consume_plan(lock.lease(), &plan.id).await?;
-    }
     let unreachable = engine.preflight(&plan, &snapshot).await?;
+    if saved && plan.resumed.is_none() {
+        match engine.store.consume_plan(lock.lease(), &plan.id).await {
+            // Whoever used it died before anything of it was begun.
+            Err(StoreError::PlanUsed { run: None, .. }) => {}
+            consumed => consumed?,
+        }
+    }
     let start = RunStart {
         command: command.to_owned(),
         owner: user(),
@@ -160,6 +170,22 @@ async fn locked(
     } else {
         exit::ERROR
     })
+}
+
+/// A saved plan whose run was killed or stopped is gone on with; any other fits only the state that it was made from.
+async fn usable(store: &dyn Store, plan: &Plan, snapshot: &Snapshot) -> Result<Plan, CliError> {
+    let latest = store.runs(RESUMES_MAX).await?;
+    let mut ours = Vec::new();
+    for record in latest.iter().filter(|run| run.plan_id.as_deref() == Some(plan.id.as_str())) {
+        ours.push(store.run(record.id).await?);
+    }
+    if ours.is_empty() || plan.lineage != snapshot.head.lineage {
+        refuse_stale(plan, snapshot)?;
+        return Ok(plan.clone());
+    }
+    ours.reverse();
+    let last = latest.first().map_or(0, |run| run.id.0);
+    Ok(resume(plan.clone(), &ours, last, &snapshot.open_intents)?)
 }
 
 /// A saved plan fits only the state that it was made from.
@@ -212,7 +238,7 @@ fn counts(summary: &Summary) -> String {
 fn result_word(report: &Report) -> &'static str {
     match (report.succeeded(), report.interrupted, report.rolled_back > 0) {
         (true, ..) => "succeeded",
-        (_, true, _) => "interrupted",
+        (_, true, _) => INTERRUPTED,
         (_, _, true) => "rolled back",
         _ => "failed",
     }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use standfast_contract::{Address, ReadRequest, value::resolve_map};
-use standfast_state::{Change, Lease, ResourceRecord, Store};
+use standfast_state::{Change, Lease, ResourceRecord, RunStart, Store};
 use tokio::sync::watch;
 
 use super::super::{
     CliError, Registry,
     args::{BlueprintArgs, Global, StateCommand, StateTarget},
     exit,
-    locking::Lock,
+    locking::{Lock, host, user},
     render,
     session::{Session, open_named},
     terminal,
@@ -143,6 +143,31 @@ async fn with_lock<R>(
     result
 }
 
+/// Changes the records as a run of its own: the history says who did it, and a plan that was begun is not gone on with.
+async fn record(
+    store: &dyn Store,
+    lease: &Lease,
+    command: &str,
+    summary: &str,
+    changes: &[Change],
+) -> Result<(), CliError> {
+    let start = RunStart {
+        command: command.to_owned(),
+        owner: user(),
+        host: host(),
+        blueprint: None,
+        variables: "{}".to_owned(),
+        plan_id: None,
+        summary: summary.to_owned(),
+    };
+    let run = store.begin_run(lease, &start).await?;
+    let recorded = store.record(lease, changes).await;
+    let result = if recorded.is_ok() { "succeeded" } else { "failed" };
+    store.end_run(lease, run, result, summary).await?;
+    recorded?;
+    Ok(())
+}
+
 async fn rename(from: &str, to: &str, target: &StateTarget, global: &Global) -> Result<u8, CliError> {
     let to: Address = to.parse().map_err(|error| CliError::new(format!("{error}")).code(exit::USAGE))?;
     let store = open(target, global)?;
@@ -155,8 +180,8 @@ async fn rename(from: &str, to: &str, target: &StateTarget, global: &Global) -> 
             return Err(CliError::new(format!("{to} is recorded already"))
                 .hint("remove it first with `standfast state rm`"));
         }
-        store.record(lease, &[Change::Move { from: from.to_owned(), to: to.to_string() }]).await?;
-        Ok(())
+        let change = Change::Move { from: from.to_owned(), to: to.to_string() };
+        record(store.as_ref(), lease, "state mv", &format!("{from} to {to}"), &[change]).await
     })
     .await?;
     terminal::out(format_args!("{from} is recorded as {to} now."));
@@ -186,7 +211,7 @@ async fn remove(addresses: &[String], target: &StateTarget, global: &Global) -> 
                 return Err(not_recorded(selector, store.as_ref()));
             }
         }
-        store.record(lease, &changes).await?;
+        record(store.as_ref(), lease, "state rm", &addresses.join(", "), &changes).await?;
         Ok(changes.len())
     })
     .await?;
@@ -268,8 +293,8 @@ async fn adopt(
             desired.lifecycle.clone(),
         ),
     };
-    session.engine.store.record(lease, &[Change::Put(recorded.encode())]).await?;
-    Ok(())
+    let put = [Change::Put(recorded.encode())];
+    record(session.engine.store.as_ref(), lease, "state import", address.as_str(), &put).await
 }
 
 async fn unlock(target: &StateTarget, global: &Global) -> Result<u8, CliError> {

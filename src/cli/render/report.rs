@@ -41,6 +41,7 @@ pub fn counts(report: &Report) -> String {
         (report.moved, "moved"),
         (report.unchanged, "found to need nothing"),
         (report.rolled_back, "rolled back"),
+        (report.put_back, "put back into service"),
         (report.failed.len(), "failed"),
         (report.blocked.len(), "blocked"),
         (report.cancelled.len(), "not begun"),

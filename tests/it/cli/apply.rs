@@ -276,3 +276,60 @@ fn without_a_terminal_there_is_no_colour_and_no_spinner() {
     assert!(!with(&[("NO_COLOR", "1")], "plan --destroy"));
     assert!(!with(&[("CLICOLOR_FORCE", "1")], "plan --destroy --no-color"));
 }
+
+/// A region that cannot be reached holds up what stands on it, and nothing else.
+#[test]
+fn an_unreachable_place_does_not_stop_the_others() {
+    let sandbox = Sandbox::new(
+        "\
+standfast: 1
+name: pair
+regions:
+  home: { provider: sim, zones: 1 }
+  away: { provider: sim, zones: 1 }
+databases:
+  near: { region: home, engine: postgres }
+  far: { region: away, engine: postgres }
+",
+    );
+    for verb in ["preflight", "create"] {
+        sandbox.meddle(&format!(
+            r#"{{"fault":{{"address":"away/*","verb":"{verb}","kind":"unreachable","forever":true}}}}"#
+        ));
+    }
+    let ran = sandbox.run("apply --auto-approve --parallelism 1").code(1);
+    snapshot("a-place-is-unreachable", &[ran]);
+    let there = sandbox.world().objects().unwrap();
+    assert!(!there.is_empty() && there.iter().all(|object| object.address.region() == "home"), "{there:#?}");
+}
+
+/// Killed between drain and undrain, and the change taken back: the next plan says who is out and puts it back.
+#[test]
+fn who_was_left_out_of_service_is_put_back() {
+    let sandbox = Sandbox::applied(FLEET);
+    sandbox.edit("version: \"1\"", "version: \"2\"");
+    sandbox.meddle(r#"{"fault":{"address":"autoscaling_groups.web","verb":"drain","kind":"die_after"}}"#);
+    let died = sandbox.run("apply --auto-approve --parallelism 1");
+    assert_eq!(died.code, None, "{}", died.shown());
+    let planned = sandbox.run("plan").code(0);
+    sandbox.edit("version: \"2\"", "version: \"1\"");
+    let json: serde_json::Value = serde_json::from_str(&sandbox.ok("plan --format json")).unwrap();
+    assert_eq!(json["in_flight"][0]["found"], "still_out", "{json}");
+    let runs = [planned, sandbox.run("plan").code(0), sandbox.run("apply --auto-approve").code(0)];
+    snapshot("left-out-of-service", &runs);
+    assert!(sandbox.world().objects().unwrap().iter().all(|object| !object.drained));
+    sandbox.assert_settled();
+}
+
+/// A saved plan knows nothing of what an apply began after it.
+#[test]
+fn a_plan_older_than_an_interrupted_apply_is_stale() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.ok("plan --out early.plan");
+    sandbox.meddle(r#"{"fault":{"address":"home/*","verb":"create","kind":"die_before"}}"#);
+    assert_eq!(sandbox.run("apply --auto-approve --parallelism 1").code, None);
+    let ran = sandbox.run("apply early.plan --auto-approve").code(1);
+    assert!(ran.stderr.contains("an apply was interrupted after it was made"), "{}", ran.shown());
+    sandbox.ok("apply --auto-approve");
+    sandbox.assert_settled();
+}

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use super::{SHOP, Sandbox, snapshot};
+use super::{FLEET, SHOP, Sandbox, snapshot};
 
 #[test]
 fn it_is_applied_exactly_as_shown_and_once() {
@@ -104,4 +104,58 @@ fn one_that_destroys_or_refreshes_is_applied_as_well() {
 fn it_is_not_saved_where_it_cannot_be() {
     let sandbox = Sandbox::new(SHOP);
     sandbox.run("plan --out no/such/folder/next.plan").code(1).says("could not write the plan");
+}
+
+/// Killed at every call of the provider, the same plan is applied again until it is through: nothing is made twice, and
+/// what was done is not done again.
+#[test]
+fn one_whose_run_was_killed_is_gone_on_with() {
+    for verb in ["die_before", "die_after"] {
+        let sandbox = Sandbox::new(SHOP);
+        sandbox.ok("plan --out next.plan");
+        let mut deaths = 0;
+        for nth in 1..=3 {
+            sandbox.meddle(&format!(
+                r#"{{"fault":{{"address":"home/*","verb":"create","kind":"{verb}","nth":{nth}}}}}"#
+            ));
+            deaths += u32::from(sandbox.run("apply next.plan --auto-approve --parallelism 2").code.is_none());
+        }
+        assert_eq!(deaths, 3);
+        let ran = sandbox.run("apply next.plan --auto-approve").code(0);
+        assert!(ran.stdout.contains("Goes on with run"), "{}", ran.shown());
+        sandbox.assert_settled();
+        let world = sandbox.world();
+        assert_eq!((world.duplicates().unwrap(), world.len().unwrap()), (Vec::new(), 10));
+        let again = sandbox.run("apply next.plan --auto-approve").code(1);
+        assert!(again.stderr.contains("which carried it out"), "{}", again.shown());
+    }
+}
+
+#[test]
+fn one_that_was_begun_is_not_gone_on_with_when_something_else_came_between() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.ok("plan --out next.plan");
+    sandbox.meddle(r#"{"fault":{"address":"home/*","verb":"create","kind":"die_after","nth":4}}"#);
+    assert_eq!(sandbox.run("apply next.plan --auto-approve --parallelism 1").code, None);
+    let recorded = sandbox.json("state list --format json");
+    sandbox.ok(&format!("state rm {}", recorded["resources"][0]["address"].as_str().unwrap()));
+    let ran = sandbox.run("apply next.plan --auto-approve").code(1);
+    assert!(ran.stderr.contains("other commands have changed the state since"), "{}", ran.shown());
+}
+
+/// A rolling update that was killed with a member drained goes on with that member.
+#[test]
+fn a_rolling_update_that_was_killed_is_gone_on_with() {
+    for verb in ["drain", "update", "undrain"] {
+        let sandbox = Sandbox::applied(FLEET);
+        sandbox.edit("version: \"1\"", "version: \"2\"");
+        sandbox.ok("plan --out next.plan");
+        sandbox.meddle(&format!(
+            r#"{{"fault":{{"address":"autoscaling_groups.web","verb":"{verb}","kind":"die_after","nth":2}}}}"#
+        ));
+        assert_eq!(sandbox.run("apply next.plan --auto-approve").code, None, "{verb}");
+        sandbox.run("apply next.plan --auto-approve").code(0);
+        sandbox.assert_settled();
+        assert!(sandbox.world().objects().unwrap().iter().all(|object| !object.drained), "{verb}");
+    }
 }

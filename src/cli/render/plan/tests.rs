@@ -165,6 +165,7 @@ fn empty() -> Plan {
         warnings: Vec::new(),
         unread: 0,
         in_flight: Vec::new(),
+        resumed: None,
         secrets: Vec::new(),
         blueprint: None,
         blueprint_path: None,

@@ -41,6 +41,10 @@ pub fn text(plan: &Plan, details: bool) -> String {
     }
     layout.in_flight(plan);
     layout.warnings(plan);
+    if let Some(resumed) = &plan.resumed {
+        let done = words::count(resumed.done.len(), "call");
+        layout.line(0, format_args!("Goes on with run {}, which made {done} of this.\n", resumed.run));
+    }
     let _ = write!(layout.out, "{BOLD}{}{BOLD:#}", summary(plan));
     layout.out
 }
@@ -85,7 +89,8 @@ impl Layout {
             .filter(|action| used[**action as usize])
             .map(|action| format!("{0}{1}{0:#} {2}", style(*action), action.symbol(), action.words().0))
             .collect();
-        self.line(0, format_args!("{BOLD}{}{BOLD:#}   {}\n", title(plan), legend.join("   ")));
+        let legend: String = legend.iter().map(|word| format!("   {word}")).collect();
+        self.line(0, format_args!("{BOLD}{}{BOLD:#}{legend}\n", title(plan)));
     }
 
     fn group(&mut self, plan: &Plan, group: &Group<'_>) {

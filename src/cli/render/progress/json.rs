@@ -84,6 +84,6 @@ mod tests {
         let outputs = BTreeMap::from([(id, Map::from([("url".into(), Value::List(vec![secret]))]))]);
         let blocked = vec![("a".into(), "b".into())];
         let report = Report { run: 3, created: 2, blocked, outputs, ..Report::default() };
-        insta::assert_snapshot!(shown(&Event::Ended(report)), @r#"{"format_version":1,"time":"1970-01-01T00:00:00.000Z","event":"ended","run":3,"created":2,"updated":0,"replaced":0,"deleted":0,"forgotten":0,"refreshed":0,"moved":0,"unchanged":0,"rolled_back":0,"failed":[],"blocked":[{"address":"a","by":"b"}],"cancelled":[],"interrupted":false,"outputs":{"databases.orders":{"url":["(sensitive)"]}},"elapsed_ms":0}"#);
+        insta::assert_snapshot!(shown(&Event::Ended(report)), @r#"{"format_version":1,"time":"1970-01-01T00:00:00.000Z","event":"ended","run":3,"created":2,"updated":0,"replaced":0,"deleted":0,"forgotten":0,"refreshed":0,"moved":0,"unchanged":0,"rolled_back":0,"put_back":0,"failed":[],"blocked":[{"address":"a","by":"b"}],"cancelled":[],"interrupted":false,"outputs":{"databases.orders":{"url":["(sensitive)"]}},"elapsed_ms":0}"#);
     }
 }
