@@ -21,10 +21,21 @@ need_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }
 
-# need_rust: the toolchain of rust-toolchain.toml.
+# need_rust: rustup, which fetches the toolchain of rust-toolchain.toml by itself.
 need_rust() {
     command -v cargo >/dev/null 2>&1 && return 0
-    if [ -x "$HOME/.cargo/bin/cargo" ]; then PATH="$HOME/.cargo/bin:$PATH"; export PATH; return 0; fi
-    echo "there is no Rust toolchain: install rustup (https://rustup.rs), then run this again" >&2
-    exit 1
+    if [ ! -x "$HOME/.cargo/bin/cargo" ]; then
+        say "installing rustup"
+        need_packages curl ca-certificates
+        installer=$(mktemp)
+        curl --proto '=https' --tlsv1.2 -sSf -o "$installer" https://sh.rustup.rs &&
+            sh "$installer" -y -q --profile minimal --no-modify-path --default-toolchain none || {
+            rm -f "$installer"
+            echo "could not install rustup: install it by hand (https://rustup.rs), then run this again" >&2
+            exit 1
+        }
+        rm -f "$installer"
+    fi
+    PATH="$HOME/.cargo/bin:$PATH"
+    export PATH
 }

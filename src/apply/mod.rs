@@ -15,4 +15,5 @@ pub mod scheduler;
 pub mod tasks;
 
 pub use event::{Event, Failure, Outcome, Report};
+pub use outputs::Outputs;
 pub use run::{ApplyError, Interrupt, META_OUTPUTS, META_PROBES, Settings, apply, close_intents};

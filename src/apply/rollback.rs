@@ -1,5 +1,8 @@
 //! How a failed rollout is undone: drain, put back, prove, undrain, one member after the other. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use standfast_contract::OnFailure;
 
 use super::{

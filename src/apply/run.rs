@@ -306,9 +306,20 @@ impl Run {
                 running
                     .spawn(async move { (number, attempt.undo(&plan.steps[step as usize], applied).await) });
             }
-            Work::Operate(operation, service) => {
+            Work::Operate(mut operation, service) => {
+                // As things are now: a member that was put back is asked where it serves again.
+                let inputs = self.outputs.resolve(&operation.inputs, &self.shared.vault);
                 let member = task.member.map(|key| self.label(key)).unwrap_or_default();
-                running.spawn(async move { (number, attempt.operate(&operation, service, &member).await) });
+                running.spawn(async move {
+                    let result = match inputs {
+                        Ok(inputs) => {
+                            operation.inputs = inputs;
+                            attempt.operate(&operation, service, &member).await
+                        }
+                        Err(error) => Err(error.into()),
+                    };
+                    (number, result)
+                });
             }
         }
     }

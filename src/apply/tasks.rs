@@ -1,7 +1,9 @@
 //! From a plan's steps to tasks: one provider call each, and what each waits for. Pure.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
+
+use std::collections::HashMap;
 
 use standfast_contract::Operation;
 
@@ -80,6 +82,7 @@ pub fn lower(plan: &Plan) -> Vec<Task> {
     lowering.order_steps();
     lowering.order_deletions();
     lowering.place_members();
+    lowering.follow_members();
     lowering.break_cycles();
     lowering.tasks
 }
@@ -89,6 +92,8 @@ struct Lowering<'a> {
     tasks: Vec<Task>,
     make: Vec<Option<u32>>,
     drop: Vec<Option<u32>>,
+    /// Of each member that is changed: its first operation, if it has one, and its last task.
+    changed: HashMap<MemberKey, (Option<u32>, u32)>,
     /// Edges that are better kept but may be given up where they close a cycle: (task, needs).
     wishes: Vec<(u32, u32)>,
 }
@@ -101,6 +106,7 @@ impl<'a> Lowering<'a> {
             tasks: Vec::with_capacity(count),
             make: vec![None; count],
             drop: vec![None; count],
+            changed: HashMap::new(),
             wishes: Vec::new(),
         };
         for (number, step) in (0u32..).zip(&plan.steps) {
@@ -189,7 +195,37 @@ impl<'a> Lowering<'a> {
                     Some(earlier) => finals[..=earlier as usize].to_vec(),
                     None => Vec::new(),
                 };
-                finals.push(self.surround(one, &inside, key, &waits_for));
+                let next = self.tasks.len() as u32;
+                let end = self.surround(one, &inside, key, &waits_for);
+                self.changed.insert(key, ((!one.before.is_empty()).then_some(next), end));
+                finals.push(end);
+            }
+        }
+    }
+
+    /// What follows a member that is changed waits until it is back in service, and is left alone when the change has
+    /// failed: what it would be fitted to has been undone. Only a newcomer may fail without holding up who follows.
+    fn follow_members(&mut self) {
+        if self.changed.is_empty() {
+            return;
+        }
+        for task in 0..self.tasks.len() {
+            let own = self.tasks[task].member;
+            let mut ends = Vec::new();
+            for at in 0..self.tasks[task].needs.len() {
+                let needed = self.tasks[task].needs[at].task;
+                let of = self.tasks[needed as usize]
+                    .member
+                    .filter(|key| own.map(|own| own.rollout) != Some(key.rollout));
+                if let Some((_, end)) = of.and_then(|key| self.changed.get(&key)) {
+                    self.tasks[task].needs[at].soft = false;
+                    ends.push(*end);
+                }
+            }
+            let first = own.and_then(|key| self.changed.get(&key)).and_then(|(first, _)| *first);
+            for end in ends {
+                self.wishes.push((task as u32, end));
+                self.wishes.extend(first.map(|first| (first, end)));
             }
         }
     }

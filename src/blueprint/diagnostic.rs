@@ -164,8 +164,7 @@ impl Problems {
 /// "3 problems in shop.yaml".
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.count();
-        write!(f, "{count} problem{} in {}", if count == 1 { "" } else { "s" }, self.path.display())
+        write!(f, "{} in {}", crate::words::count(self.count(), "problem"), self.path.display())
     }
 }
 

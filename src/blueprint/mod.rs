@@ -2,8 +2,8 @@
 //!
 //! In the order of the work: [`read`] makes a tree with places ([`node`]), [`overlay`] lays the environment and the
 //! defaults over and under it, [`variables`] and [`interpolate`] put values in, [`shape`] walks it along the table of
-//! [`keys`], and [`check`] makes the typed components through [`reader`]. [`schema`] and [`reference`] tell the same
-//! table to editors and people.
+//! [`keys`], and [`check`] makes the typed components through [`reader`]. [`namings`] says which of them names which.
+//! [`schema`] and [`reference`] tell the same table to editors and people.
 //!
 //! Deliberately absent: providers, the state, cycles among references (the graph finds them), and the content of files
 //! that a blueprint names.
@@ -15,6 +15,7 @@ mod hostile;
 mod interpolate;
 mod keys;
 mod names;
+mod namings;
 pub mod node;
 pub mod origin;
 mod overlay;
@@ -41,6 +42,7 @@ use standfast_contract::{Component, ComponentId, Problem, Region, SecretSource, 
 pub use check::{Moved, Objective, Objectives};
 pub use diagnostic::{Diagnostic, Problems, Related, Severity};
 pub use names::{PLAIN_NAME_RULE, is_plain_name};
+pub use namings::{How, Naming};
 use origin::Origin;
 pub use reference::reference_markdown;
 pub use schema::schema;

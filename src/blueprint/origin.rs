@@ -41,6 +41,11 @@ impl Origin {
         Some(span)
     }
 
+    /// What a component was made from.
+    pub(super) fn tree(&self, component: &ComponentId) -> Option<&Node> {
+        self.components.get(component).map(|(_, tree)| tree)
+    }
+
     /// A provider's problem, at its place.
     pub fn diagnostic(&self, problem: &Problem) -> Diagnostic {
         let span = self.place(&problem.component, &problem.key).unwrap_or(NOWHERE);

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use standfast_state::StateUrl;
+
 use super::commands::lab::LabArgs;
 use crate::blueprint::{PLAIN_NAME_RULE, is_plain_name};
 
@@ -73,20 +75,23 @@ pub enum Command {
     )]
     Destroy(DestroyArgs),
     /// How every component is doing now, as its hosts and load balancers see it
-    Status(StateOnlyArgs),
+    Status(StackArgs),
     /// What differs in the world from what was left there
     #[command(
         after_help = "Exit code 0: nothing differs; 2: something does. `standfast apply` heals it, `standfast apply --refresh-only` accepts it."
     )]
-    Drift(PlanArgs),
-    /// Draw the graph of resources
+    Drift(DriftArgs),
+    /// Draw the components and what uses what
     #[command(
-        after_help = "Examples:\n  standfast graph shop.yaml | dot -Tpng > shop.png\n  standfast graph shop.yaml --as svg > shop.svg"
+        after_help = "Examples:\n  standfast graph shop.yaml --as svg > shop.svg        # for a browser\n  standfast graph shop.yaml --as mermaid              # for a page of markdown\n  standfast graph shop.yaml | dot -Tpng > shop.png    # with graphviz\n  standfast graph shop.yaml --resources --as svg > resources.svg"
     )]
     Graph(GraphArgs),
     /// Show a saved plan, or everything recorded of one resource
     Show(ShowArgs),
     /// What was run before: who, when, with what result
+    #[command(
+        after_help = "Examples:\n  standfast history shop.yaml\n  standfast history show 12 --blueprint shop.yaml"
+    )]
     History(HistoryArgs),
     /// Addresses and endpoints that the last apply left
     Outputs(OutputsArgs),
@@ -104,10 +109,18 @@ pub enum Command {
     Lab(LabArgs),
 }
 
+/// A blueprint as an argument.
 #[derive(Args, Debug, Clone)]
 pub struct BlueprintArgs {
     /// The blueprint [default: standfast.yaml, or the only .yaml file here]
     pub blueprint: Option<PathBuf>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// How a blueprint is read.
+#[derive(Args, Debug, Clone)]
+pub struct ReadingArgs {
     /// Which of its environments
     #[arg(long, env = "STANDFAST_ENV", value_name = "NAME")]
     pub env: Option<String>,
@@ -131,22 +144,58 @@ fn stack_name(text: &str) -> Result<String, String> {
 
 #[derive(Args, Debug, Clone)]
 pub struct StoreArgs {
-    /// Where the state is kept [default: sqlite:.standfast/NAME.db beside the blueprint]
-    #[arg(long, env = "STANDFAST_STATE", value_name = "URL")]
-    pub state: Option<String>,
+    /// Where the state is kept: sqlite:PATH or postgres://USER@HOST/DATABASE [default: sqlite:.standfast/NAME.db beside the blueprint]
+    #[arg(long, env = "STANDFAST_STATE", hide_env_values = true, value_name = "URL")]
+    pub state: Option<StateUrl>,
     /// How long to wait for a state that somebody else has locked
     #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub lock_timeout: std::time::Duration,
 }
 
+/// A blueprint and the state that belongs to it.
 #[derive(Args, Debug, Clone)]
-pub struct SelectArgs {
-    /// Only this and what it depends on: a region, SECTION.NAME or an address, `*` at the end; may be repeated
+pub struct StackArgs {
+    #[command(flatten)]
+    pub blueprint: BlueprintArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+/// The same where the argument is something else, and the blueprint an option.
+#[derive(Args, Debug, Clone)]
+pub struct StackOption {
+    /// The blueprint whose state is meant [default: standfast.yaml, or the only .yaml file here]
+    #[arg(long, value_name = "FILE")]
+    pub blueprint: Option<PathBuf>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    #[command(flatten)]
+    pub store: StoreArgs,
+}
+
+impl StackOption {
+    pub fn stack(&self) -> StackArgs {
+        let blueprint = BlueprintArgs { blueprint: self.blueprint.clone(), reading: self.reading.clone() };
+        StackArgs { blueprint, store: self.store.clone() }
+    }
+}
+
+/// A part of the whole.
+#[derive(Args, Debug, Clone)]
+pub struct ScopeArgs {
+    /// Only this and what it needs (when destroying: what needs it): a region, SECTION.NAME or an address, `*` at the end;
+    /// may be repeated
     #[arg(long = "target", value_name = "SELECTOR")]
     pub targets: Vec<String>,
-    /// All but this and what depends on it; may be repeated
+    /// All but this and what needs it (when destroying: what it needs); may be repeated
     #[arg(long = "exclude", value_name = "SELECTOR")]
     pub excludes: Vec<String>,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct SelectArgs {
+    #[command(flatten)]
+    pub scope: ScopeArgs,
     /// Replace this even though nothing differs; may be repeated
     #[arg(long = "replace", value_name = "SELECTOR")]
     pub replace: Vec<String>,
@@ -158,12 +207,17 @@ pub struct SelectArgs {
     pub refresh: bool,
 }
 
+impl SelectArgs {
+    /// Of a part, with nothing else asked for.
+    pub fn of(scope: &ScopeArgs) -> Self {
+        SelectArgs { scope: scope.clone(), replace: Vec::new(), refresh_only: false, refresh: true }
+    }
+}
+
 #[derive(Args, Debug)]
 pub struct PlanArgs {
     #[command(flatten)]
-    pub blueprint: BlueprintArgs,
-    #[command(flatten)]
-    pub store: StoreArgs,
+    pub stack: StackArgs,
     #[command(flatten)]
     pub select: SelectArgs,
     /// Save the plan, to be applied exactly as shown
@@ -193,9 +247,7 @@ pub struct RunArgs {
 #[derive(Args, Debug)]
 pub struct ApplyArgs {
     #[command(flatten)]
-    pub blueprint: BlueprintArgs,
-    #[command(flatten)]
-    pub store: StoreArgs,
+    pub stack: StackArgs,
     #[command(flatten)]
     pub select: SelectArgs,
     #[command(flatten)]
@@ -205,25 +257,22 @@ pub struct ApplyArgs {
 #[derive(Args, Debug)]
 pub struct DestroyArgs {
     #[command(flatten)]
-    pub blueprint: BlueprintArgs,
+    pub stack: StackArgs,
     #[command(flatten)]
-    pub store: StoreArgs,
-    /// Only this and what depends on it; may be repeated
-    #[arg(long = "target", value_name = "SELECTOR")]
-    pub targets: Vec<String>,
-    /// All but this; may be repeated
-    #[arg(long = "exclude", value_name = "SELECTOR")]
-    pub excludes: Vec<String>,
+    pub scope: ScopeArgs,
     #[command(flatten)]
     pub run: RunArgs,
 }
 
 #[derive(Args, Debug)]
-pub struct StateOnlyArgs {
+pub struct DriftArgs {
     #[command(flatten)]
-    pub blueprint: BlueprintArgs,
+    pub stack: StackArgs,
     #[command(flatten)]
-    pub store: StoreArgs,
+    pub scope: ScopeArgs,
+    /// Show differences in full
+    #[arg(long)]
+    pub details: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -240,9 +289,9 @@ pub struct GraphArgs {
     /// The language of the drawing
     #[arg(long = "as", value_enum, default_value_t = Drawing::Dot, value_name = "LANGUAGE")]
     pub drawing: Drawing,
-    /// Draw components instead of single resources
+    /// Draw every resource instead of the components; asks the hosts what it must know
     #[arg(long)]
-    pub components: bool,
+    pub resources: bool,
 }
 
 #[derive(Args, Debug)]
@@ -250,35 +299,36 @@ pub struct ShowArgs {
     /// A saved plan, or the address of a resource
     pub what: String,
     #[command(flatten)]
-    pub store: StoreArgs,
-    /// The blueprint whose state is meant
-    #[arg(long, value_name = "FILE")]
-    pub blueprint: Option<PathBuf>,
-    /// Which of its environments
-    #[arg(long, env = "STANDFAST_ENV", value_name = "NAME")]
-    pub env: Option<String>,
+    pub target: StackOption,
 }
 
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct HistoryArgs {
+    #[command(subcommand)]
+    pub command: Option<HistoryCommand>,
     #[command(flatten)]
-    pub blueprint: BlueprintArgs,
-    #[command(flatten)]
-    pub store: StoreArgs,
-    /// Everything about one run, its journal and blueprint included
-    #[arg(long, value_name = "NUMBER")]
-    pub run: Option<u64>,
+    pub stack: StackArgs,
     /// How many runs
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub limit: usize,
 }
 
+#[derive(Subcommand, Debug)]
+pub enum HistoryCommand {
+    /// Everything about one run: every operation, and with `--format json` its blueprint and variables too
+    Show {
+        /// Its number, as `standfast history` lists it
+        run: u64,
+        #[command(flatten)]
+        target: StackOption,
+    },
+}
+
 #[derive(Args, Debug)]
 pub struct OutputsArgs {
     #[command(flatten)]
-    pub blueprint: BlueprintArgs,
-    #[command(flatten)]
-    pub store: StoreArgs,
+    pub stack: StackArgs,
     /// Print only this one, bare: `load_balancers.front.address`
     #[arg(long, value_name = "OUTPUT")]
     pub only: Option<String>,
@@ -291,15 +341,15 @@ pub struct StateArgs {
 }
 
 #[derive(Args, Debug, Clone)]
-pub struct StateTarget {
+pub struct MigrateTarget {
     /// The blueprint whose state is meant [default: standfast.yaml, or the only .yaml file here]
     #[arg(long, value_name = "FILE")]
     pub blueprint: Option<PathBuf>,
-    /// Which of its environments
-    #[arg(long, env = "STANDFAST_ENV", value_name = "NAME")]
-    pub env: Option<String>,
     #[command(flatten)]
-    pub store: StoreArgs,
+    pub reading: ReadingArgs,
+    /// How long to wait for a state that somebody else has locked
+    #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub lock_timeout: std::time::Duration,
 }
 
 #[derive(Subcommand, Debug)]
@@ -309,27 +359,27 @@ pub enum StateCommand {
         /// Only these: a region, SECTION.NAME or an address, `*` at the end
         selectors: Vec<String>,
         #[command(flatten)]
-        target: StateTarget,
+        target: StackOption,
     },
     /// Everything recorded of one resource
     Show {
         address: String,
         #[command(flatten)]
-        target: StateTarget,
+        target: StackOption,
     },
     /// Give a recorded resource another address
     Mv {
         from: String,
         to: String,
         #[command(flatten)]
-        target: StateTarget,
+        target: StackOption,
     },
     /// Forget a resource; the world is not touched
     Rm {
         #[arg(required = true)]
         addresses: Vec<String>,
         #[command(flatten)]
-        target: StateTarget,
+        target: StackOption,
     },
     /// Record a resource of the blueprint that exists already
     #[command(
@@ -341,12 +391,46 @@ pub enum StateCommand {
         #[arg(long)]
         id: Option<String>,
         #[command(flatten)]
-        target: StateTarget,
+        target: StackOption,
+    },
+    /// Write the whole state out as JSON, with its history
+    #[command(after_help = "Example:\n  standfast state pull --out shop.json")]
+    Pull {
+        /// The file, readable by its owner alone [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        target: StackOption,
+    },
+    /// Replace the whole state by one that was pulled, or by a backup
+    #[command(
+        after_help = "Examples:\n  standfast state push shop.json\n  standfast state push --force .standfast/shop.backup/shop.default.1f0c6a52.00000041.db"
+    )]
+    Push {
+        /// What `state pull` wrote (`-` for standard input), or a backup of an SQLite state
+        file: PathBuf,
+        /// Even where it is of another lineage, or older than what is there
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        target: StackOption,
+    },
+    /// Copy the state to another place, and compare what arrived
+    #[command(
+        after_help = "Example:\n  standfast state migrate sqlite:.standfast/shop.db postgres://deploy@db.example/standfast?sslmode=verify-full"
+    )]
+    Migrate {
+        #[arg(value_name = "FROM-URL")]
+        from: StateUrl,
+        #[arg(value_name = "TO-URL")]
+        to: StateUrl,
+        #[command(flatten)]
+        target: MigrateTarget,
     },
     /// Show who holds the state's lock, and break it
     Unlock {
         #[command(flatten)]
-        target: StateTarget,
+        target: StackOption,
     },
 }
 

@@ -9,18 +9,18 @@ use std::{
 use futures::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
 use standfast_contract::{Context, ErrorClass, Obstacle, ProviderError, Region, Stack, Vault};
-use standfast_state::{OpenMode, Snapshot, StackId, Store, open_sqlite};
+use standfast_state::{OpenMode, Snapshot, StackId, StateUrl, Store, StoreError, Stores};
 
 use super::{
     ProviderSettings, Registry,
-    args::{BlueprintArgs, Format, Global, SelectArgs, StoreArgs},
+    args::{BlueprintArgs, Format, Global, SelectArgs, StackArgs, StoreArgs},
     error::CliError,
     exit, render,
 };
 use crate::{
-    blueprint::{self, Blueprint, secrets::LocalSecrets},
+    blueprint::{self, Blueprint, Problems, secrets::LocalSecrets},
     graph::{
-        Graph,
+        Graph, GraphError,
         expand::{ExpandError, Wanted, expand},
     },
     lab::Lab,
@@ -46,23 +46,30 @@ pub struct Session {
 pub fn load(args: &BlueprintArgs, global: &Global) -> Result<Blueprint, CliError> {
     let path = find_blueprint(args.blueprint.as_deref())?;
     let options = blueprint::Options {
-        environment: args.env.clone(),
-        variables: args.variables.clone(),
-        variable_files: args.variable_files.clone(),
+        environment: args.reading.env.clone(),
+        variables: args.reading.variables.clone(),
+        variable_files: args.reading.variable_files.clone(),
     };
-    blueprint::load(&path, &options).map_err(|problems| {
-        if global.format == Format::Json {
-            return told(serde_json::json!(problems));
-        }
-        let text = render::diagnostic::render(&problems, super::terminal::stderr_color(), 100);
-        CliError { rendered: true, ..CliError::new(text).code(exit::BLUEPRINT) }
-    })
+    blueprint::load(&path, &options).map_err(|problems| mistakes(&problems, global.format))
 }
 
-/// The mistakes of a blueprint for a program to read.
-fn told(problems: serde_json::Value) -> CliError {
-    let error = CliError::new("the blueprint has mistakes").code(exit::BLUEPRINT);
-    CliError { problems: Some(Box::new(problems)), ..error }
+/// What is legal in a blueprint and hardly meant.
+pub fn warn(blueprint: &Blueprint) {
+    if !blueprint.warnings.is_empty() {
+        let (path, color) = (blueprint.path.display().to_string(), super::terminal::stderr_color());
+        let text = render::diagnostic::render_each(&path, &blueprint.text, &blueprint.warnings, color, 100);
+        super::terminal::say(text.trim_end());
+    }
+}
+
+/// The mistakes of a blueprint, laid out for a person or as they are for a program.
+fn mistakes(problems: &Problems, format: Format) -> CliError {
+    if format == Format::Json {
+        let error = CliError::new("the blueprint has mistakes").code(exit::BLUEPRINT);
+        return CliError { problems: Some(Box::new(serde_json::json!(problems))), ..error };
+    }
+    let text = render::diagnostic::render(problems, super::terminal::stderr_color(), 100);
+    CliError { rendered: true, ..CliError::new(text).code(exit::BLUEPRINT) }
 }
 
 /// The blueprint that is meant when none is named.
@@ -101,44 +108,61 @@ fn private_folder(blueprint: &Path) -> PathBuf {
     blueprint.parent().unwrap_or(Path::new("")).join(".standfast")
 }
 
-/// Opens the state of a stack.
-pub fn open_store(
+/// Makes the folder, for its owner alone.
+fn make_private(folder: &Path) -> Result<(), CliError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| CliError::new(format!("could not make the folder {}: {error}", folder.display())))
+}
+
+/// Where the state of a stack is kept when nobody says otherwise.
+pub fn usual_place(global: &Global, blueprint: &Path, stack: &Stack) -> StateUrl {
+    let lab = if global.lab { ".lab" } else { "" };
+    StateUrl::sqlite(&private_folder(blueprint).join(format!("{}{lab}.db", stack.name)))
+}
+
+pub fn stack_id(stack: &Stack) -> StackId {
+    StackId { stack: stack.name.clone(), environment: stack.environment.clone() }
+}
+
+/// Opens the state of a stack. Where it can be read and not written, it is opened for reading: the first write then
+/// says so.
+pub async fn open_store(
     args: &StoreArgs,
     global: &Global,
     blueprint: &Path,
     stack: &Stack,
+    stores: &Stores,
 ) -> Result<Arc<dyn Store>, CliError> {
-    let id = StackId { stack: stack.name.clone(), environment: stack.environment.clone() };
-    let path = match args.state.as_deref() {
-        None => {
-            let lab = if global.lab { ".lab" } else { "" };
-            private_folder(blueprint).join(format!("{}{lab}.db", stack.name))
+    let url = args.state.clone().unwrap_or_else(|| usual_place(global, blueprint, stack));
+    let id = stack_id(stack);
+    match stores.open(&url, &id, OpenMode::Create).await {
+        Err(error @ StoreError::ReadOnly { .. }) => {
+            let readable = stores.open(&url, &id, OpenMode::ReadOnly).await;
+            Ok(readable.map_err(|second| match second {
+                StoreError::Missing { .. } | StoreError::NoSuchState { .. } => error,
+                second => second,
+            })?)
         }
-        Some(url) => match url.split_once(':') {
-            Some(("sqlite", path)) => PathBuf::from(path.trim_start_matches("//")),
-            Some((scheme, _)) => {
-                return Err(CliError::new(format!("this standfast cannot keep a state in `{scheme}:`"))
-                    .hint("use `sqlite:PATH`")
-                    .code(exit::USAGE));
-            }
-            None => PathBuf::from(url),
-        },
-    };
-    Ok(Arc::new(open_sqlite(&path, &id, OpenMode::Create)?))
+        opened => Ok(opened?),
+    }
 }
 
 /// The state of the blueprint that is named, for commands that need nothing else.
-pub fn open_named(
-    args: &BlueprintArgs,
-    store: &StoreArgs,
+pub async fn open_named(
+    args: &StackArgs,
     global: &Global,
+    registry: &Registry,
 ) -> Result<Arc<dyn Store>, CliError> {
-    let blueprint = load(args, global)?;
+    let blueprint = load(&args.blueprint, global)?;
     let stack = stack_of(&blueprint);
-    open_store(store, global, &blueprint.path, &stack)
+    open_store(&args.store, global, &blueprint.path, &stack, &registry.stores).await
 }
 
-fn stack_of(blueprint: &Blueprint) -> Stack {
+pub fn stack_of(blueprint: &Blueprint) -> Stack {
     Stack { name: blueprint.name.clone(), environment: blueprint.environment.clone() }
 }
 
@@ -159,12 +183,14 @@ impl Engine {
         global: &Global,
         registry: &Registry,
     ) -> Result<Engine, CliError> {
-        let store = open_store(store_args, global, blueprint, &stack)?;
+        let store = open_store(store_args, global, blueprint, &stack, &registry.stores).await?;
         let folder = private_folder(blueprint);
+        // Where the state is kept elsewhere, nothing has made it yet.
+        make_private(&folder)?;
         let vault = vault(&store, LocalSecrets::new(folder.join("secrets"))).await?;
         let lab = if global.lab { "lab." } else { "" };
         let sim_world = folder.join(format!("{}.{lab}world.jsonl", stack.name));
-        let providers = registry(&ProviderSettings { sim_world })?;
+        let providers = (registry.providers)(&ProviderSettings { sim_world })?;
         Ok(Engine { stack, store, vault, providers })
     }
 
@@ -224,15 +250,10 @@ impl Engine {
 }
 
 impl Session {
-    pub async fn open(
-        args: &BlueprintArgs,
-        store_args: &StoreArgs,
-        global: &Global,
-        registry: &Registry,
-    ) -> Result<Session, CliError> {
-        let blueprint = load(args, global)?;
+    pub async fn open(args: &StackArgs, global: &Global, registry: &Registry) -> Result<Session, CliError> {
+        let blueprint = load(&args.blueprint, global)?;
         let engine =
-            Engine::open(stack_of(&blueprint), &blueprint.path, store_args, global, registry).await?;
+            Engine::open(stack_of(&blueprint), &blueprint.path, &args.store, global, registry).await?;
         let mut regions = blueprint.regions.clone();
         if global.lab {
             use_lab(&mut regions, &engine.stack.name)?;
@@ -245,16 +266,16 @@ impl Session {
         let wanted = Wanted { regions: &self.regions, components: &self.blueprint.components };
         let find = |name: &str| self.engine.providers.get(name).cloned();
         let graph = expand(&wanted, &find, &self.engine.providers.names(), &self.engine.context()).await;
-        graph.map_err(|error| match error {
-            ExpandError::Problems(problems) => {
-                let problems = self.blueprint.problems(&problems);
-                if self.format == Format::Json {
-                    return told(serde_json::json!(problems));
+        graph.map_err(|error| {
+            let problems = match &error {
+                ExpandError::Problems(problems) => Some(self.blueprint.problems(problems)),
+                ExpandError::Graph(GraphError::UnknownOutput { component, output, outputs }) => {
+                    self.blueprint.no_output(component, output, outputs)
                 }
-                let text = render::diagnostic::render(&problems, super::terminal::stderr_color(), 100);
-                CliError { rendered: true, ..CliError::new(text).code(exit::BLUEPRINT) }
-            }
-            other => other.into(),
+                ExpandError::Graph(error) => self.blueprint.circle(&error.circle()),
+                ExpandError::Lookup(_) => None,
+            };
+            problems.map_or_else(|| error.into(), |problems| mistakes(&problems, self.format))
         })
     }
 
@@ -262,6 +283,9 @@ impl Session {
     pub async fn plan(&self, select: &SelectArgs, purpose: Purpose) -> Result<(Plan, Snapshot), CliError> {
         let snapshot = self.engine.store.snapshot().await?;
         let graph = if purpose == Purpose::Destroy { Graph::default() } else { self.graph().await? };
+        if self.format != Format::Json {
+            warn(&self.blueprint);
+        }
         let mut recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
         let said: Vec<Move> = self
             .blueprint
@@ -299,7 +323,10 @@ impl Session {
             interrupted,
             providers: &self.engine.providers,
             vault: &self.engine.vault,
-            selection: Selection { targets: select.targets.clone(), excludes: select.excludes.clone() },
+            selection: Selection {
+                targets: select.scope.targets.clone(),
+                excludes: select.scope.excludes.clone(),
+            },
             replace: select.replace.clone(),
             forget: self.blueprint.removed.clone(),
             plan_id: new_id()?,

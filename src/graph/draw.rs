@@ -1,60 +1,58 @@
-//! The graph as a picture: DOT for graphviz, mermaid for a page of markdown, and SVG drawn here.
+//! A picture of a blueprint: DOT for graphviz, mermaid for a page of markdown, SVG drawn here, JSON for programs.
 //!
-//! All three draw the same [`Picture`]: resources in the boxes of their components, components in those of their
-//! regions, in an order that depends on names alone. An arrow points at what is needed first; a dashed one is order
-//! only: a failure there holds nothing up.
+//! All four show the same [`Picture`]: either the components and how they use each other, from the blueprint alone, or
+//! every resource in the box of its component, from the graph. Components stand in the boxes of their regions, in an
+//! order that depends on names alone. An arrow points at what is used, or needed first.
 
 mod dot;
+mod estate;
+mod json;
 mod layout;
 mod mermaid;
 mod svg;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, HashSet},
+};
 
 use super::Graph;
+use crate::{blueprint::Blueprint, words::count};
+
+/// In a component with more links than this those that others imply are drawn too: finding them would take too long.
+const REDUCED_LINKS_MAX: usize = 4000;
 
 /// What gets a node of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Level {
+enum Level {
     Resources,
     Components,
 }
 
-/// For graphviz: `standfast graph | dot -Tpng`.
-pub fn dot(graph: &Graph, level: Level) -> String {
-    dot::write(&Picture::of(graph, level))
-}
-
-/// For a `mermaid` block in markdown.
-pub fn mermaid(graph: &Graph, level: Level) -> String {
-    mermaid::write(&Picture::of(graph, level))
-}
-
-/// One SVG, light or dark as its reader likes it.
-pub fn svg(graph: &Graph, level: Level) -> String {
-    svg::write(&Picture::of(graph, level))
-}
-
 /// What is drawn.
-struct Picture<'a> {
+pub struct Picture<'a> {
     level: Level,
+    /// What it shows, and what its arrows mean.
+    caption: [String; 2],
     /// Components, those of a region together.
     groups: Vec<Group<'a>>,
-    /// Resources, those of a component together.
+    /// Resources, those of a component together; none in a picture of components.
     nodes: Vec<Node<'a>>,
-    /// Between nodes, sorted.
+    /// Between nodes, sorted; inside a component without those that a longer way implies.
     links: Vec<Link>,
     /// Between groups, each once, none from a group to itself.
     group_links: Vec<Link>,
+    /// What a group link is for, by its ends.
+    labels: BTreeMap<(usize, usize), String>,
 }
 
 struct Group<'a> {
     region: &'a str,
-    component: &'a str,
+    component: Cow<'a, str>,
     /// Its nodes are these; they follow each other.
     nodes: std::ops::Range<usize>,
-    /// The hosts or APIs that its resources are on.
-    lanes: BTreeSet<&'a str>,
+    /// What a card says below its name.
+    notes: Vec<String>,
 }
 
 struct Node<'a> {
@@ -70,11 +68,18 @@ struct Node<'a> {
 struct Link {
     from: usize,
     to: usize,
+    /// Order only.
     soft: bool,
 }
 
 impl<'a> Picture<'a> {
-    fn of(graph: &'a Graph, level: Level) -> Self {
+    /// Components and how they use each other. No provider and no host is asked.
+    pub fn of_components(blueprint: &'a Blueprint) -> Self {
+        estate::picture(blueprint)
+    }
+
+    /// Every resource. A dashed link is order only: a failure there holds nothing up.
+    pub fn of_resources(graph: &'a Graph) -> Self {
         let mut order: Vec<usize> = (0..graph.len()).collect();
         let key = |at: &usize| {
             let address = &graph.resources[*at].address;
@@ -87,9 +92,9 @@ impl<'a> Picture<'a> {
         for &at in &order {
             let resource = &graph.resources[at];
             let (region, component) = (resource.address.region(), resource.address.component());
-            if groups.last().is_none_or(|group| (group.region, group.component) != (region, component)) {
+            if groups.last().is_none_or(|group| (group.region, &*group.component) != (region, component)) {
                 let nodes = nodes.len()..nodes.len();
-                groups.push(Group { region, component, nodes, lanes: BTreeSet::new() });
+                groups.push(Group { region, component: component.into(), nodes, notes: Vec::new() });
             }
             place[at] = nodes.len();
             nodes.push(Node {
@@ -101,7 +106,6 @@ impl<'a> Picture<'a> {
             });
             if let Some(group) = groups.last_mut() {
                 group.nodes.end = nodes.len();
-                group.lanes.insert(&resource.lane);
             }
         }
         let mut links = Vec::new();
@@ -120,7 +124,39 @@ impl<'a> Picture<'a> {
         }
         links.sort_unstable();
         let group_links = between.into_iter().map(|((from, to), soft)| Link { from, to, soft }).collect();
-        Picture { level, groups, nodes, links, group_links }
+        let what = format!("{} in {}", count(nodes.len(), "resource"), count(groups.len(), "component"));
+        let legend = legend("An arrow points at what is needed first", "is order only", &links);
+        let caption = [what, legend];
+        let labels = BTreeMap::new();
+        let mut picture =
+            Picture { level: Level::Resources, caption, groups, nodes, links, group_links, labels };
+        picture.drop_implied();
+        picture
+    }
+
+    /// For graphviz: `standfast graph | dot -Tpng`.
+    pub fn dot(&self) -> String {
+        dot::write(self)
+    }
+
+    /// For a `mermaid` block in markdown.
+    pub fn mermaid(&self) -> String {
+        mermaid::write(self)
+    }
+
+    /// One SVG, light or dark as its reader likes it.
+    pub fn svg(&self) -> String {
+        svg::write(self)
+    }
+
+    /// Nodes and links for a program.
+    pub fn json(&self) -> serde_json::Value {
+        json::value(self)
+    }
+
+    /// `REGION/SECTION.NAME`.
+    fn id(&self, group: usize) -> String {
+        format!("{}/{}", self.groups[group].region, self.groups[group].component)
     }
 
     /// The links between resources of one component.
@@ -129,6 +165,24 @@ impl<'a> Picture<'a> {
         let start = self.links.partition_point(|link| link.from < nodes.start);
         let end = self.links.partition_point(|link| link.from < nodes.end);
         self.links[start..end].iter().copied().filter(|link| nodes.contains(&link.to))
+    }
+
+    /// Leaves out the links inside components that a longer way implies.
+    fn drop_implied(&mut self) {
+        let mut implied: HashSet<Link> = HashSet::new();
+        for group in 0..self.groups.len() {
+            let all: Vec<Link> = self.links_inside(group).collect();
+            if all.len() > REDUCED_LINKS_MAX {
+                continue;
+            }
+            let mut needs: HashMap<usize, Vec<usize>> = HashMap::new();
+            all.iter().for_each(|link| needs.entry(link.from).or_default().push(link.to));
+            implied.extend(all.iter().filter(|link| {
+                let others = needs[&link.from].iter().copied().filter(|other| *other != link.to);
+                reaches(&needs, others.collect(), link.to)
+            }));
+        }
+        self.links.retain(|link| !implied.contains(link));
     }
 
     /// Regions in order, each with its groups.
@@ -144,9 +198,33 @@ impl<'a> Picture<'a> {
     }
 }
 
-/// The last part of a lane's name: the host of `ssh:home/web1`.
+/// What the arrows mean that there are.
+fn legend(solid: &str, dashed: &str, links: &[Link]) -> String {
+    match (links.is_empty(), links.iter().any(|link| link.soft)) {
+        (true, _) => String::new(),
+        (false, false) => format!("{solid}."),
+        (false, true) => format!("{solid}; a dashed one {dashed}."),
+    }
+}
+
+/// Whether any of some nodes needs the goal, directly or not.
+fn reaches(needs: &HashMap<usize, Vec<usize>>, mut queue: Vec<usize>, goal: usize) -> bool {
+    let mut seen = HashSet::new();
+    while let Some(at) = queue.pop() {
+        if at == goal {
+            return true;
+        }
+        if seen.insert(at) {
+            queue.extend(needs.get(&at).into_iter().flatten());
+        }
+    }
+    false
+}
+
+/// The host or API of a lane: `web1` of `ssh:web1@home`.
 fn lane_label(lane: &str) -> &str {
-    lane.rsplit([':', '/']).next().unwrap_or(lane)
+    let last = lane.rsplit([':', '/']).next().unwrap_or(lane);
+    last.split('@').next().unwrap_or(last)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub struct Wanted<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum ExpandError {
     /// Components that cannot be built as they are written.
-    #[error("{} problem{}", .0.len(), if .0.len() == 1 { "" } else { "s" })]
+    #[error("{}", crate::words::count(.0.len(), "problem"))]
     Problems(Vec<Problem>),
     #[error(transparent)]
     Lookup(#[from] ProviderError),

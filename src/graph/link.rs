@@ -21,6 +21,30 @@ pub enum GraphError {
     Duplicate { address: Address },
 }
 
+impl GraphError {
+    /// The components of a circle in its order, the first again as the last; empty for other errors and for a circle
+    /// within one component.
+    pub fn circle(&self) -> Vec<ComponentId> {
+        let mut ids: Vec<ComponentId> = match self {
+            GraphError::Cycle { path } => {
+                path.iter().filter_map(|address| address.component().parse().ok()).collect()
+            }
+            GraphError::OutputCycle { path } => {
+                // What leads to the circle is not part of it.
+                let again = path.last().and_then(|last| path.iter().position(|one| one == last)).unwrap_or(0);
+                path[again..].iter().filter_map(|output| output.rsplit_once('.')?.0.parse().ok()).collect()
+            }
+            _ => Vec::new(),
+        };
+        ids.dedup();
+        // A walk that begins in the middle of a component comes back to it at the end.
+        if ids.len() > 1 && ids.first() != ids.last() {
+            ids.extend(ids.first().cloned());
+        }
+        if ids.len() < 3 { Vec::new() } else { ids }
+    }
+}
+
 fn names(path: &[Address]) -> String {
     path.iter().map(Address::to_string).collect::<Vec<_>>().join(" -> ")
 }

@@ -73,7 +73,7 @@ impl Observations {
         failures
             .into_iter()
             .map(|(message, (count, hint))| Warning {
-                subject: format!("{count} resource{} not looked at", if count == 1 { "" } else { "s" }),
+                subject: format!("{} not looked at", crate::words::count(count, "resource")),
                 message,
                 hint,
             })

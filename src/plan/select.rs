@@ -92,25 +92,36 @@ impl Selection {
         Selected { wanted, recorded: Some(self.deletable(recorded)) }
     }
 
+    /// What an exclusion keeps it keeps with all that it stands on, whatever else was asked for.
     fn deletable(&self, recorded: &[Recorded]) -> HashSet<Address> {
+        let mut needs: HashMap<&Address, Vec<&Address>> = HashMap::new();
         let mut dependants: HashMap<&Address, Vec<&Address>> = HashMap::new();
         for record in recorded {
             for dependency in &record.dependencies {
                 dependants.entry(dependency).or_default().push(&record.address);
+                needs.entry(&record.address).or_default().push(dependency);
             }
         }
-        let selected = |address: &Address| {
-            (self.targets.is_empty() || self.targets.iter().any(|one| address.matches(one)))
-                && !self.excludes.iter().any(|one| address.matches(one))
-        };
-        let mut queue: Vec<&Address> =
-            recorded.iter().map(|record| &record.address).filter(|address| selected(address)).collect();
-        let mut found = HashSet::new();
-        while let Some(address) = queue.pop() {
-            if found.insert(address.clone()) {
-                queue.extend(dependants.get(address).into_iter().flatten());
-            }
-        }
-        found
+        let named =
+            |selectors: &[String], address: &Address| selectors.iter().any(|one| address.matches(one));
+        let addresses = || recorded.iter().map(|record| &record.address);
+        let kept = closure(addresses().filter(|one| named(&self.excludes, one)), &needs);
+        let wanted = addresses().filter(|one| self.targets.is_empty() || named(&self.targets, one));
+        closure(wanted, &dependants).difference(&kept).map(|address| (*address).clone()).collect()
     }
+}
+
+/// These and all that is reached from them.
+fn closure<'a>(
+    from: impl Iterator<Item = &'a Address>,
+    edges: &HashMap<&'a Address, Vec<&'a Address>>,
+) -> HashSet<&'a Address> {
+    let mut queue: Vec<&Address> = from.collect();
+    let mut found = HashSet::new();
+    while let Some(address) = queue.pop() {
+        if found.insert(address) {
+            queue.extend(edges.get(address).into_iter().flatten());
+        }
+    }
+    found
 }

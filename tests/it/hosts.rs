@@ -10,5 +10,6 @@ mod blueprints;
 mod client;
 mod demo;
 mod misuse;
+mod mixed;
 mod serving;
 mod stand;

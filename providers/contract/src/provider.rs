@@ -255,8 +255,9 @@ pub trait Provider: Send + Sync {
     /// Does something that is no resource.
     async fn operate(&self, context: &Context, operation: &Operation) -> Result<(), ProviderError>;
 
-    /// Everything at these places that carries the context's stack.
-    async fn find(&self, context: &Context, places: &[Value]) -> Result<Vec<Found>, ProviderError>;
+    /// Everything that carries the context's stack, one answer for each place in order. A place that cannot be looked at
+    /// says so and hides nothing of the others; what two places share is named at the first of them.
+    async fn find(&self, context: &Context, places: &[Value]) -> Vec<Result<Vec<Found>, ProviderError>>;
 
     /// Answers probes, in order.
     async fn probe(&self, context: &Context, probes: &[Probe]) -> Vec<Health>;

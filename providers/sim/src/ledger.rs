@@ -320,6 +320,8 @@ impl Ledger {
         entry.inputs = inputs;
         let before = std::mem::replace(&mut entry.refers, refers.clone());
         if before != refers {
+            // Where it is registered now nobody has drained it.
+            entry.drained = false;
             self.refer(&before, -1);
             self.refer(&refers, 1);
         }

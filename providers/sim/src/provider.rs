@@ -82,6 +82,45 @@ impl Sim {
             (None, None) => Err(ProviderError::permanent(operation(), "nothing happened")),
         }
     }
+
+    /// Everything of a stack in one region.
+    async fn find_in(&self, context: &Context, settings: Settings<'_>) -> Result<Vec<Found>, ProviderError> {
+        let attempt = Attempt {
+            settings,
+            stack: &context.stack,
+            subject: Subject::Region(settings.region),
+            verb: "find",
+            exposure: Exposure::Refusals,
+            inputs: None,
+            count: 1,
+        };
+        let found: Vec<Found> = self
+            .perform(attempt, |turn| {
+                let entries = turn.ledger.entries().into_iter().filter(|(_, entry)| {
+                    entry.address.region() == settings.region && turn.ledger.stack_of(entry) == &context.stack
+                });
+                Ok(Ok(entries
+                    .map(|(id, entry)| {
+                        let inputs = entry.inputs();
+                        Found {
+                            address: entry.address.clone(),
+                            kind: id.sim_kind().schema.name.to_owned(),
+                            id: id.to_string(),
+                            token: Some(entry.token.to_string()),
+                            outputs: kinds::outputs(id, settings.region, &inputs),
+                            inputs,
+                        }
+                    })
+                    .collect()))
+            })
+            .await?;
+        let pages_more = u32::try_from(found.len() / PAGE_MAX).unwrap_or(u32::MAX);
+        if pages_more > 0 && settings.latency_ms > 0 {
+            let (there, back) = settings.ways();
+            sleep((there + back).saturating_mul(pages_more)).await;
+        }
+        Ok(found)
+    }
 }
 
 /// What was tried, for messages.
@@ -358,54 +397,20 @@ impl Provider for Sim {
         }
     }
 
-    async fn find(&self, context: &Context, places: &[Value]) -> Result<Vec<Found>, ProviderError> {
-        let mut regions: Vec<Settings<'_>> = Vec::new();
+    async fn find(&self, context: &Context, places: &[Value]) -> Vec<Result<Vec<Found>, ProviderError>> {
+        let mut asked: Vec<&str> = Vec::new();
+        let mut answers = Vec::with_capacity(places.len());
         for place in places {
-            let settings = Settings::of_place(place)?;
-            if regions.iter().all(|known| known.region != settings.region) {
-                regions.push(settings);
-            }
+            answers.push(match Settings::of_place(place) {
+                Ok(settings) if asked.contains(&settings.region) => Ok(Vec::new()),
+                Ok(settings) => {
+                    asked.push(settings.region);
+                    self.find_in(context, settings).await
+                }
+                Err(error) => Err(error),
+            });
         }
-        let mut found = Vec::new();
-        for settings in regions {
-            let attempt = Attempt {
-                settings,
-                stack: &context.stack,
-                subject: Subject::Region(settings.region),
-                verb: "find",
-                exposure: Exposure::Refusals,
-                inputs: None,
-                count: 1,
-            };
-            let here: Vec<Found> = self
-                .perform(attempt, |turn| {
-                    let entries = turn.ledger.entries().into_iter().filter(|(_, entry)| {
-                        entry.address.region() == settings.region
-                            && turn.ledger.stack_of(entry) == &context.stack
-                    });
-                    Ok(Ok(entries
-                        .map(|(id, entry)| {
-                            let inputs = entry.inputs();
-                            Found {
-                                address: entry.address.clone(),
-                                kind: id.sim_kind().schema.name.to_owned(),
-                                id: id.to_string(),
-                                token: Some(entry.token.to_string()),
-                                outputs: kinds::outputs(id, settings.region, &inputs),
-                                inputs,
-                            }
-                        })
-                        .collect()))
-                })
-                .await?;
-            let pages_more = u32::try_from(here.len() / PAGE_MAX).unwrap_or(u32::MAX);
-            if pages_more > 0 && settings.latency_ms > 0 {
-                let (there, back) = settings.ways();
-                sleep((there + back).saturating_mul(pages_more)).await;
-            }
-            found.extend(here);
-        }
-        Ok(found)
+        answers
     }
 
     async fn probe(&self, context: &Context, probes: &[Probe]) -> Vec<Health> {

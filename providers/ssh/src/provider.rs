@@ -478,9 +478,8 @@ impl Provider for SshProvider {
         operate::run(&self.remote, context, operation).await
     }
 
-    async fn find(&self, context: &Context, places: &[Value]) -> Result<Vec<Found>, ProviderError> {
-        let found = join_all(places.iter().map(|place| self.find_on(context, place))).await;
-        Ok(found.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    async fn find(&self, context: &Context, places: &[Value]) -> Vec<Result<Vec<Found>, ProviderError>> {
+        join_all(places.iter().map(|place| self.find_on(context, place))).await
     }
 
     async fn probe(&self, _context: &Context, probes: &[Probe]) -> Vec<Health> {

@@ -6,9 +6,9 @@ use serde_json::json;
 use super::*;
 
 /// A step: its name, what is done to it, what it waits for, whose old objects depend on its old one.
-type Said = (&'static str, Action, bool, Vec<u32>, Vec<u32>);
+pub type Said = (&'static str, Action, bool, Vec<u32>, Vec<u32>);
 
-fn plan(steps: &[Said], rollouts: &serde_json::Value) -> Plan {
+pub fn plan(steps: &[Said], rollouts: &serde_json::Value) -> Plan {
     let steps: Vec<_> = steps
         .iter()
         .map(|(name, action, first, after, dependants)| {
@@ -29,7 +29,7 @@ fn plan(steps: &[Said], rollouts: &serde_json::Value) -> Plan {
     .unwrap()
 }
 
-fn member(name: &str, steps: &[u32]) -> serde_json::Value {
+pub fn member(name: &str, steps: &[u32]) -> serde_json::Value {
     let operation = |verb: &str| {
         json!({
             "address": format!("home/baselines.b/{verb}.{name}"), "provider": "sim", "verb": verb, "place": null,
@@ -42,6 +42,16 @@ fn member(name: &str, steps: &[u32]) -> serde_json::Value {
     })
 }
 
+pub fn say(plan: &Plan, work: &Work) -> String {
+    let name = |step: &u32| plan.steps[*step as usize].address.name().to_owned();
+    match work {
+        Work::Make(step) => format!("make {}", name(step)),
+        Work::Drop(step) => format!("drop {}", name(step)),
+        Work::Undo(step) => format!("undo {}", name(step)),
+        Work::Operate(operation, _) => format!("{} {}", operation.verb, operation.address.name()),
+    }
+}
+
 /// The tasks in an order in which they may run, the earliest first; `None` where some wait for each other.
 fn order(plan: &Plan) -> Option<Vec<String>> {
     let tasks = lower(plan);
@@ -51,13 +61,7 @@ fn order(plan: &Plan) -> Option<Vec<String>> {
         (0..tasks.len()).find(|&at| !done[at] && tasks[at].needs.iter().all(|need| done[need.task as usize]))
     {
         done[next] = true;
-        let name = |step: u32| plan.steps[step as usize].address.name().to_owned();
-        order.push(match &tasks[next].work {
-            Work::Make(step) => format!("make {}", name(*step)),
-            Work::Drop(step) => format!("drop {}", name(*step)),
-            Work::Undo(step) => format!("undo {}", name(*step)),
-            Work::Operate(operation, _) => format!("{} {}", operation.verb, operation.address.name()),
-        });
+        order.push(say(plan, &tasks[next].work));
     }
     (order.len() == tasks.len()).then_some(order)
 }
@@ -132,6 +136,29 @@ fn members_go_one_after_the_other_each_drained_first() {
     assert!(tasks[drain("a")].needs.is_empty());
     assert_eq!(tasks[drain("b")].needs, tasks[drain("c")].needs);
     assert_eq!(tasks[drain("b")].needs.len(), 1);
+}
+
+#[test]
+fn who_follows_members_waits_until_they_are_back_and_does_not_go_on_without_them() {
+    let update = |name, after| (name, Action::Update, false, after, vec![]);
+    let steps: Vec<Said> = vec![update("a", vec![]), update("b", vec![]), update("front", vec![0, 1])];
+    let rollout = json!([{
+        "component": "baselines.b", "canary": 1, "max_unavailable": 1, "on_failure": "rollback",
+        "members": [member("a", &[0]), member("b", &[1])],
+    }]);
+    let mut plan = plan(&steps, &rollout);
+    plan.steps[2].after.iter_mut().for_each(|wait| wait.soft = true);
+    let needs = |plan: &Plan| {
+        let mut tasks = lower(plan).into_iter();
+        tasks.find(|task| task.work == Work::Make(2)).unwrap().needs
+    };
+    assert_eq!(order(&plan).unwrap().last().unwrap(), "make front");
+    assert_eq!(needs(&plan).len(), 4, "what is made of both, and that both are back");
+    assert!(needs(&plan).iter().all(|need| !need.soft));
+
+    // Newcomers are waited for, but it comes up without them.
+    plan.rollouts[0].members.iter_mut().for_each(|member| member.new = true);
+    assert_eq!(needs(&plan), [Need { task: 0, soft: true }, Need { task: 1, soft: true }]);
 }
 
 proptest! {

@@ -61,7 +61,13 @@ fn capacity(reader: &Reader<'_>, hosts: Option<&[String]>) -> Option<Capacity> {
     match hosts {
         Some(hosts) if !hosts.is_empty() && max as usize > hosts.len() => reader.push(
             reader
-                .error("max", format!("`max` is {max}, and the group has only {} hosts", hosts.len()))
+                .error(
+                    "max",
+                    format!(
+                        "`max` is {max}, and the group has only {}",
+                        crate::words::count(hosts.len(), "host")
+                    ),
+                )
                 .help(format!("say `max: {}`, or name more hosts: a fixed pool cannot grow", hosts.len())),
         ),
         _ => {}

@@ -30,14 +30,14 @@ use standfast_state::{OpenIntent, RunStart, Snapshot, Store, StoreError};
 const RESUMES_MAX: usize = 100;
 
 pub async fn run(args: &ApplyArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
-    let named = args.blueprint.blueprint.as_deref();
+    let named = args.stack.blueprint.blueprint.as_deref();
     if let Some(path) = named.filter(|path| saved::is_saved_plan(path)) {
         return saved_plan(path, args, global, registry).await;
     }
-    let session = Session::open(&args.blueprint, &args.store, global, registry).await?;
+    let session = Session::open(&args.stack, global, registry).await?;
     let purpose = purpose(&args.select, false);
     let work = Work::New { session: &session, select: &args.select, purpose };
-    carry_out(&session.engine, &work, &args.store, &args.run, global).await
+    carry_out(&session.engine, &work, &args.stack.store, &args.run, global).await
 }
 
 /// A saved plan needs no blueprint, only the place where one was: its state lies there.
@@ -50,8 +50,8 @@ async fn saved_plan(
     let plan = saved::read(path)?;
     let blueprint = plan.blueprint_path.clone().unwrap_or_default();
     let engine =
-        Engine::open(plan.stack.clone(), Path::new(&blueprint), &args.store, global, registry).await?;
-    carry_out(&engine, &Work::Saved(Box::new(plan)), &args.store, &args.run, global).await
+        Engine::open(plan.stack.clone(), Path::new(&blueprint), &args.stack.store, global, registry).await?;
+    carry_out(&engine, &Work::Saved(Box::new(plan)), &args.stack.store, &args.run, global).await
 }
 
 /// What is to be done.
@@ -138,7 +138,8 @@ async fn locked(
         _ if std::io::stderr().is_terminal() => render::progress::Style::Live,
         _ => render::progress::Style::Plain,
     };
-    let drawing = tokio::spawn(render::progress::follow(received, style));
+    let operations = render::report::operations(&plan);
+    let drawing = tokio::spawn(render::progress::follow(received, style, operations));
     let signals = tokio::spawn(listen(interrupt));
     let settings = Settings {
         providers: engine.providers.clone(),
@@ -151,9 +152,11 @@ async fn locked(
         interrupt: interrupted,
         events,
     };
-    let applied = apply(Arc::new(plan), &snapshot, settings).await;
+    let plan = Arc::new(plan);
+    let applied = apply(Arc::clone(&plan), &snapshot, settings).await;
     signals.abort();
     let _ = drawing.await;
+    let applied = applied.map(|report| render::report::of_resources(report, &plan));
     let (result, summary) = match &applied {
         Ok(report) => (result_word(report), render::report::counts(report)),
         Err(error) => ("failed", error.to_string()),

@@ -3,8 +3,8 @@
 use super::super::{
     CliError,
     args::{BlueprintArgs, Global},
-    exit,
-    session::load,
+    exit, render,
+    session::{load, warn},
     terminal,
 };
 
@@ -19,17 +19,18 @@ pub fn run(args: &BlueprintArgs, global: &Global) -> Result<u8, CliError> {
             "environment": blueprint.environment,
             "regions": blueprint.regions.iter().map(|region| &region.name).collect::<Vec<_>>(),
             "components": components,
+            "warnings": blueprint.warnings,
         })));
         return Ok(exit::OK);
     }
-    let count = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    warn(&blueprint);
     terminal::out(format_args!(
         "{} ({}) is well-formed: {}, {}, {}.",
         blueprint.name,
         blueprint.environment,
-        count(blueprint.regions.len(), "region"),
-        count(hosts, "host"),
-        count(blueprint.components.len(), "component"),
+        render::count(blueprint.regions.len(), "region"),
+        render::count(hosts, "host"),
+        render::count(blueprint.components.len(), "component"),
     ));
     Ok(exit::OK)
 }

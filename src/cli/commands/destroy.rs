@@ -11,14 +11,8 @@ use super::{
 use crate::plan::Purpose;
 
 pub async fn run(args: &DestroyArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
-    let session = Session::open(&args.blueprint, &args.store, global, registry).await?;
-    let select = SelectArgs {
-        targets: args.targets.clone(),
-        excludes: args.excludes.clone(),
-        replace: Vec::new(),
-        refresh_only: false,
-        refresh: true,
-    };
+    let session = Session::open(&args.stack, global, registry).await?;
+    let select = SelectArgs::of(&args.scope);
     let work = Work::New { session: &session, select: &select, purpose: Purpose::Destroy };
-    carry_out(&session.engine, &work, &args.store, &args.run, global).await
+    carry_out(&session.engine, &work, &args.stack.store, &args.run, global).await
 }

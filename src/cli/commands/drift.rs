@@ -2,7 +2,7 @@
 
 use super::super::{
     CliError, Registry,
-    args::{Global, PlanArgs, SelectArgs},
+    args::{DriftArgs, Global, SelectArgs},
     exit,
     session::Session,
     terminal,
@@ -10,10 +10,9 @@ use super::super::{
 use super::plan::show;
 use crate::plan::Purpose;
 
-pub async fn run(args: &PlanArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
-    let session = Session::open(&args.blueprint, &args.store, global, registry).await?;
-    let select = SelectArgs { refresh: true, refresh_only: true, ..args.select.clone() };
-    let planned = session.plan(&select, Purpose::RefreshOnly).await;
+pub async fn run(args: &DriftArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+    let session = Session::open(&args.stack, global, registry).await?;
+    let planned = session.plan(&SelectArgs::of(&args.scope), Purpose::RefreshOnly).await;
     session.engine.providers.close().await;
     let (plan, _) = planned?;
     terminal::out(show(&plan, global.format, args.details));

@@ -3,18 +3,23 @@
 use standfast_state::{RunId, RunRecord, Store};
 
 use super::super::{
-    CliError,
-    args::{Global, HistoryArgs},
+    CliError, Registry,
+    args::{Global, HistoryArgs, HistoryCommand},
     exit, render,
     session::open_named,
     terminal,
 };
 
-pub async fn run(args: &HistoryArgs, global: &Global) -> Result<u8, CliError> {
-    let store = open_named(&args.blueprint, &args.store, global)?;
-    match args.run {
-        Some(number) => one(store.as_ref(), RunId(number), global).await,
-        None => all(store.as_ref(), args.limit, global).await,
+pub async fn run(args: &HistoryArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+    match &args.command {
+        Some(HistoryCommand::Show { run, target }) => {
+            let store = open_named(&target.stack(), global, registry).await?;
+            one(store.as_ref(), RunId(*run), global).await
+        }
+        None => {
+            let store = open_named(&args.stack, global, registry).await?;
+            all(store.as_ref(), args.limit, global).await
+        }
     }
 }
 
@@ -55,7 +60,9 @@ fn row(run: &RunRecord) -> Vec<String> {
 async fn one(store: &dyn Store, id: RunId, global: &Global) -> Result<u8, CliError> {
     let detail = store.run(id).await?;
     if super::is_json(global.format) {
-        terminal::out(super::pretty(&detail));
+        let mut shown = serde_json::json!(detail);
+        shown["format_version"] = 1.into();
+        terminal::out(super::pretty(&shown));
         return Ok(exit::OK);
     }
     let cells = row(&detail.record);

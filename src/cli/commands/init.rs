@@ -4,13 +4,14 @@ use std::{io::Write, path::Path};
 
 use super::super::{
     CliError,
-    args::{InitArgs, Starter},
+    args::{Global, InitArgs, Starter},
     exit, terminal,
 };
+
 const SIM: &str = include_str!("init/sim.yaml");
 const SSH: &str = include_str!("init/ssh.yaml");
 
-pub fn run(args: &InitArgs) -> Result<u8, CliError> {
+pub fn run(args: &InitArgs, global: &Global) -> Result<u8, CliError> {
     let name = args.name.clone().unwrap_or_else(|| folder_name(&args.path));
     let template = match args.provider {
         Starter::Sim => SIM,
@@ -28,6 +29,10 @@ pub fn run(args: &InitArgs) -> Result<u8, CliError> {
     })?;
     file.write_all(text.as_bytes())
         .map_err(|error| CliError::new(format!("could not write {}: {error}", args.path.display())))?;
+    if super::is_json(global.format) {
+        terminal::out(super::pretty(&serde_json::json!({ "format_version": 1, "path": args.path })));
+        return Ok(exit::OK);
+    }
     terminal::out(format_args!("{} is written. Look at it, then: standfast plan {0}", args.path.display()));
     Ok(exit::OK)
 }

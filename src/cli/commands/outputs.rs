@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use standfast_contract::{ComponentId, Map};
 
 use super::super::{
-    CliError,
+    CliError, Registry,
     args::{Global, OutputsArgs},
-    exit, render,
+    exit,
+    render::{self, Masked, MaskedMap},
     session::open_named,
     terminal,
 };
 use crate::apply::META_OUTPUTS;
 
-pub async fn run(args: &OutputsArgs, global: &Global) -> Result<u8, CliError> {
-    let store = open_named(&args.blueprint, &args.store, global)?;
+pub async fn run(args: &OutputsArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+    let store = open_named(&args.stack, global, registry).await?;
     let kept = store.get_meta(META_OUTPUTS).await?;
     let outputs: BTreeMap<ComponentId, Map> = match kept {
         Some(text) => serde_json::from_str(&text).map_err(|error| {
@@ -35,11 +36,15 @@ pub async fn run(args: &OutputsArgs, global: &Global) -> Result<u8, CliError> {
             return Err(CliError::new(format!("there is no output `{wanted}`"))
                 .hint(format!("there are: {}", known.join(", "))));
         };
-        terminal::out(value);
+        terminal::out(match super::is_json(global.format) {
+            true => super::pretty(&Masked(value)),
+            false => value.to_string(),
+        });
         return Ok(exit::OK);
     }
     if super::is_json(global.format) {
-        terminal::out(super::pretty(&serde_json::json!({ "format_version": 1, "outputs": outputs })));
+        let masked: BTreeMap<_, _> = outputs.iter().map(|(id, map)| (id, MaskedMap(map))).collect();
+        terminal::out(super::pretty(&serde_json::json!({ "format_version": 1, "outputs": masked })));
     } else if outputs.is_empty() {
         terminal::out("No outputs: nothing has been applied yet.");
     } else {

@@ -10,7 +10,7 @@ use super::super::{
 use crate::plan::{Plan, Purpose, saved};
 
 pub async fn run(args: &PlanArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
-    let session = Session::open(&args.blueprint, &args.store, global, registry).await?;
+    let session = Session::open(&args.stack, global, registry).await?;
     let planned = session.plan(&args.select, purpose(&args.select, args.destroy)).await;
     session.engine.providers.close().await;
     let (plan, _) = planned?;

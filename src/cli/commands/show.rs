@@ -3,19 +3,17 @@
 use std::path::Path;
 
 use super::super::{
-    CliError,
-    args::{Global, ShowArgs, StateTarget},
+    CliError, Registry,
+    args::{Global, ShowArgs},
     exit, terminal,
 };
 use crate::plan::saved;
 
-pub async fn run(args: &ShowArgs, global: &Global) -> Result<u8, CliError> {
+pub async fn run(args: &ShowArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let path = Path::new(&args.what);
     if path.exists() && saved::is_saved_plan(path) {
         terminal::out(super::plan::show(&saved::read(path)?, global.format, true));
         return Ok(exit::OK);
     }
-    let target =
-        StateTarget { blueprint: args.blueprint.clone(), env: args.env.clone(), store: args.store.clone() };
-    super::state::show(&args.what, &target, global).await
+    super::state::show(&args.what, &args.target, global, registry).await
 }

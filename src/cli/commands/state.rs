@@ -1,6 +1,6 @@
 //! `state`: a look at the records, and their repair by hand.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use standfast_contract::{Address, ReadRequest, value::resolve_map};
 use standfast_state::{Change, Lease, ResourceRecord, RunStart, Store};
@@ -8,13 +8,14 @@ use tokio::sync::watch;
 
 use super::super::{
     CliError, Registry,
-    args::{BlueprintArgs, Global, StateCommand, StateTarget},
+    args::{Global, StackOption, StateCommand},
     exit,
     locking::{Lock, host, user},
-    render,
+    render::{self, Masked, MaskedMap},
     session::{Session, open_named},
     terminal,
 };
+use super::state_transfer;
 use crate::{
     apply::Interrupt,
     plan::recorded::{Payload, Recorded},
@@ -22,28 +23,32 @@ use crate::{
 
 pub async fn run(command: &StateCommand, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     match command {
-        StateCommand::List { selectors, target } => list(selectors, target, global).await,
-        StateCommand::Show { address, target } => show(address, target, global).await,
-        StateCommand::Mv { from, to, target } => rename(from, to, target, global).await,
-        StateCommand::Rm { addresses, target } => remove(addresses, target, global).await,
+        StateCommand::List { selectors, target } => list(selectors, target, global, registry).await,
+        StateCommand::Show { address, target } => show(address, target, global, registry).await,
+        StateCommand::Mv { from, to, target } => rename(from, to, target, global, registry).await,
+        StateCommand::Rm { addresses, target } => remove(addresses, target, global, registry).await,
         StateCommand::Import { address, id, target } => {
             import(address, id.as_deref(), target, global, registry).await
         }
-        StateCommand::Unlock { target } => unlock(target, global).await,
+        StateCommand::Pull { out, target } => {
+            state_transfer::pull(out.as_deref(), target, global, registry).await
+        }
+        StateCommand::Push { file, force, target } => {
+            state_transfer::push(file, *force, target, global, registry).await
+        }
+        StateCommand::Migrate { from, to, target } => {
+            state_transfer::migrate(from, to, target, global, registry).await
+        }
+        StateCommand::Unlock { target } => unlock(target, global, registry).await,
     }
 }
 
-fn open(target: &StateTarget, global: &Global) -> Result<Arc<dyn Store>, CliError> {
-    open_named(&blueprint_args(target), &target.store, global)
-}
-
-fn blueprint_args(target: &StateTarget) -> BlueprintArgs {
-    BlueprintArgs {
-        blueprint: target.blueprint.clone(),
-        env: target.env.clone(),
-        variables: Vec::new(),
-        variable_files: Vec::new(),
-    }
+pub async fn open(
+    target: &StackOption,
+    global: &Global,
+    registry: &Registry,
+) -> Result<Arc<dyn Store>, CliError> {
+    open_named(&target.stack(), global, registry).await
 }
 
 fn not_recorded(address: &str, store: &dyn Store) -> CliError {
@@ -51,8 +56,13 @@ fn not_recorded(address: &str, store: &dyn Store) -> CliError {
         .hint("`standfast state list` shows what is")
 }
 
-async fn list(selectors: &[String], target: &StateTarget, global: &Global) -> Result<u8, CliError> {
-    let snapshot = open(target, global)?.snapshot().await?;
+async fn list(
+    selectors: &[String],
+    target: &StackOption,
+    global: &Global,
+    registry: &Registry,
+) -> Result<u8, CliError> {
+    let snapshot = open(target, global, registry).await?.snapshot().await?;
     let wanted = |record: &&ResourceRecord| {
         selectors.is_empty()
             || record
@@ -92,8 +102,13 @@ async fn list(selectors: &[String], target: &StateTarget, global: &Global) -> Re
     Ok(exit::OK)
 }
 
-pub async fn show(address: &str, target: &StateTarget, global: &Global) -> Result<u8, CliError> {
-    let store = open(target, global)?;
+pub async fn show(
+    address: &str,
+    target: &StackOption,
+    global: &Global,
+    registry: &Registry,
+) -> Result<u8, CliError> {
+    let store = open(target, global, registry).await?;
     let snapshot = store.snapshot().await?;
     let record =
         snapshot.resources.iter().find(|record| record.address == address && record.deposed.is_empty());
@@ -102,8 +117,9 @@ pub async fn show(address: &str, target: &StateTarget, global: &Global) -> Resul
     if super::is_json(global.format) {
         terminal::out(super::pretty(&serde_json::json!({
             "format_version": 1, "address": recorded.address, "kind": recorded.kind, "provider": recorded.provider,
-            "id": recorded.id, "dependencies": recorded.dependencies, "inputs": *payload.inputs, "outputs": *payload.outputs,
-            "place": payload.place, "lifecycle": payload.lifecycle,
+            "id": recorded.id, "dependencies": recorded.dependencies,
+            "inputs": MaskedMap(&payload.inputs), "outputs": MaskedMap(&payload.outputs), "place": Masked(&payload.place),
+            "lifecycle": payload.lifecycle,
         })));
         return Ok(exit::OK);
     }
@@ -129,15 +145,26 @@ pub async fn show(address: &str, target: &StateTarget, global: &Global) -> Resul
     Ok(exit::OK)
 }
 
+/// Says what was done: to a program as one object with its `format_version`.
+fn done(global: &Global, object: &serde_json::Value, text: &str) {
+    if super::is_json(global.format) {
+        let mut object = object.clone();
+        object["format_version"] = 1.into();
+        terminal::out(super::pretty(&object));
+    } else {
+        terminal::out(text);
+    }
+}
+
 /// Holds the lock around a change of the records.
-async fn with_lock<R>(
+pub async fn with_lock<R>(
     store: &Arc<dyn Store>,
-    target: &StateTarget,
+    patience: Duration,
     command: &str,
     change: impl AsyncFnOnce(&Lease) -> Result<R, CliError>,
 ) -> Result<R, CliError> {
     let (lost, _) = watch::channel(Interrupt::None);
-    let lock = Lock::take(store, command, target.store.lock_timeout, lost).await?;
+    let lock = Lock::take(store, command, patience, lost).await?;
     let result = change(lock.lease()).await;
     lock.release().await?;
     result
@@ -168,10 +195,16 @@ async fn record(
     Ok(())
 }
 
-async fn rename(from: &str, to: &str, target: &StateTarget, global: &Global) -> Result<u8, CliError> {
+async fn rename(
+    from: &str,
+    to: &str,
+    target: &StackOption,
+    global: &Global,
+    registry: &Registry,
+) -> Result<u8, CliError> {
     let to: Address = to.parse().map_err(|error| CliError::new(format!("{error}")).code(exit::USAGE))?;
-    let store = open(target, global)?;
-    with_lock(&store, target, "state mv", async |lease| {
+    let store = open(target, global, registry).await?;
+    with_lock(&store, target.store.lock_timeout, "state mv", async |lease| {
         let snapshot = store.snapshot().await?;
         if !snapshot.resources.iter().any(|record| record.address == from) {
             return Err(not_recorded(from, store.as_ref()));
@@ -184,13 +217,22 @@ async fn rename(from: &str, to: &str, target: &StateTarget, global: &Global) -> 
         record(store.as_ref(), lease, "state mv", &format!("{from} to {to}"), &[change]).await
     })
     .await?;
-    terminal::out(format_args!("{from} is recorded as {to} now."));
+    done(
+        global,
+        &serde_json::json!({ "from": from, "to": to.as_str() }),
+        &format!("{from} is recorded as {to} now."),
+    );
     Ok(exit::OK)
 }
 
-async fn remove(addresses: &[String], target: &StateTarget, global: &Global) -> Result<u8, CliError> {
-    let store = open(target, global)?;
-    let count = with_lock(&store, target, "state rm", async |lease| {
+async fn remove(
+    addresses: &[String],
+    target: &StackOption,
+    global: &Global,
+    registry: &Registry,
+) -> Result<u8, CliError> {
+    let store = open(target, global, registry).await?;
+    let forgotten = with_lock(&store, target.store.lock_timeout, "state rm", async |lease| {
         let snapshot = store.snapshot().await?;
         let mut changes = Vec::new();
         for selector in addresses {
@@ -212,32 +254,39 @@ async fn remove(addresses: &[String], target: &StateTarget, global: &Global) -> 
             }
         }
         record(store.as_ref(), lease, "state rm", &addresses.join(", "), &changes).await?;
-        Ok(changes.len())
+        let address = |change: &Change| match change {
+            Change::Remove { address, .. } => Some(address.clone()),
+            _ => None,
+        };
+        Ok(changes.iter().filter_map(address).collect::<Vec<String>>())
     })
     .await?;
-    terminal::out(format_args!("{count} forgotten. They are still there in the world."));
+    let text = match forgotten.len() {
+        1 => "1 resource forgotten. It is still there in the world.".to_owned(),
+        many => format!("{} forgotten. They are still there in the world.", render::count(many, "resource")),
+    };
+    done(global, &serde_json::json!({ "forgotten": forgotten }), &text);
     Ok(exit::OK)
 }
 
 async fn import(
     address: &str,
     id: Option<&str>,
-    target: &StateTarget,
+    target: &StackOption,
     global: &Global,
     registry: &Registry,
 ) -> Result<u8, CliError> {
     let address: Address =
         address.parse().map_err(|error| CliError::new(format!("{error}")).code(exit::USAGE))?;
-    let session = Session::open(&blueprint_args(target), &target.store, global, registry).await?;
-    let result = with_lock(&session.engine.store, target, "state import", async |lease| {
+    let session = Session::open(&target.stack(), global, registry).await?;
+    let result = with_lock(&session.engine.store, target.store.lock_timeout, "state import", async |lease| {
         adopt(&session, &address, id, lease).await
     })
     .await;
     session.engine.providers.close().await;
     result?;
-    terminal::out(format_args!(
-        "{address} is recorded. `standfast plan` shows what differs from the blueprint."
-    ));
+    let text = format!("{address} is recorded. `standfast plan` shows what differs from the blueprint.");
+    done(global, &serde_json::json!({ "imported": address.as_str() }), &text);
     Ok(exit::OK)
 }
 
@@ -297,10 +346,10 @@ async fn adopt(
     record(session.engine.store.as_ref(), lease, "state import", address.as_str(), &put).await
 }
 
-async fn unlock(target: &StateTarget, global: &Global) -> Result<u8, CliError> {
-    let store = open(target, global)?;
+async fn unlock(target: &StackOption, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+    let store = open(target, global, registry).await?;
     let Some(holder) = store.holder().await? else {
-        terminal::out("Nobody holds the lock.");
+        done(global, &serde_json::json!({ "broken": false }), "Nobody holds the lock.");
         return Ok(exit::OK);
     };
     terminal::say(format_args!("{holder} holds the lock; its lease runs until {:.0}.", holder.expires));
@@ -308,6 +357,6 @@ async fn unlock(target: &StateTarget, global: &Global) -> Result<u8, CliError> {
         return Err(CliError::new("the lock was left as it is"));
     }
     store.break_lock().await?;
-    terminal::out("The lock is broken.");
+    done(global, &serde_json::json!({ "broken": true }), "The lock is broken.");
     Ok(exit::OK)
 }

@@ -7,15 +7,18 @@ use standfast_contract::{Health, HealthState, Probe};
 
 use super::super::{
     CliError, Registry,
-    args::{Global, StateOnlyArgs},
+    args::{Global, StackArgs},
     exit, render,
     session::Session,
     terminal,
 };
-use crate::apply::META_PROBES;
+use crate::{
+    apply::{META_PROBES, Outputs},
+    plan::recorded::Recorded,
+};
 
-pub async fn run(args: &StateOnlyArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
-    let session = Session::open(&args.blueprint, &args.store, global, registry).await?;
+pub async fn run(args: &StackArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+    let session = Session::open(args, global, registry).await?;
     let kept = session.engine.store.get_meta(META_PROBES).await?;
     let probes: Vec<Probe> =
         kept.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
@@ -35,9 +38,14 @@ pub async fn run(args: &StateOnlyArgs, global: &Global, registry: &Registry) -> 
 
 /// Every provider answers its own questions, all at once.
 async fn ask(session: &Session, probes: Vec<Probe>) -> Result<Vec<(Probe, Health)>, CliError> {
+    // A question may refer to what is recorded: a member that was put back is asked where it serves again.
+    let snapshot = session.engine.store.snapshot().await?;
+    let recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
+    let outputs = Outputs::from_records(recorded.iter());
     let mut batches: BTreeMap<String, Vec<Probe>> = BTreeMap::new();
     for mut probe in probes {
         probe.place = probe.place.resolve(&|_| None, &session.engine.vault)?;
+        probe.inputs = outputs.resolve(&probe.inputs, &session.engine.vault)?;
         batches.entry(probe.provider.clone()).or_default().push(probe);
     }
     let context = session.engine.context();

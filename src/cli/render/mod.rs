@@ -16,3 +16,6 @@ pub mod status;
 
 mod value;
 mod words;
+
+pub use value::{Masked, MaskedMap};
+pub use words::count;

@@ -9,6 +9,8 @@ mod lines;
 mod live;
 mod tell;
 
+use std::collections::HashSet;
+
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::apply::Event;
@@ -28,10 +30,13 @@ pub enum Style {
 const BATCH_EVENTS_MAX: usize = 4096;
 
 /// Shows events until their sender is gone. Never fails: a reader that has gone away does not stop a run.
-pub async fn follow(mut events: UnboundedReceiver<Event>, style: Style) {
+///
+/// `operations` are the addresses of what is done around steps (drain, health): a person is not told that these are
+/// blocked, because their resource is.
+pub async fn follow(mut events: UnboundedReceiver<Event>, style: Style, operations: HashSet<String>) {
     match style {
-        Style::Live if live::possible() => live::follow(&mut events).await,
-        Style::Live | Style::Plain => lines::follow(&mut events).await,
+        Style::Live if live::possible() => live::follow(&mut events, operations).await,
+        Style::Live | Style::Plain => lines::follow(&mut events, operations).await,
         Style::Json => json::follow(&mut events).await,
     }
 }

@@ -1,6 +1,9 @@
 //! The end of a run: what was done, what was not and why, what to do next.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write,
+};
 
 use standfast_contract::{ComponentId, Map, Value};
 
@@ -8,6 +11,7 @@ use super::{value, words};
 use crate::{
     apply::{Report, event::Failure},
     cli::terminal::{BOLD, CYAN, DIM, GREEN, RED, YELLOW},
+    plan::Plan,
 };
 
 /// Blocked and untried addresses that are named before the rest is only counted.
@@ -27,6 +31,21 @@ pub fn text(report: &Report) -> String {
     sections.push(headline(report));
     sections.extend(next(report));
     sections.join("\n\n")
+}
+
+/// The report without what was to be done around steps (drain, health): a person counts resources.
+pub fn of_resources(mut report: Report, plan: &Plan) -> Report {
+    let operations = operations(plan);
+    report.blocked.retain(|(address, _)| !operations.contains(address));
+    report.cancelled.retain(|address| !operations.contains(address));
+    report
+}
+
+/// The addresses of what a plan does around its steps.
+pub fn operations(plan: &Plan) -> HashSet<String> {
+    let members = plan.rollouts.iter().flat_map(|rollout| &rollout.members);
+    let around = members.flat_map(|member| member.before.iter().chain(&member.after));
+    around.map(|operation| operation.address.to_string()).collect()
 }
 
 /// "12 created, 3 updated".

@@ -37,7 +37,8 @@ pub fn table(rows: &[(Probe, Health)]) -> String {
 fn summary(rows: &[(Probe, Health)]) -> String {
     let healthy = rows.iter().filter(|row| row.1.state == HealthState::Healthy).count();
     if healthy == rows.len() {
-        return format!("{GREEN}All {healthy} healthy.{GREEN:#}");
+        let all = if healthy == 1 { "Healthy.".to_owned() } else { format!("All {healthy} healthy.") };
+        return format!("{GREEN}{all}{GREEN:#}");
     }
     let mut parts = vec![format!("{healthy} of {} healthy", rows.len())];
     for state in [HealthState::Down, HealthState::Unreachable, HealthState::Degraded] {
@@ -203,6 +204,6 @@ mod tests {
     #[test]
     fn all_well_is_one_sentence() {
         let rows = &rows()[2..3];
-        assert!(table(rows).contains("All 1 healthy."));
+        assert!(table(rows).contains("Healthy."));
     }
 }

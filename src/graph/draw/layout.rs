@@ -1,14 +1,14 @@
 //! Where everything goes in the SVG. Pure numbers, in pixels.
 //!
-//! Components stand in rows, each below those that it needs. Inside a component its resources stand in columns by the
+//! Components stand in rows, each above those that it needs. Inside a component its resources stand in columns by the
 //! longest way to them from what they need, with a row of cells for each lane (host) where there is more than one.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Group, Level, Link, Node, Picture, lane_label};
+use super::{Level, Link, Node, Picture, lane_label};
 
-/// Of the monospaced letters in a chip, at 12 px.
-const LETTER: f64 = 7.3;
+/// Of the monospaced letters, at 12 px.
+pub const LETTER: f64 = 7.3;
 pub const CHIP_HEIGHT: f64 = 40.0;
 const CHIP_PAD: f64 = 12.0;
 const CHIP_GAP: f64 = 8.0;
@@ -16,21 +16,20 @@ const COLUMN_GAP: f64 = 34.0;
 const LANE_GAP: f64 = 14.0;
 pub const BOX_PAD: f64 = 16.0;
 pub const BOX_HEAD: f64 = 34.0;
-const CARD_HEIGHT: f64 = 62.0;
+/// Of each line of a card below its name.
+pub const NOTE: f64 = 18.0;
 const BOX_GAP: f64 = 28.0;
-const ROW_GAP: f64 = 46.0;
+const ROW_GAP: f64 = 64.0;
 pub const REGION_PAD: f64 = 22.0;
 const REGION_HEAD: f64 = 54.0;
 const REGION_GAP: f64 = 30.0;
 /// A row of components is broken where it would become wider.
 const ROW_WIDTH_MAX: f64 = 1500.0;
-/// Hosts that a card names before the rest is only counted.
-const LANES_NAMED_MAX: usize = 4;
 /// Between lines in the gutter left of the boxes.
 pub const GUTTER: f64 = 12.0;
 /// Space above and around everything.
 pub const MARGIN: f64 = 24.0;
-pub const CAPTION: f64 = 34.0;
+pub const CAPTION: f64 = 48.0;
 
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Rect {
@@ -49,6 +48,9 @@ impl Rect {
     }
     pub fn middle(&self) -> (f64, f64) {
         (self.x + self.width / 2.0, self.y + self.height / 2.0)
+    }
+    pub fn meets(&self, other: &Rect) -> bool {
+        self.x < other.right() && other.x < self.right() && self.y < other.bottom() && other.y < self.bottom()
     }
     fn moved(mut self, x: f64, y: f64) -> Self {
         self.x += x;
@@ -89,7 +91,7 @@ pub fn layout<'a>(picture: &Picture<'a>) -> Layout<'a> {
         let mut lines: Vec<Vec<usize>> = Vec::new();
         let mut by_layer: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         groups.iter().for_each(|&group| by_layer.entry(layers[group]).or_default().push(group));
-        for groups in by_layer.into_values() {
+        for groups in by_layer.into_values().rev() {
             let mut width = f64::INFINITY;
             for group in groups {
                 width += inner[group].width + BOX_GAP;
@@ -105,12 +107,13 @@ pub fn layout<'a>(picture: &Picture<'a>) -> Layout<'a> {
         row += 1;
         plan.push((region, lines));
     }
-    let neighbours = |link: &Link| rows[link.from] == rows[link.to] + 1;
+    let neighbours = |link: &Link| rows[link.from] + 1 == rows[link.to];
     let mut detours: Vec<Link> =
         picture.group_links.iter().copied().filter(|link| !neighbours(link)).collect();
     // Short ones inside, long ones outside: fewer crossings.
     detours.sort_by_key(|link| (rows[link.from].abs_diff(rows[link.to]), *link));
-    place(plan, inner, rows, detours, picture.nodes.len())
+    let caption = picture.caption.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+    place(plan, inner, rows, detours, picture.nodes.len(), caption)
 }
 
 fn place<'a>(
@@ -119,6 +122,7 @@ fn place<'a>(
     rows: Vec<usize>,
     detours: Vec<Link>,
     nodes: usize,
+    caption: usize,
 ) -> Layout<'a> {
     let left = MARGIN + if detours.is_empty() { 0.0 } else { GUTTER * (detours.len() + 1) as f64 };
     let line_width =
@@ -156,16 +160,8 @@ fn place<'a>(
         );
     }
     let height = (y - REGION_GAP).max(MARGIN + CAPTION) + MARGIN;
-    Layout {
-        width: left + widest + 2.0 * REGION_PAD + MARGIN,
-        height,
-        regions,
-        boxes,
-        lanes,
-        chips,
-        rows,
-        detours,
-    }
+    let width = (left + widest + 2.0 * REGION_PAD).max(MARGIN + caption as f64 * LETTER) + MARGIN;
+    Layout { width, height, regions, boxes, lanes, chips, rows, detours }
 }
 
 /// A component laid out by itself, from its own corner.
@@ -180,10 +176,10 @@ fn inside<'a>(picture: &Picture<'a>, number: usize) -> Inner<'a> {
     let group = &picture.groups[number];
     let title = group.component.len() as f64 * LETTER + 2.0 * BOX_PAD + 8.0;
     if picture.level == Level::Components {
-        let note = note(group).chars().count() as f64 * LETTER + 2.0 * BOX_PAD;
+        let longest = group.notes.iter().map(|note| note.chars().count()).max().unwrap_or(0);
         return Inner {
-            width: title.max(note).max(190.0),
-            height: CARD_HEIGHT,
+            width: title.max(longest as f64 * LETTER + 2.0 * BOX_PAD).max(190.0),
+            height: BOX_HEAD + NOTE * group.notes.len() as f64 + 10.0,
             chips: Vec::new(),
             lanes: Vec::new(),
         };
@@ -268,21 +264,6 @@ fn slots(columns: &[Vec<usize>], needs: &HashMap<usize, Vec<usize>>, most: f64) 
         slots.extend(column.into_iter().map(|(slot, node)| (node, slot)));
     }
     slots
-}
-
-/// What a component's card says of it: "12 resources on web1, web2, web3".
-pub fn note(group: &Group<'_>) -> String {
-    let count = group.nodes.len();
-    let mut note = format!("{count} resource{}", if count == 1 { "" } else { "s" });
-    let lanes: Vec<&str> = group.lanes.iter().map(|lane| lane_label(lane)).collect();
-    if lanes.len() > 1 {
-        let shown = lanes.len().min(LANES_NAMED_MAX);
-        note.push_str(&format!(" on {}", lanes[..shown].join(", ")));
-        if lanes.len() > shown {
-            note.push_str(&format!(" and {} more", lanes.len() - shown));
-        }
-    }
-    note
 }
 
 fn chip_width(node: &Node<'_>) -> f64 {

@@ -4,18 +4,28 @@ use std::fmt::Write;
 
 use super::{Level, Picture};
 
+/// Lines of a label stay whole.
+const HEAD: &str = "%%{init: {\"flowchart\": {\"wrappingWidth\": 480}}}%%\n";
+
 /// Names may hold what mermaid takes for syntax (`end`, `-`, `/`), so nodes have numbers and names are labels.
 pub fn write(picture: &Picture<'_>) -> String {
-    let mut out = String::from("flowchart RL\n");
+    let mut out = String::from(HEAD);
+    out.push_str(match picture.level {
+        Level::Resources => "flowchart RL\n",
+        Level::Components => "flowchart TB\n",
+    });
     for (at, (region, groups)) in picture.regions().into_iter().enumerate() {
         let _ = writeln!(out, "  subgraph r{at}[{}]", label(&[region]));
         for number in groups {
             let group = &picture.groups[number];
             if picture.level == Level::Components {
-                let _ = writeln!(out, "    c{number}[{}]", label(&[group.component]));
+                let lines: Vec<&str> = std::iter::once(&*group.component)
+                    .chain(group.notes.iter().map(String::as_str))
+                    .collect();
+                let _ = writeln!(out, "    c{number}[{}]", label(&lines));
                 continue;
             }
-            let _ = writeln!(out, "    subgraph c{number}[{}]", label(&[group.component]));
+            let _ = writeln!(out, "    subgraph c{number}[{}]", label(&[&group.component]));
             for node in group.nodes.clone() {
                 let one = &picture.nodes[node];
                 let _ = writeln!(out, "      n{node}[{}]", label(&[one.kind, one.name]));
@@ -30,7 +40,9 @@ pub fn write(picture: &Picture<'_>) -> String {
     };
     for link in links {
         let arrow = if link.soft { "-.->" } else { "-->" };
-        let _ = writeln!(out, "  {letter}{} {arrow} {letter}{}", link.from, link.to);
+        let text = picture.labels.get(&(link.from, link.to));
+        let text = text.map(|text| format!("|{}|", label(&[text]))).unwrap_or_default();
+        let _ = writeln!(out, "  {letter}{} {arrow}{text} {letter}{}", link.from, link.to);
     }
     out
 }

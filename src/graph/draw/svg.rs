@@ -1,21 +1,17 @@
 //! SVG, drawn from a [`Layout`]. Nothing is loaded from anywhere; colours follow the reader's light or dark.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-    fmt::Write,
-};
+use std::{borrow::Cow, collections::HashMap, fmt::Write};
 
 use super::{
     Level, Link, Picture,
-    layout::{self, BOX_PAD, CAPTION, GUTTER, Layout, MARGIN, REGION_PAD, Rect},
+    layout::{self, BOX_PAD, GUTTER, LETTER, Layout, MARGIN, REGION_PAD, Rect},
 };
 
 const CSS: &str = include_str!("svg.css");
 /// Accents for kinds, as many as the style sheet has.
 const ACCENTS: usize = 6;
-/// In a component with more links than this those that others imply are drawn too: finding them would take too long.
-const REDUCED_LINKS_MAX: usize = 4000;
+/// Where on its line a label may stand, as a share of the way, the best first.
+const PLACES: [f64; 5] = [0.5, 0.32, 0.68, 0.2, 0.8];
 /// Of corners in lines.
 const CORNER: f64 = 7.0;
 
@@ -57,11 +53,14 @@ impl Drawing<'_> {
     }
 
     fn head(&mut self) {
-        let (width, height) = (self.layout.width.max(640.0), self.layout.height);
+        let (width, height) = (self.layout.width, self.layout.height);
         self.put(format_args!(
             r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0}" height="{height:.0}" viewBox="0 0 {width:.0} {height:.0}" role="img">"#
         ));
-        self.put(format_args!("<title>Resources and what they need</title>\n<style>\n{CSS}</style>\n<defs>"));
+        self.put(format_args!(
+            "<title>{}</title>\n<style>\n{CSS}</style>\n<defs>",
+            escaped(&self.picture.caption[0])
+        ));
         for (id, class) in [("head", "head"), ("far-head", "far-head")] {
             self.put(format_args!(
                 r#"<marker id="{id}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto"><path class="{class}" d="M0 0.6 7.4 4 0 7.4z"/></marker>"#
@@ -69,14 +68,9 @@ impl Drawing<'_> {
         }
         self.put(format_args!("</defs>"));
         self.rect("page", Rect { x: 0.0, y: 0.0, width, height }, 0.0);
-        let count =
-            |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
-        let caption = format!(
-            "{} in {}. An arrow points at what is needed first; a dashed one is order only.",
-            count(self.picture.nodes.len(), "resource"),
-            count(self.picture.groups.len(), "component"),
-        );
-        self.text("caption", MARGIN, MARGIN + CAPTION / 2.0 - 4.0, &caption);
+        for (at, line) in self.picture.caption.iter().enumerate() {
+            self.text("caption", MARGIN, MARGIN + 8.0 + 18.0 * at as f64, line);
+        }
     }
 
     fn regions(&mut self) {
@@ -86,37 +80,54 @@ impl Drawing<'_> {
         }
     }
 
-    /// Links between components: straight down from row to row, round through the gutter for all others.
+    /// Links between components: down from row to row, round through the gutter for all others.
     fn group_links(&mut self) {
         let detours: HashMap<Link, usize> =
             self.layout.detours.iter().enumerate().map(|(at, link)| (*link, at)).collect();
         let ports = Ports::new(&self.picture.group_links, &self.layout.boxes);
         let floors = self.floors();
+        let mut labels = Vec::new();
         for link in self.picture.group_links.clone() {
             let (x1, x2) = ports.of(link);
-            let y1 = self.layout.boxes[link.from].y;
-            let y2 = self.layout.boxes[link.to].bottom() + 2.0;
-            let path = match detours.get(&link) {
+            let y1 = self.layout.boxes[link.from].bottom();
+            let y2 = self.layout.boxes[link.to].y - 2.0;
+            let floor = floors[self.layout.rows[link.from]].max(y1);
+            let (path, places) = match detours.get(&link) {
                 None => {
                     // The bend lies in the gap between the rows, so that it crosses no box.
-                    let floor = floors[self.layout.rows[link.to]].max(y2 + 6.0);
-                    let reach = (y1 - floor) * 0.6;
-                    format!(
-                        "M{x1:.1} {y1:.1} C{x1:.1} {:.1} {x2:.1} {:.1} {x2:.1} {floor:.1} L{x2:.1} {y2:.1}",
-                        y1 - reach,
-                        floor + reach
-                    )
+                    let reach = (y2 - floor) * 0.6;
+                    let path = format!(
+                        "M{x1:.1} {y1:.1} L{x1:.1} {floor:.1} C{x1:.1} {:.1} {x2:.1} {:.1} {x2:.1} {y2:.1}",
+                        floor + reach,
+                        y2 - reach
+                    );
+                    let ends = [(x1, floor), (x1, floor + reach), (x2, y2 - reach), (x2, y2)];
+                    (path, PLACES.map(|share| bezier(ends, share)))
                 }
                 Some(&at) => {
                     let gutter =
                         self.layout.regions.first().map_or(MARGIN, |one| one.1.x) - GUTTER * (at + 1) as f64;
                     let apart = 9.0 + (at % 6) as f64 * 3.0;
-                    let above = y1 - apart;
-                    let below = floors[self.layout.rows[link.to]] + apart;
-                    rounded(&[(x1, y1), (x1, above), (gutter, above), (gutter, below), (x2, below), (x2, y2)])
+                    let (below, above) = (floor + apart, y2 - apart);
+                    let corners =
+                        [(x1, y1), (x1, below), (gutter, below), (gutter, above), (x2, above), (x2, y2)];
+                    (rounded(&corners), PLACES.map(|share| (gutter + (x1 - gutter) * share, below)))
                 }
             };
             self.link("far", "far-head", link.soft, &path);
+            labels.extend(self.picture.labels.get(&(link.from, link.to)).map(|label| (label, places)));
+        }
+        // Over all lines, so that none runs through a label, and none on another where there is room.
+        let mut taken: Vec<Rect> = Vec::new();
+        for (label, places) in labels {
+            let width = label.chars().count() as f64 * LETTER + 6.0;
+            let rects = places.map(|(x, y)| Rect { x: x - width / 2.0, y: y - 7.0, width, height: 14.0 });
+            let free = rects.iter().find(|rect| !taken.iter().any(|other| rect.meets(other)));
+            let rect = free.copied().unwrap_or(rects[0]);
+            let (x, y) = rect.middle();
+            self.rect("behind-use", rect, 4.0);
+            self.text("use", x, y + 4.0, label);
+            taken.push(rect);
         }
     }
 
@@ -138,9 +149,9 @@ impl Drawing<'_> {
         let picture = self.picture;
         let group = &picture.groups[number];
         let rect = self.layout.boxes[number];
-        self.put(format_args!("<g><title>{}/{}</title>", escaped(group.region), escaped(group.component)));
+        self.put(format_args!("<g><title>{}/{}</title>", escaped(group.region), escaped(&group.component)));
         self.rect("box", rect, 10.0);
-        let (section, name) = group.component.split_once('.').unwrap_or(("", group.component));
+        let (section, name) = group.component.split_once('.').unwrap_or(("", &group.component));
         let (x, y) = (rect.x + BOX_PAD, rect.y + 23.0);
         self.put(format_args!(
             r#"<text x="{x:.1}" y="{y:.1}"><tspan class="section">{}.</tspan><tspan class="name">{}</tspan></text>"#,
@@ -148,7 +159,9 @@ impl Drawing<'_> {
             escaped(name)
         ));
         if picture.level == Level::Components {
-            self.text("note", x, y + 21.0, &layout::note(group));
+            for (at, note) in group.notes.iter().enumerate() {
+                self.text("note", x, y + layout::NOTE * (at + 1) as f64 + 2.0, note);
+            }
         } else {
             self.inside(number);
         }
@@ -160,7 +173,7 @@ impl Drawing<'_> {
             self.rect("lane", lane.rect, 8.0);
             self.text("host", lane.rect.x + 10.0, lane.rect.middle().1 + 4.0, lane.label);
         }
-        for link in self.links_inside(number) {
+        for link in self.picture.links_inside(number) {
             let (from, to) = (self.layout.chips[link.from], self.layout.chips[link.to]);
             let ((x1, y1), (x2, y2)) = ((from.x, from.middle().1), (to.right() + 2.0, to.middle().1));
             let reach = ((x1 - x2) / 2.0).max(14.0);
@@ -183,37 +196,6 @@ impl Drawing<'_> {
             self.put(format_args!("</g>"));
         }
     }
-
-    /// The links inside a component without those that a longer way implies.
-    fn links_inside(&self, number: usize) -> Vec<Link> {
-        let all: Vec<Link> = self.picture.links_inside(number).collect();
-        if all.len() > REDUCED_LINKS_MAX {
-            return all;
-        }
-        let mut needs: HashMap<usize, Vec<usize>> = HashMap::new();
-        all.iter().for_each(|link| needs.entry(link.from).or_default().push(link.to));
-        all.iter()
-            .filter(|link| {
-                let others = needs[&link.from].iter().copied().filter(|other| *other != link.to);
-                !reaches(&needs, others.collect(), link.to)
-            })
-            .copied()
-            .collect()
-    }
-}
-
-/// Whether any of some nodes needs the goal, directly or not.
-fn reaches(needs: &HashMap<usize, Vec<usize>>, mut queue: Vec<usize>, goal: usize) -> bool {
-    let mut seen = HashSet::new();
-    while let Some(at) = queue.pop() {
-        if at == goal {
-            return true;
-        }
-        if seen.insert(at) {
-            queue.extend(needs.get(&at).into_iter().flatten());
-        }
-    }
-    false
 }
 
 /// Where links leave and reach the boxes: side by side, in the order of where they go, so that they do not cross there.
@@ -251,6 +233,14 @@ impl Ports {
         let at = |ports: &HashMap<Link, f64>| ports.get(&link).copied().unwrap_or_default();
         (at(&self.leave), at(&self.reach))
     }
+}
+
+/// A point of a cubic curve.
+fn bezier([a, b, c, d]: [(f64, f64); 4], share: f64) -> (f64, f64) {
+    let rest = 1.0 - share;
+    let (wa, wb, wc, wd) =
+        (rest.powi(3), 3.0 * rest * rest * share, 3.0 * rest * share * share, share.powi(3));
+    (wa * a.0 + wb * b.0 + wc * c.0 + wd * d.0, wa * a.1 + wb * b.1 + wc * c.1 + wd * d.1)
 }
 
 /// A path along points, corners rounded.

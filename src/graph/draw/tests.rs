@@ -50,56 +50,62 @@ fn small() -> Graph {
 
 #[test]
 fn dot_has_clusters_and_dashes_what_is_order_only() {
-    insta::assert_snapshot!(dot(&small(), Level::Resources));
+    insta::assert_snapshot!(Picture::of_resources(&small()).dot());
 }
 
 #[test]
 fn mermaid_numbers_its_nodes() {
-    insta::assert_snapshot!(mermaid(&small(), Level::Resources), @r#"
-    flowchart RL
-      subgraph r0["home"]
-        subgraph c0["autoscaling_groups.web"]
-          n0["file<br>web1.nginx-conf"]
-          n1["file<br>web2.nginx-conf"]
-          n2["package<br>web1.nginx"]
-          n3["package<br>web2.nginx"]
-          n4["service<br>web1.nginx"]
-          n5["service<br>web2.nginx"]
-        end
-        subgraph c1["load_balancers.front"]
-          n6["file<br>lb1.haproxy-cfg"]
-        end
-      end
-      n0 --> n2
-      n1 --> n3
-      n4 --> n0
-      n4 --> n2
-      n5 --> n1
-      n5 --> n3
-      n6 -.-> n4
-      n6 -.-> n5
-    "#);
+    insta::assert_snapshot!(Picture::of_resources(&small()).mermaid());
+}
+
+const BLUEPRINT: &str = r#"
+standfast: 1
+name: shop
+regions:
+  home:
+    provider: ssh
+    zones: { a: { hosts: { lb1: 10.0.0.1, web1: 10.0.0.2, web2: 10.0.0.3, db1: 10.0.0.4, db2: 10.0.0.5 } } }
+load_balancers:
+  front:
+    hosts: [lb1]
+    listeners: [{ port: 80, to: web }, { port: 8080, routes: [{ path: /api/*, to: api }, { to: web }] }]
+baselines: { all: { hosts: [lb1], packages: [curl] } }
+autoscaling_groups:
+  web:
+    hosts: [web1]
+    depends_on: [baselines.all]
+    capacity: { min: 1, desired: 1, max: 1 }
+    workload: { package: nginx }
+    port: 80
+  api:
+    hosts: [web2]
+    capacity: { min: 0, desired: 1, max: 1 }
+    workload: { package: api, files: [{ to: /etc/api, content: "db=${databases.orders.endpoint}" }] }
+    port: 90
+databases: { orders: { engine: postgres, version: "15", hosts: [db1, db2] } }
+"#;
+
+fn blueprint() -> crate::blueprint::Blueprint {
+    crate::blueprint::check(BLUEPRINT, std::path::Path::new("shop.yaml"), &Default::default()).unwrap()
 }
 
 #[test]
-fn components_have_one_link_between_two() {
-    insta::assert_snapshot!(mermaid(&small(), Level::Components), @r#"
-    flowchart RL
-      subgraph r0["home"]
-        c0["autoscaling_groups.web"]
-        c1["load_balancers.front"]
-      end
-      c1 -.-> c0
-    "#);
-    assert!(
-        dot(&small(), Level::Components)
-            .contains(r#""home/load_balancers.front" -> "home/autoscaling_groups.web" [style=dashed];"#)
-    );
+fn components_say_what_they_are_and_what_they_use() {
+    let blueprint = blueprint();
+    let picture = Picture::of_components(&blueprint);
+    insta::assert_snapshot!(picture.mermaid());
+    insta::assert_snapshot!(picture.dot());
+    insta::assert_json_snapshot!(picture.json());
+    let svg = picture.svg();
+    assert_eq!(svg.matches(r#"<rect class="box""#).count(), 5);
+    assert_eq!(svg.matches(r#"<path class="far""#).count(), 3);
+    assert_eq!(svg.matches(r#"<path class="far soft-link""#).count(), 1);
+    assert!(svg.contains(">:80 and :8080</text>"), "{svg}");
 }
 
 #[test]
 fn the_svg_draws_every_resource_once_and_no_implied_link() {
-    let svg = svg(&small(), Level::Resources);
+    let svg = Picture::of_resources(&small()).svg();
     assert_eq!(svg.matches(r#"<rect class="chip""#).count(), 7);
     // package -> file -> service on each host; package -> service is implied.
     assert_eq!(svg.matches(r#"<path class="link""#).count(), 4);
@@ -110,7 +116,7 @@ fn the_svg_draws_every_resource_once_and_no_implied_link() {
 #[test]
 fn no_box_lies_on_another() {
     let graph = small();
-    let picture = Picture::of(&graph, Level::Resources);
+    let picture = Picture::of_resources(&graph);
     let layout = layout::layout(&picture);
     for rects in [&layout.boxes, &layout.chips] {
         for (at, a) in rects.iter().enumerate() {
@@ -126,8 +132,7 @@ fn no_box_lies_on_another() {
 #[test]
 fn a_graph_of_nothing_is_drawn_as_nothing() {
     let graph = Graph::of_resources(Vec::new()).unwrap();
-    for level in [Level::Resources, Level::Components] {
-        assert!(svg(&graph, level).contains("0 resources in 0 components"));
-        assert_eq!(mermaid(&graph, level), "flowchart RL\n");
-    }
+    let picture = Picture::of_resources(&graph);
+    assert!(picture.svg().contains("0 resources in 0 components"));
+    assert!(picture.mermaid().ends_with("flowchart RL\n"));
 }

@@ -24,6 +24,9 @@ fn every_command_explains_itself() {
         "state mv",
         "state rm",
         "state import",
+        "state pull",
+        "state push",
+        "state migrate",
         "state unlock",
         "schema",
         "completions",
@@ -119,8 +122,8 @@ fn from_nothing_to_nothing() {
         sandbox.run("outputs --only load_balancers.front.address").code(0),
         sandbox.run("outputs --only load_balancers.front.adress").code(1),
         sandbox.run("history").code(0),
-        sandbox.run("history --run 1").code(0),
-        sandbox.run("history --run 7").code(1),
+        sandbox.run("history show 1").code(0),
+        sandbox.run("history show 7").code(1),
         sandbox.run("show home/databases.orders/database.main").code(0),
         sandbox.run("show home/databases.orders/database.other").code(1),
     ];
@@ -164,6 +167,27 @@ fn a_change_in_every_format() {
 }
 
 #[test]
+fn a_blueprint_is_drawn_in_every_language() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.edit("workload: {", "depends_on: [databases.orders]\n    workload: {");
+    for language in ["dot", "mermaid", "svg"] {
+        let ran = [
+            sandbox.run(&format!("graph --as {language}")).code(0),
+            sandbox.run(&format!("graph --as {language} --resources")).code(0),
+        ];
+        snapshot(&format!("graph-{language}"), &ran);
+    }
+    snapshot("graph-json", &[sandbox.run("graph --format json").code(0)]);
+    // Components are drawn from the blueprint alone: nothing here could build these, and no host is asked.
+    let elsewhere = Sandbox::new(
+        "standfast: 1\nname: shop\nregions: { away: { provider: aws, location: eu-west-1, zones: 2 } }\n\
+         databases: { orders: { engine: postgres } }\n",
+    );
+    elsewhere.run("graph --resources").code(65);
+    elsewhere.run("graph").code(0).prints("databases.orders");
+}
+
+#[test]
 fn drift_is_named_and_healed_alone() {
     let sandbox = Sandbox::applied(SHOP);
     sandbox.meddle(
@@ -194,4 +218,74 @@ fn schema_and_completions_are_data() {
     let line = format!("'{}' schema | head -n 1 > /dev/null", command.get_program().to_str().unwrap());
     let output = std::process::Command::new("bash").args(["-o", "pipefail", "-c", &line]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+/// Every command that prints data prints JSON when asked: one object with `format_version`, or one a line.
+#[test]
+fn every_command_speaks_json() {
+    let sandbox = Sandbox::new(SHOP);
+    let replica = "home/databases.orders/replica.db2";
+    let other = "home/databases.orders/replica.other";
+    let lines = [
+        "init --provider sim other.yaml".to_owned(),
+        "check standfast.yaml".to_owned(),
+        "graph standfast.yaml".to_owned(),
+        "graph standfast.yaml --resources".to_owned(),
+        "plan standfast.yaml --out first.plan".to_owned(),
+        "show first.plan".to_owned(),
+        "apply first.plan".to_owned(),
+        "apply standfast.yaml --auto-approve".to_owned(),
+        "status standfast.yaml".to_owned(),
+        "drift standfast.yaml".to_owned(),
+        "outputs standfast.yaml".to_owned(),
+        "history standfast.yaml".to_owned(),
+        "history show 1 --blueprint standfast.yaml".to_owned(),
+        format!("show {replica} --blueprint standfast.yaml"),
+        "state list --blueprint standfast.yaml".to_owned(),
+        format!("state show {replica} --blueprint standfast.yaml"),
+        format!("state mv {replica} {other} --blueprint standfast.yaml"),
+        format!("state mv {other} {replica} --blueprint standfast.yaml"),
+        format!("state rm {replica} --blueprint standfast.yaml"),
+        format!("state import {replica} --blueprint standfast.yaml"),
+        "state unlock --blueprint standfast.yaml".to_owned(),
+        "destroy standfast.yaml --exclude databases.orders --auto-approve".to_owned(),
+    ];
+    let mut told = std::collections::BTreeSet::new();
+    for line in &lines {
+        let ran = sandbox.run(&format!("{line} --format json")).code(0);
+        let whole: Result<serde_json::Value, _> = serde_json::from_str(&ran.stdout);
+        let objects: Vec<serde_json::Value> = match whole {
+            Ok(object) => vec![object],
+            Err(_) => ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+        };
+        assert!(!objects.is_empty(), "{}", ran.shown());
+        for object in objects {
+            assert_eq!(object["format_version"], 1, "{}", ran.shown());
+        }
+        told.insert(line.split(' ').next().unwrap().to_owned());
+    }
+    // What is data by itself, or needs root, is not in the list; every other command is.
+    use clap::CommandFactory;
+    let not_here = ["schema", "completions", "lab", "help"];
+    for command in standfast::cli::Cli::command().get_subcommands() {
+        let name = command.get_name();
+        assert!(told.contains(name) || not_here.contains(&name), "`{name}` is not tried");
+    }
+    let applied = Sandbox::applied(SHOP);
+    let one = applied.json("outputs --only load_balancers.front.hosts --format json");
+    assert_eq!(one, serde_json::json!(["lb1", "lb2"]));
+    let refused = sandbox.run("plan none.yaml --format json").code(65);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&refused.stderr).unwrap()["error"]["exit_code"], 65);
+}
+
+#[test]
+fn what_is_hardly_meant_is_warned_of() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.edit("hosts: [lb1, lb2]", "hosts: [lb1]");
+    let ran = [sandbox.run("check").code(0), sandbox.run("plan").code(0)];
+    for ran in &ran {
+        assert!(ran.stderr.contains("a virtual IP with a single host"), "{}", ran.shown());
+    }
+    let json = sandbox.json("check --format json");
+    assert_eq!(json["warnings"].as_array().unwrap().len(), 1);
 }

@@ -179,6 +179,16 @@ fn deletion_protection_guards_data_by_default_and_can_be_lifted() {
             &format!("delete {FRONT}/target_group.web (the stack is destroyed)"),
         ],
     );
+    // What is excluded stays, with all that it stands on.
+    check(
+        &sandbox,
+        "--destroy --exclude databases.orders --exclude home/load_balancers.front/listener.80",
+        &[
+            &format!("delete {WEB}/launch_template.main (the stack is destroyed)"),
+            &format!("delete {WEB}/member.web1 (the stack is destroyed)"),
+            &format!("delete {WEB}/member.web2 (the stack is destroyed)"),
+        ],
+    );
     sandbox.edit("engine: postgres,", "engine: postgres, deletion_protection: false,");
     // Lifting it in the blueprint alone is not enough: it has to be applied first.
     sandbox.run("plan --destroy").code(1);
@@ -335,7 +345,21 @@ fn cycles_are_told_by_name_along_the_path() {
     let itself =
         Sandbox::new(&SHOP.replace("engine: postgres,", "engine: postgres, depends_on: [databases.orders],"));
     let alone = itself.run("plan").code(65);
-    super::snapshot("cycles", &[ran, alone]);
+    // What a listener names may be what has to wait for it.
+    let behind = Sandbox::new(SHOP);
+    behind.edit("virtual_ip:", "depends_on: [autoscaling_groups.web]\n    virtual_ip:");
+    let behind = behind.run("plan").code(65);
+    super::snapshot("cycles", &[ran, alone, behind]);
+}
+
+#[test]
+fn an_output_that_there_is_not_is_told_at_its_place() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.edit(
+        "workload: { package: nginx }",
+        "workload: { package: nginx, files: [{ to: /etc/db, content: \"db=${databases.orders.writter}\" }] }",
+    );
+    super::snapshot("no-such-output", &[sandbox.run("plan").code(65)]);
 }
 
 #[test]
@@ -364,4 +388,35 @@ fn several_regions_on_one_world() {
     let away = sandbox.plan("--destroy --target away");
     assert!(away.count("delete") > 0);
     assert!(away.steps().iter().all(|step| step.starts_with("delete away/")), "{:?}", away.steps());
+}
+
+/// Nothing to do is no good news where nobody could look.
+#[test]
+fn what_could_not_be_looked_at_is_counted_and_fails() {
+    let sandbox = Sandbox::applied(SHOP);
+    assert_eq!(sandbox.plan("").0["unread"], 0);
+    sandbox.meddle(r#"{"fault":{"address":"home/databases.orders/*","verb":"read","kind":"unreachable","forever":true}}"#);
+    let plan = sandbox.plan("--out unread.plan");
+    assert_eq!((plan.0["unread"].as_u64(), plan.count("no_op")), (Some(3), 10));
+    assert_eq!(sandbox.json("show unread.plan --format json")["unread"], 3);
+    let ran = [
+        sandbox.run("plan --detailed-exitcode").code(1),
+        sandbox.run("show unread.plan").code(0),
+        sandbox.run("drift").code(1),
+        sandbox.run("apply --auto-approve").code(1),
+    ];
+    super::snapshot("unread", &ran);
+}
+
+#[cfg(feature = "ssh")]
+#[test]
+fn a_database_on_hosts_is_refused_with_what_hosts_can_have() {
+    let sandbox = Sandbox::new(
+        "standfast: 1\nname: shop\nregions:\n  home: { provider: ssh, zones: { rack: { hosts: { db1: 192.0.2.1, db2: 192.0.2.2 } } } }\n\
+         databases: { orders: { engine: postgres, hosts: [db1, db2] } }\n",
+    );
+    sandbox.run("check").code(0);
+    // Before any host is asked for anything: these do not exist.
+    let ran = [sandbox.run("plan").code(65), sandbox.run("apply --auto-approve").code(65)];
+    super::snapshot("unsupported-on-hosts", &ran);
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::time::Duration;
 
-use super::blueprints;
+use super::blueprints::{self, HEALTH_WINDOW_S, PLAIN};
+use super::client::Steady;
 use super::stand::{Stand, certificate, steps};
 
 /// What a host is made of, as far as standfast might touch it: packages, users, units, and every file outside of
@@ -31,6 +33,8 @@ fn the_demo_is_built_healed_and_destroyed() {
     // Build.
     let built = stand.apply().succeeded();
     println!("first apply: {} created in {:.1} s", built.report()["created"], built.took.as_secs_f64());
+    // The apply has ended when it serves, not before.
+    stand.run(["--lab", "status", "shop.yaml"]).succeeded();
     let served = visit(&stand, 12);
     assert_eq!(served.len(), 3, "three hosts in turn: {served:?}");
     let plain = curl(&format!("http://{}.100/cart?id=1", stand.net), "%{http_code} %{redirect_url}");
@@ -49,6 +53,7 @@ fn the_demo_is_built_healed_and_destroyed() {
 
     heal(&stand);
     refuse_a_bad_certificate(&stand);
+    lose_a_zone(&stand);
 
     // Destroy.
     let gone = stand.run(["--lab", "destroy", "shop.yaml", "--auto-approve", "--format", "json"]).succeeded();
@@ -96,15 +101,46 @@ fn heal(stand: &Stand) {
     assert_eq!(visit(stand, 12).len(), 3);
 }
 
+/// Half of the load balancers with the virtual IP, and a third of the web hosts, lose power at once.
+fn lose_a_zone(stand: &Stand) {
+    let zone = if stand.holder() == "lb1" { ["lb1", "web1"] } else { ["lb2", "web2"] };
+    let steady = Steady::start(format!("{}.100", stand.net).parse().unwrap(), PLAIN, 50);
+    std::thread::sleep(Duration::from_secs(1));
+    std::thread::scope(|scope| {
+        for host in zone {
+            scope.spawn(move || stand.lab.power_off(host).unwrap());
+        }
+    });
+    std::thread::sleep(Duration::from_secs(12));
+    let tally = steady.stop();
+    tally.tell("a whole zone powered off");
+    assert!(tally.longest_gap() <= 5.0, "both at once are no worse than the load balancer alone");
+    assert!(tally.loss_window() <= HEALTH_WINDOW_S);
+
+    let status = stand.run(["--lab", "status", "shop.yaml"]).exits(2);
+    assert!(zone.iter().all(|host| status.stdout.contains(host)), "{}", status.stdout);
+    // A plan is still possible, says what it could not look at, and changes nothing.
+    let plan = stand.run(["--lab", "plan", "shop.yaml"]).succeeded();
+    plan.says(&["could not be looked at", zone[0], zone[1]]);
+
+    for host in zone {
+        stand.lab.power_on(host).unwrap();
+    }
+    let healed = stand.apply().succeeded();
+    println!("apply after the zone came back: {:.1} s", healed.took.as_secs_f64());
+    let back = std::time::Instant::now();
+    stand.recovered().succeeded();
+    println!("all well {:.1} s later", back.elapsed().as_secs_f64());
+    stand.clean("after the zone came back");
+    assert_eq!(visit(stand, 12).len(), 3);
+}
+
 /// The host refuses it, and the balancers serve on with the one that they have.
 fn refuse_a_bad_certificate(stand: &Stand) {
     let good = std::fs::read(stand.path("tls/shop.pem")).unwrap();
     stand.write("tls/shop.pem", "no certificate at all\n");
     let refused = stand.run(["--lab", "apply", "shop.yaml", "--auto-approve"]).exits(1);
-    refused.says(&[
-        "the new content of /etc/haproxy/certs/front-443.pem was rejected",
-        "unable to load certificate",
-    ]);
+    stand.snapshot("certificate-rejected", &refused);
     assert_eq!(visit(stand, 6).len(), 3);
     // Nothing that cannot be read lies in wait for the next start.
     stand.told("lb1", "systemctl restart haproxy");

@@ -39,12 +39,8 @@ fn an_unreachable_host_is_no_good_news(stand: &Stand) {
     stand.lab.power_off("a3").unwrap();
     for command in [&["drift"] as &[&str], &["plan", "--detailed-exitcode"], &["apply", "--auto-approve"]] {
         let ran = stand.run([&["--lab"], command, &["shop.yaml"]].concat()).exits(1);
-        ran.says(&[
-            "in what could be looked at: 6 resources",
-            "3 could not be looked at",
-            "a3",
-            "cannot be reached",
-        ]);
+        let ran = ran.says(&["in what could be looked at: 6 resources", "3 could not be looked at"]);
+        stand.snapshot(&format!("host-off-{}", command[0]), &ran);
     }
 }
 
@@ -65,9 +61,11 @@ fn a_host_loses_power(stand: &Stand) {
     assert!(!blocked.is_empty() && blocked.iter().all(|address| address.contains(".a3.")), "{report}");
     assert_eq!(ran.done().len(), 6, "a1 and a2 are done: {:?}", ran.done());
 
-    // Still off: said before anything is tried.
+    // Still off: what is to be done elsewhere is done all the same.
+    stand.told("a1", "rm /etc/haproxy/note");
     let ran = stand.run(APPLY).exits(1);
-    ran.says(&["a3", "cannot be reached", "powered on"]);
+    stand.snapshot("host-off", &ran);
+    assert_eq!(stand.told("a1", "cat /etc/haproxy/note"), "one");
     stand.lab.power_on("a3").unwrap();
     let again = stand.apply().succeeded();
     assert!(again.done().iter().all(|address| address.contains(".a3.")), "{:?}", again.done());
@@ -79,7 +77,8 @@ fn somebody_else_holds_the_state_and_ctrl_c(stand: &Stand) {
     let mut going = stand.applying();
     going.until(&["task_started", "package.a1"]);
     let holder = format!("process {}", going.pid());
-    stand.run(APPLY).exits(75).says(&["could not lock the state", "held by", &holder, "--lock-timeout"]);
+    let locked = stand.run(APPLY).exits(75).says(&[&holder]);
+    stand.snapshot("state-locked", &locked);
     going.signal(Signal::INT);
     let ran = going.end().exits(130);
     let report = ran.report();
@@ -120,8 +119,8 @@ fn stale_and_used_plans(stand: &Stand) {
     }
     stand.run(["--lab", "apply", "first.plan"]).succeeded();
     assert_eq!(stand.told("a1", "cat /etc/haproxy/note"), "two");
-    stand.run(["--lab", "apply", "second.plan"]).exits(1).says(&["the plan is stale", "plan again"]);
-    stand.run(["--lab", "apply", "first.plan"]).exits(1);
+    stand.snapshot("plan-stale", &stand.run(["--lab", "apply", "second.plan"]).exits(1));
+    stand.snapshot("plan-used", &stand.run(["--lab", "apply", "first.plan"]).exits(1));
     stand.clean("after refused plans");
 }
 
@@ -182,12 +181,14 @@ fn host_keys(stand: &Stand) {
     let ran = from_outside(stand, "user: deploy, known_hosts: ./empty", &[]).exits(1);
     let print = stand.told("a1", "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub");
     let print = print.split(' ').nth(1).unwrap();
-    ran.says(&["nothing was changed", "a1", "is not known", print, "StrictHostKeyChecking=ask"]);
+    let ran = ran.says(&[print]);
+    stand.snapshot("host-key-unknown", &ran);
 
     let key = stand.told("a2", "cat /etc/ssh/ssh_host_ed25519_key.pub");
     stand.write("changed", &format!("{}.11 {key}\n", stand.net));
     let ran = from_outside(stand, "user: deploy, known_hosts: ./changed", &[]).exits(1);
-    ran.says(&["nothing was changed", "HAS CHANGED", print, "ssh-keygen -R"]);
+    let ran = ran.says(&[print]);
+    stand.snapshot("host-key-changed", &ran);
 }
 
 fn sudo_passwords(stand: &Stand) {
@@ -199,11 +200,11 @@ fn sudo_passwords(stand: &Stand) {
              install -o asks -g asks -m 0600 /home/deploy/.ssh/authorized_keys /home/asks/.ssh/authorized_keys",
         );
     }
-    from_outside(stand, "user: asks", &[]).exits(1).says(&["asks for a password of asks", "become_password"]);
+    stand.snapshot("sudo-password-missing", &from_outside(stand, "user: asks", &[]).exits(1));
     let password = "user: asks, become_password: '${secrets.password}'";
     let wrong = from_outside(stand, password, &[("HOSTS_PASSWORD", "wr0ng-w0rd")]).exits(1);
     assert!(!wrong.stderr.contains("wr0ng-w0rd"));
-    wrong.says(&["did not accept the password of asks", "become_password"]);
+    stand.snapshot("sudo-password-wrong", &wrong);
     from_outside(stand, password, &[("HOSTS_PASSWORD", "right")]).succeeded();
 }
 
@@ -216,19 +217,19 @@ fn apply_with(stand: &Stand, baselines: &str, more: &str) -> Ran {
 fn preflight(stand: &Stand) {
     let unknown = format!("{GOOD}\n  more: {{ hosts: [a2], packages: [no-such-package] }}");
     let ran = apply_with(stand, &unknown, "").exits(1);
-    ran.says(&["nothing was changed", "a2: apt knows no package no-such-package", "check the name"]);
+    stand.snapshot("package-unknown", &ran);
 
     stand.told("a2", "systemd-run -q --unit squatter perl -MIO::Socket::INET -e 'IO::Socket::INET->new(LocalPort => 80, Listen => 5)->accept'; until ss -Hltn | grep -q :80; do sleep 0.1; done");
     let group = "autoscaling_groups:\n  web: { hosts: [a2], capacity: { min: 1, max: 1 }, workload: { package: nginx }, port: 80 }";
     let ran = apply_with(stand, GOOD, group).exits(1);
-    ran.says(&["nothing was changed", "port 80", "is taken by perl", "squatter.service"]);
+    stand.snapshot("port-taken", &ran);
     let balancer = format!(
         "load_balancers:\n  front: {{ hosts: [a1, a2], virtual_ip: {0}.100, listeners: [{{ port: 81, to: web }}] }}\n{group}",
         stand.net
     );
     stand.told("a3", &format!("ip address add {}.100/24 dev host0", stand.net));
     let ran = apply_with(stand, GOOD, &balancer).exits(1);
-    ran.says(&["nothing was changed", ".100 is already in use: seen from a", "virtual_ip"]);
+    stand.snapshot("virtual-ip-taken", &ran);
     stand.told("a3", &format!("ip address delete {}.100/24 dev host0", stand.net));
     stand.told("a2", "systemctl stop squatter; ! dpkg -s nginx 2>&1 | grep -q '^Status'");
 }
@@ -239,7 +240,7 @@ fn rejected_by_the_host(stand: &Stand) {
     assert_eq!(serves(), "as before");
     let broken = GOOD.replace("mode http", "mode carrier-pigeon");
     let ran = apply_with(stand, &broken, "").exits(1);
-    ran.says(&["haproxy -c -f", "carrier-pigeon"]);
+    stand.snapshot("config-rejected", &ran);
     assert_eq!(serves(), "as before");
     stand.told("a1", "grep -q 'mode http' /etc/haproxy/haproxy.cfg");
 }
@@ -252,7 +253,7 @@ fn disks(stand: &Stand) {
     let large =
         format!("{GOOD}\n  more: {{ hosts: [a2, a3], files: [{{ from: ./large, to: /srv/small/large }}] }}");
     let ran = apply_with(stand, &large, "").exits(1);
-    ran.says(&["on a3: no space is left to write", "free some space there"]);
+    stand.snapshot("disk-full", &ran);
     assert_eq!(stand.told("a3", "ls -A /srv/small"), "", "nothing half-written");
     assert_eq!(stand.told("a2", "stat -c %s /srv/small/large"), "200000");
 
@@ -260,6 +261,6 @@ fn disks(stand: &Stand) {
     stand.told("a3", "umount /srv/small && mount -t tmpfs -o size=8m tmpfs /var");
     let ran = apply_with(stand, &large, "").exits(1);
     stand.told("a3", "umount -l /var");
-    ran.says(&["nothing was changed", "/var has", "MiB are needed"]);
+    stand.snapshot("disk-full-before", &ran);
     apply_with(stand, &large, "").succeeded();
 }

@@ -109,6 +109,26 @@ impl Stand {
         steps(&ran.json())
     }
 
+    /// `status` once the hosts have recovered, or as it is after 20 s.
+    pub fn recovered(&self) -> Ran {
+        let began = Instant::now();
+        loop {
+            let status = self.run(["--lab", "status", "shop.yaml"]);
+            if status.code == Some(0) || began.elapsed() > Duration::from_secs(20) {
+                return status;
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+
+    /// The load balancer that has the virtual IP.
+    #[track_caller]
+    pub fn holder(&self) -> &'static str {
+        let address = format!("{}.100", self.net);
+        let holds = |host: &&str| self.told(host, "ip -brief -4 address").contains(&address);
+        ["lb1", "lb2"].into_iter().find(holds).expect("a load balancer has the virtual IP")
+    }
+
     /// The world is as the blueprint says.
     #[track_caller]
     pub fn clean(&self, when: &str) {
@@ -120,6 +140,37 @@ impl Stand {
         let arguments: Vec<S> = arguments.into_iter().collect();
         let arguments: Vec<&OsStr> = arguments.iter().map(AsRef::as_ref).collect();
         Going::new(self.command(&arguments))
+    }
+
+    /// What a run told the user, as a snapshot: without progress, and without what differs from run to run.
+    #[track_caller]
+    pub fn snapshot(&self, name: &str, ran: &Ran) {
+        let progress =
+            |line: &&str| line.len() > 8 && line.as_bytes()[2] == b':' && line.as_bytes()[5] == b':';
+        let said = if ran.stderr.is_empty() { &ran.stdout } else { &ran.stderr };
+        let told: Vec<&str> = said.lines().filter(|line| !progress(line)).collect();
+        let folder = self.folder.path().display().to_string();
+        let told = told.join("\n").replace(&folder, "FOLDER").replace(&self.net, "10.81.0");
+        insta::with_settings!({
+            snapshot_path => "told",
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+            filters => vec![
+                (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?", "TIME"),
+                (r"\b\d\d:\d\d:\d\d\b", "TIME"),
+                (r"\b\d+(\.\d+)? ?s\b", "TOOK"),
+                (r"SHA256:[A-Za-z0-9+/]{43}=?", "SHA256:FINGERPRINT"),
+                (r"([0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC"),
+                (r"\b(process|pid) \d+", "$1 PID"),
+                (r"held by [A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+", "held by USER@HOST"),
+                (r"serial \d+ of the state, which is at \d+", "serial N of the state, which is at M"),
+                (r"seen from a\d", "seen from HOST"),
+                (r"cannot be reached: .*", "cannot be reached: WHY"),
+                (r" \(\d+\) : ", " (PID) : "),
+                (r"(tmpfs|overlay)( +\d+){3} +\d+%", "$1 ... FULL%"),
+                (r"\b\d+ MiB free", "N MiB free"),
+            ],
+        }, { insta::assert_snapshot!(name, told); });
     }
 
     pub fn ssh(&self, host: &str, script: &str) -> Output {

@@ -148,7 +148,7 @@ async fn preflight_and_lookup_and_find_fail_only_on_demand() {
     sim.world().script(Fault::new("home", "*", FaultKind::Unreachable).forever()).unwrap();
     let answer = sim.lookup(&context(), &bare, &[zones]).await;
     assert_eq!(answer[0].as_ref().unwrap_err().class, ErrorClass::Unreachable);
-    let error = sim.find(&context(), &[calls[0].place.clone()]).await.unwrap_err();
+    let error = sim.find(&context(), &[calls[0].place.clone()]).await.remove(0).unwrap_err();
     assert_eq!(error.class, ErrorClass::Unreachable);
 }
 

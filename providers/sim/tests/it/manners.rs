@@ -121,15 +121,23 @@ async fn marks_find_what_no_record_knows() {
     for name in ["x", "y"] {
         sim.create(&context(), &node_call(name, name)).await.unwrap();
     }
-    let found = sim.find(&context(), &[node_call("x", "x").place]).await.unwrap();
-    let found: Vec<_> =
-        found.iter().map(|it| (it.address.name(), it.id.as_str(), it.token.as_deref())).collect();
+    let here = node_call("x", "x").place;
+    let elsewhere = Value::Map(Map::from([("region".into(), "refuge".into())]));
+    let nowhere = Value::Null;
+    let mut found = sim.find(&context(), &[nowhere, here.clone(), elsewhere, here.clone()]).await;
+    assert!(found.remove(0).is_err(), "it says so, and hides nothing of the others");
+    let [found, elsewhere, again] = found.try_into().unwrap();
+    assert_eq!((elsewhere.unwrap(), again.unwrap()), (Vec::new(), Vec::new()), "told once");
+    let found: Vec<_> = found
+        .as_ref()
+        .unwrap()
+        .iter()
+        .map(|it| (it.address.name(), it.id.as_str(), it.token.as_deref()))
+        .collect();
     assert_eq!(found, [("x", "node-000001", Some("x")), ("y", "node-000002", Some("y"))]);
     let mut stranger = context();
     stranger.stack.environment = "staging".into();
-    assert!(sim.find(&stranger, &[node_call("x", "x").place]).await.unwrap().is_empty());
-    let elsewhere = Value::Map(Map::from([("region".into(), "refuge".into())]));
-    assert!(sim.find(&context(), &[elsewhere]).await.unwrap().is_empty());
+    assert_eq!(sim.find(&stranger, &[here]).await.remove(0).unwrap(), []);
 
     let orphans = sim.world().orphans(&BTreeSet::from([node("x")])).unwrap();
     assert_eq!(orphans.iter().map(|object| object.address.clone()).collect::<Vec<_>>(), [node("y")]);

@@ -6,8 +6,8 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use standfast_contract::{
-    Address, Answers, Component, Desired, ExpandRequest, Expansion, Lookup, Member, OnFailure, OutputRef,
-    Probe, Rollout, SecretSource, Value,
+    Address, Answers, Component, Desired, ExpandRequest, Expansion, Lookup, Map, Member, OnFailure,
+    Operation, OutputRef, Probe, Rollout, SecretSource, Value,
     component::{AutoscalingGroup, Certificate, Host, LoadBalancer},
 };
 
@@ -24,17 +24,16 @@ use super::{
 
 /// How long a load balancer's ports may take to answer after a change.
 const HEALTH_TIMEOUT_MS: i64 = 60_000;
+/// How long until one of its hosts holds the virtual address: 2.3 s of silence, two good checks of HAProxy before them,
+/// and room for a slow host.
+const HELD_TIMEOUT_MS: i64 = 30_000;
 
 /// Facts are needed for the interface of a virtual address, and for nothing else.
 pub fn lookups(request: &ExpandRequest<'_>, balancer: &LoadBalancer) -> Vec<Lookup> {
     match balancer.virtual_ip {
-        Some(_) => balancer.hosts.iter().map(|host| facts_of(&request.region.name, host)).collect(),
+        Some(_) => balancer.hosts.iter().map(|host| site::facts_of(&request.region.name, host)).collect(),
         None => Vec::new(),
     }
-}
-
-fn facts_of(region: &str, host: &str) -> Lookup {
-    Lookup::Provider { region: region.to_owned(), question: "facts".to_owned(), subject: host.to_owned() }
 }
 
 /// What each host of the load balancer gets.
@@ -54,6 +53,7 @@ pub fn expand(
     let vrrp =
         vrrp(request, balancer, &hosts, answers, routers.get(&request.component.id()).copied(), problems);
 
+    let holder = holder(request, balancer, &hosts);
     let mut expansion = Expansion::default();
     let mut members = Vec::new();
     for host in &hosts {
@@ -62,11 +62,14 @@ pub fn expand(
         if let (Some(turn), Some(virtual_ip)) = (vrrp.get(host.name.as_str()), balancer.virtual_ip) {
             resources.extend(keepalived_on(&site, turn, virtual_ip));
         }
+        let mut after: Vec<Operation> =
+            balancer.listeners.iter().map(|listener| health(&site, listener.port)).collect();
+        after.extend(holder.as_ref().map(|asked| held(&site, asked)));
         members.push(Member {
             name: host.name.clone(),
             resources: resources.iter().map(|resource| resource.address.clone()).collect(),
             before: Vec::new(),
-            after: balancer.listeners.iter().map(|listener| health(&site, listener.port)).collect(),
+            after,
         });
         expansion.resources.extend(resources);
         expansion.probes.push(site.probe("service", inputs([("name", "haproxy".into())])));
@@ -75,7 +78,7 @@ pub fn expand(
             expansion.probes.push(site.probe("service", inputs([("name", "keepalived".into())])));
         }
     }
-    expansion.probes.extend(holder(request, balancer, &hosts));
+    expansion.probes.extend(holder);
     expansion.rollouts.push(Rollout {
         component: request.component.id(),
         region: request.region.name.clone(),
@@ -168,22 +171,30 @@ fn vrrp<'a>(
     let (Some(virtual_ip), Some(router_id)) = (balancer.virtual_ip, router_id) else {
         return BTreeMap::new();
     };
+    let facts: Vec<Option<&Map>> = hosts
+        .iter()
+        .map(|host| site::answer(answers, &site::facts_of(&request.region.name, &host.name)))
+        .collect();
+    let link_of = |host: &Host, facts: &Map| keepalived::link(facts, virtual_ip, &host.address);
+    let neighbour = hosts.iter().zip(&facts).find_map(|(host, facts)| link_of(host, (*facts)?));
     let mut links = Vec::new();
-    for host in hosts {
-        let Some(facts) = site::answer(answers, &facts_of(&request.region.name, &host.name)) else {
-            problems.add(
-                "virtual_ip",
-                format!("nothing is known of host {}: which interface shall hold {virtual_ip}?", host.name),
-                format!("make sure that {} can be reached over ssh, then plan again", host.name),
-            );
-            continue;
+    for (host, facts) in hosts.iter().zip(facts) {
+        let link = match facts {
+            Some(facts) => link_of(host, facts),
+            // A dead host must not stop the plan: it is taken to be wired as the others are.
+            None => neighbour.as_ref().and_then(|link| link.of_neighbour(&host.address)),
         };
-        match keepalived::link(facts, virtual_ip, &host.address) {
+        match link {
             Some(link) => links.push((host, link)),
-            None => problems.add(
+            None if facts.is_some() => problems.add(
                 "virtual_ip",
                 format!("no interface of host {} is in the subnet of {virtual_ip}", host.name),
                 "choose a free address of the subnet that all hosts of the load balancer share",
+            ),
+            None => problems.add(
+                "virtual_ip",
+                format!("nothing is known of host {}: which interface shall hold {virtual_ip}?", host.name),
+                format!("make sure that {} can be reached over ssh, then plan again", host.name),
             ),
         }
     }
@@ -293,7 +304,7 @@ fn keepalived_on(site: &Site<'_>, turn: &Turn, virtual_ip: IpAddr) -> Vec<Desire
     vec![config, service]
 }
 
-fn file(path: &str, content: Value, mode: &str, validate: Option<&str>) -> standfast_contract::Map {
+fn file(path: &str, content: Value, mode: &str, validate: Option<&str>) -> Map {
     let mut map = inputs([
         ("path", path.into()),
         ("content", content),
@@ -307,7 +318,7 @@ fn file(path: &str, content: Value, mode: &str, validate: Option<&str>) -> stand
     map
 }
 
-fn service(site: &Site<'_>, name: &str, reload_on: standfast_contract::Map, after: Vec<Address>) -> Desired {
+fn service(site: &Site<'_>, name: &str, reload_on: Map, after: Vec<Address>) -> Desired {
     let inputs = inputs([
         ("name", name.into()),
         ("enabled", true.into()),
@@ -318,7 +329,7 @@ fn service(site: &Site<'_>, name: &str, reload_on: standfast_contract::Map, afte
 }
 
 /// A changed load balancer is good when every listener takes connections.
-fn health(site: &Site<'_>, port: u16) -> standfast_contract::Operation {
+fn health(site: &Site<'_>, port: u16) -> Operation {
     let inputs = inputs([
         ("scheme", "tcp".into()),
         ("address", site.host.address.as_str().into()),
@@ -331,7 +342,14 @@ fn health(site: &Site<'_>, port: u16) -> standfast_contract::Operation {
     site.operation("health", &format!("{}.{port}", site.host.name), inputs, HEALTH_TIMEOUT_MS)
 }
 
-fn outputs(balancer: &LoadBalancer, hosts: &[&Host]) -> standfast_contract::Map {
+/// And when somebody holds the virtual address: until then nobody is served, and the next host is not touched.
+fn held(site: &Site<'_>, asked: &Probe) -> Operation {
+    let mut inputs = asked.inputs.clone();
+    inputs.extend(self::inputs([("interval_ms", 250_i64.into()), ("healthy", 2_u32.into())]));
+    site.operation("health", &format!("{}.virtual_ip", site.host.name), inputs, HELD_TIMEOUT_MS)
+}
+
+fn outputs(balancer: &LoadBalancer, hosts: &[&Host]) -> Map {
     let address = balancer
         .virtual_ip
         .map(|address| address.to_string())

@@ -12,16 +12,28 @@ use super::{
     site::{self, Problems, Site, inputs},
 };
 
-/// sshd's, where neither the host nor its region says another.
+/// sshd's, where neither the host itself, nor the blueprint says another.
 const SSH_PORT: u16 = 22;
 
 /// The package that a firewall needs.
 const NFTABLES: &str = "nftables";
 
-/// What must be known of files and units.
-pub fn lookups(baseline: &Baseline) -> Vec<Lookup> {
+/// What must be known of files and units; and, for a firewall, on which port each host is entered.
+pub fn lookups(request: &ExpandRequest<'_>, baseline: &Baseline) -> Vec<Lookup> {
     let files = baseline.files.iter().flat_map(|file| files::lookups(&file.content, file.sensitive));
-    files.chain(baseline.units.iter().flat_map(|unit| files::lookups(&unit.content, false))).collect()
+    let units = baseline.units.iter().flat_map(|unit| files::lookups(&unit.content, false));
+    let guarded = baseline.hosts.iter().filter(|_| baseline.firewall.is_some());
+    let facts = guarded.map(|host| site::facts_of(&request.region.name, host));
+    files.chain(units).chain(facts).collect()
+}
+
+/// The port that the host's own sshd is reached on: what it says itself, since ssh_config, a jump host or a forwarded
+/// port may lead there by another. A host that cannot be asked keeps what the blueprint says of it.
+fn ssh_port(site: &Site<'_>, answers: &Answers) -> u16 {
+    let facts = site::answer(answers, &site::facts_of(&site.region.name, &site.host.name));
+    let told = facts.and_then(|facts| facts.get("ssh_port")).and_then(Value::as_int);
+    let told = told.and_then(|port| u16::try_from(port).ok());
+    told.or(site.host.port).or(site.region.ssh.port).unwrap_or(SSH_PORT)
 }
 
 /// What each host of the baseline gets.
@@ -111,8 +123,7 @@ fn on_host(site: &Site<'_>, baseline: &Baseline, answers: &Answers, problems: &m
     if let Some(rules) = &baseline.firewall {
         let name = names::nftables(site.stack, &baseline.common.name);
         let of = format!("{} of {} ({})", site.component, site.stack.name, site.stack.environment);
-        let port = site.host.port.or(site.region.ssh.port).unwrap_or(SSH_PORT);
-        let table = firewall::table(&name, &of, rules, port);
+        let table = firewall::table(&name, &of, rules, ssh_port(site, answers));
         let inputs = inputs([("name", name.as_str().into()), ("content", table.into())]);
         made.push(site.resource("nftables", &name, inputs, addresses(&made)));
     }

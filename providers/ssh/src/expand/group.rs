@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use standfast_contract::{
-    Address, Answers, ComponentId, ExpandRequest, Expansion, Lookup, Map, Member, Operation, Region, Rollout,
-    Section, Stack, Value,
+    Address, Answers, ComponentId, ExpandRequest, Expansion, Lookup, Map, Member, Operation, OutputRef,
+    Region, Rollout, Section, Stack, Value,
     component::{AutoscalingGroup, Host, LoadBalancer, WorkloadSource},
 };
 
@@ -179,6 +179,14 @@ fn member(
     member
 }
 
+/// Where a member serves and where it is checked at the moment of asking: as its service says, which a rollback puts
+/// back to what it was.
+fn ports_now(site: &Site<'_>, group: &AutoscalingGroup) -> (Value, Value) {
+    let serves = OutputRef::resource(&service_address(site.stack, group, site.host), "ports");
+    let checked = group.health_check.port.map_or_else(|| serves.clone(), Value::from);
+    (serves, checked)
+}
+
 /// Drain and undrain, where a load balancer routes to the group.
 ///
 /// `sticky` says that some backend honours cookies: a drained member there gets weight 0 as well, which its
@@ -194,12 +202,15 @@ fn drain(
         .flat_map(|(balancer, region)| balancer.hosts.iter().map(move |host| (region, host)))
         .filter_map(|(region, host)| region.host(host).map(|host| place(region, host)))
         .collect();
+    let (port, check_port) = ports_now(site, group);
     let inputs = inputs([
         ("backends", [balancer::backend_name(group)].into_iter().collect()),
         ("server", names::haproxy(&site.host.name).into()),
         ("haproxy", Value::List(places)),
         ("socket", SOCKET.into()),
         ("drain_timeout_ms", millis(patience).into()),
+        ("port", port),
+        ("check_port", check_port),
         ("sticky", balancers.iter().any(|(it, _)| it.layer == 7 && it.stickiness.is_some()).into()),
     ]);
     let check = &group.health_check;
@@ -215,7 +226,7 @@ fn health_inputs(site: &Site<'_>, group: &AutoscalingGroup) -> Map {
     let mut map = inputs([
         ("scheme", if check.path.is_some() { "http" } else { "tcp" }.into()),
         ("address", site.host.address.as_str().into()),
-        ("port", check.port.unwrap_or(group.port).into()),
+        ("port", ports_now(site, group).1),
         ("interval_ms", millis(check.interval).into()),
         ("timeout_ms", millis(check.timeout).into()),
         ("healthy", check.healthy.into()),

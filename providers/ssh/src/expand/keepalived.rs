@@ -117,6 +117,13 @@ pub struct Link {
     pub own: IpAddr,
 }
 
+impl Link {
+    /// What the link of a host that cannot be asked most likely is: hosts that share an address are wired alike.
+    pub fn of_neighbour(&self, host_address: &str) -> Option<Link> {
+        Some(Link { interface: self.interface.clone(), own: host_address.parse().ok()? })
+    }
+}
+
 /// Finds it in a host's facts, whose `interfaces` are `{address or address/length: name}`.
 ///
 /// `None` when no interface is in the virtual address's subnet. Where facts tell no lengths, the interface with the

@@ -36,7 +36,7 @@ pub fn lookups(request: &ExpandRequest<'_>) -> Vec<Lookup> {
     let mut found = match request.component {
         Component::LoadBalancer(it) => balancer::lookups(request, it),
         Component::AutoscalingGroup(it) => group::lookups(it),
-        Component::Baseline(it) => baseline::lookups(it),
+        Component::Baseline(it) => baseline::lookups(request, it),
         _ => Vec::new(),
     };
     found.sort();

@@ -1,8 +1,8 @@
 //! One component on one host: what all resources made there have in common.
 
 use standfast_contract::{
-    Address, Answers, Component, ComponentId, Desired, ExpandRequest, Lifecycle, Map, Operation, Probe,
-    Problem, Region, Stack, Value, component::Host,
+    Address, Answers, Component, ComponentId, Desired, ExpandRequest, Lifecycle, Lookup, Map, Operation,
+    Probe, Problem, Region, Stack, Value, component::Host,
 };
 
 use crate::session::place::place;
@@ -147,8 +147,13 @@ pub fn hosts<'a>(region: &'a Region, names: &[String], problems: &mut Problems) 
     hosts
 }
 
+/// The question what a host is.
+pub fn facts_of(region: &str, host: &str) -> Lookup {
+    Lookup::Provider { region: region.to_owned(), question: "facts".to_owned(), subject: host.to_owned() }
+}
+
 /// The answer to a lookup, where there is one that is a map.
-pub fn answer<'a>(answers: &'a Answers, lookup: &standfast_contract::Lookup) -> Option<&'a Map> {
+pub fn answer<'a>(answers: &'a Answers, lookup: &Lookup) -> Option<&'a Map> {
     answers.get(lookup).and_then(Value::as_map)
 }
 

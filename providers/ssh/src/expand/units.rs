@@ -31,7 +31,8 @@ pub fn haproxy_reload() -> String {
 /// The script that writes the state for the next process.
 ///
 /// HAProxy 2.6 takes a member's port from the state rather than from its configuration, so a member whose port has
-/// changed is left out. Column 2 is the backend, 4 the server, 19 the port (management guide, "show servers state").
+/// changed is left out, and the port of its checks (0 is the configuration's own). Column 2 is the backend, 4 the
+/// server, 19 the port, 22 the port of the checks (management guide, "show servers state").
 pub fn save_state() -> String {
     format!(
         r#"#!/bin/sh
@@ -42,7 +43,8 @@ echo 'show servers state' | socat -t5 stdio unix-connect:{SOCKET} | awk '
     NR == FNR && $1 == "backend" {{ backend = $2 }}
     NR == FNR && $1 == "server" {{ count = split($3, endpoint, ":"); port[backend " " $2] = endpoint[count] }}
     NR == FNR {{ next }}
-    /^#/ || NF == 1 || port[$2 " " $4] == $19
+    /^#/ || NF < 2 {{ print; next }}
+    port[$2 " " $4] == $19 {{ $22 = 0; print }}
 ' "$1" - > {STATE_FILE}.new
 mv {STATE_FILE}.new {STATE_FILE}
 "#

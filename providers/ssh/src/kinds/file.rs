@@ -3,6 +3,8 @@
 //! The content is a text, a sensitive text or a local file. What was there before comes back on delete; the last three
 //! contents are kept on the host, so that even one whose text nobody remembers can be put back.
 
+use std::io::Read;
+
 use sha2::{Digest, Sha256};
 use standfast_contract::{Attribute, Call, Kind, Map, Observed, ReadRequest, Stack, Value};
 
@@ -45,7 +47,6 @@ pub(crate) enum Content<'a> {
     Local {
         path: &'a str,
         digest: &'a str,
-        size: u64,
     },
 }
 
@@ -55,11 +56,6 @@ pub(crate) fn content(inputs: &Map) -> Result<Content<'_>, Refused> {
         return Ok(Content::Local {
             path: input::text(source, "path")?,
             digest: input::text(source, "digest")?,
-            size: source
-                .get("size")
-                .and_then(Value::as_int)
-                .and_then(|size| u64::try_from(size).ok())
-                .unwrap_or(0),
         });
     }
     match inputs.get("content") {
@@ -82,17 +78,40 @@ pub(crate) fn reference(inputs: &Map) -> String {
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
-/// sha256 of a local file, which must still be the one that was planned.
-pub(crate) fn sha256_of_local(path: &str, digest: &str) -> Result<(Vec<u8>, String), Refused> {
-    let bytes = std::fs::read(path).map_err(|error| Refused(format!("the local file {path}: {error}")))?;
-    if blake3::hash(&bytes).to_hex().as_str() != digest {
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A local file that is still the one that was planned.
+pub(crate) struct Local {
+    /// Bytes.
+    pub size: u64,
+    pub sha256: String,
+}
+
+/// Reads a local file piece by piece, which must still have its digest of the plan: it may be larger than the memory.
+pub(crate) fn hash_local(path: &str, digest: &str) -> Result<Local, Refused> {
+    let unreadable = |error: std::io::Error| Refused(format!("the local file {path}: {error}"));
+    let mut file = std::fs::File::open(path).map_err(unreadable)?;
+    let (mut blake, mut sha) = (blake3::Hasher::new(), Sha256::new());
+    let mut piece = vec![0u8; 128 << 10];
+    let mut size = 0;
+    loop {
+        let read = file.read(&mut piece).map_err(unreadable)?;
+        if read == 0 {
+            break;
+        }
+        blake.update(&piece[..read]);
+        sha.update(&piece[..read]);
+        size += read as u64;
+    }
+    if blake.finalize().to_hex().as_str() != digest {
         return Err(Refused(format!("the local file {path} has changed since it was planned; plan again")));
     }
-    let sha = sha256(&bytes);
-    Ok((bytes, sha))
+    Ok(Local { size, sha256: hex(&sha.finalize()) })
 }
 
 /// What a script needs to put a file: `file`, `systemd_unit` and `nftables` share it.
@@ -116,6 +135,12 @@ fn candidate(path: &str, key: &str) -> String {
     format!("{folder}/.{name}.standfast-{}", &blake3::hash(key.as_bytes()).to_hex()[..8])
 }
 
+/// What a message calls a check: its last command, which is the one that judges, without the candidate's path.
+fn checker(check: &str) -> String {
+    let judge = check.rsplit(" | ").next().unwrap_or_default();
+    format!("`{}`", judge.replace(" %s", "").trim())
+}
+
 impl Put<'_> {
     /// Sets the variables of file.sh.
     pub fn set(&self, script: &mut Script, call: &Call) {
@@ -125,12 +150,12 @@ impl Put<'_> {
             .rsplit_once('/')
             .map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
         let check = self.check.as_deref().map(|check| check.replace("%s", &quote(&candidate)));
-        let check_name = self.check.as_deref().or(self.check_in_place.as_deref()).unwrap_or_default();
+        let checker = self.check.as_deref().or(self.check_in_place.as_deref()).map(checker);
         script.set("P", self.path).set("D", folder).set("C", &candidate);
         script.set("OWNER", self.owner).set("GROUP", self.group).set("MODE", self.mode);
         script.set("CHECK", check.as_deref().unwrap_or_default());
         script.set("CHECK_IN_PLACE", self.check_in_place.as_deref().unwrap_or_default());
-        script.set("CHECK_NAME", &format!("`{}`", check_name.replace(" %s", "")));
+        script.set("CHECKER", &checker.unwrap_or_default());
         script.set("RELOAD", self.reload.as_deref().unwrap_or_default());
         script.set("ARM", if self.armed { "1" } else { "" });
         let wrote = call.prior_outputs.get("digest").and_then(Value::as_str).unwrap_or_default();
@@ -149,21 +174,23 @@ pub(crate) fn give_content(work: &mut Work, inputs: &Map) -> Result<(), Refused>
             work.script.set("FROM", "kept");
             None
         }
-        Content::Local { path, digest, size } => match sha256_of_local(path, digest) {
-            Ok((bytes, sha)) => {
-                if size.max(bytes.len() as u64) <= INLINE_MAX {
+        Content::Local { path, digest } => match hash_local(path, digest) {
+            Ok(local) => {
+                if local.size <= INLINE_MAX {
+                    let bytes = std::fs::read(path)
+                        .map_err(|error| Refused(format!("the local file {path}: {error}")))?;
                     work.script.data("content", &bytes).set("FROM", "inline");
                 } else {
                     work.script.set("FROM", "upload");
                     work.uploads.push(Upload {
                         local: path.to_owned(),
-                        size: bytes.len() as u64,
+                        size: local.size,
                         digest: digest.to_owned(),
                         variable: "UPLOADED",
                         unless: String::new(),
                     });
                 }
-                Some(sha)
+                Some(local.sha256)
             }
             // On the way back the local file may be gone or newer: the host may have kept the content.
             Err(refused) if inputs.get("source").is_some() && !std::path::Path::new(path).exists() => {

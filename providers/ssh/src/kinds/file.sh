@@ -13,7 +13,10 @@ make_parents() {
   [ -d "$1" ] && return 0
   make_parents "${1%/*}"
   [ -d "$1" ] && return 0
-  said=$(mkdir -m 755 -- "$1" 2>&1) || full "$1" "$said"
+  if ! said=$(mkdir -m 755 -- "$1" 2>&1); then
+    # Somebody else's step in the same folder may have been faster.
+    [ -d "$1" ] || full "$1" "$said"
+  fi
   [ ! -d "$B" ] || printf '%s\n' "$1" >>"$B/parents"
 }
 own() {
@@ -41,11 +44,19 @@ candidate() {
   own "$C"
   sync -- "$C" 2>/dev/null || :
 }
+# What a check said, of the file's real path, and without HAProxy's lines on itself and on having failed at all.
+words_of() {
+  rest=$(printf '%s\n' "$1" | grep -v -e '^\[NOTICE\]' -e 'Error(s) found in configuration file' -e 'Fatal errors found in configuration'); words=
+  while :; do
+    case $rest in *"$C"*) words=$words${rest%%"$C"*}$P; rest=${rest#*"$C"} ;; *) break ;; esac
+  done
+  tail_of "$words$rest"
+}
 check() {
   [ -n "$CHECK" ] || return 0
   said=$(set +u; eval "$CHECK" 2>&1 3>&- 8>&-) && return 0
   rm -rf -- "$C" "$C.d"
-  fail permanent "the new content of $P was rejected, the old one stays. $CHECK_NAME says: $(tail_of "$said")"
+  fail permanent "the new content of $P was rejected, the old one stays. $CHECKER says: $(words_of "$said")" "mend what it objects to, then apply again"
 }
 # Puts the candidate in place; where only the whole can be checked, the old content comes back at once if it fails.
 swap() {
@@ -61,7 +72,7 @@ swap() {
     if ! said=$(set +u; eval "$CHECK_IN_PLACE" 2>&1 3>&- 8>&-); then
       if [ -e "$C.old" ] || [ -L "$C.old" ]; then mv -f -- "$C.old" "$P"; else rm -f -- "$P"; fi
       if [ "$ARM" = 1 ]; then disarm; TOUCHED=0; fi
-      fail permanent "the new content of $P was rejected, the old one is back. $CHECK_NAME says: $(tail_of "$said")"
+      fail permanent "the new content of $P was rejected, the old one is back. $CHECKER says: $(words_of "$said")" "mend what it objects to, then apply again"
     fi
     rm -rf -- "$C.old"
   else
@@ -109,6 +120,9 @@ restore_file() {
   elif [ -f "$B/link" ]; then
     rm -f -- "$C"; ln -s -- "$(cat "$B/link")" "$C" || fail permanent "$P could not be made a link again"
     swap
+  elif [ ! -d "$B" ]; then
+    [ ! -e "$P" ] || note "$P is left: nothing on the host says that it was made here"
+    return 0
   else
     if [ "$ARM" = 1 ] && [ -e "$P" ]; then cp -pP -- "$P" "$ARMED.old" || fail permanent "$P could not be set aside"; arm; fi
     said=$(rm -f -- "$P" 2>&1) || fail permanent "$P could not be removed: $said"

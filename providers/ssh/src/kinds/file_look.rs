@@ -28,7 +28,7 @@ fn expected(request: &ReadRequest) -> (Option<String>, Option<String>) {
         Ok(Content::Text(text)) => Some(sha256(text.as_bytes())),
         // A record tells; only what nothing is recorded of is worth reading the local file for.
         Ok(Content::Local { path, digest, .. }) if wrote.is_none() => {
-            super::file::sha256_of_local(path, digest).ok().map(|(_, sha)| sha)
+            super::file::hash_local(path, digest).ok().map(|local| local.sha256)
         }
         _ => None,
     });

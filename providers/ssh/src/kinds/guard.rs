@@ -83,7 +83,8 @@ pub fn disarm(script: &mut Script, deleted: bool) {
 pub fn ask_reverted(script: &mut Script) {
     script.library(marks::MARKS);
     script.main(
-        "sect reverted\nif [ -f \"$ARMED.reverted\" ]; then rm -f \"$ARMED.reverted\"; printf yes >&3; fi",
+        "sect reverted\nif [ -f \"$ARMED.reverted\" ]; then rm -f \"$ARMED.reverted\"; printf yes >&3; \
+         [ -f \"$MANIFEST\" ] || marks_tidy; fi",
     );
 }
 

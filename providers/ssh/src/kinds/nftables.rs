@@ -64,7 +64,7 @@ fn work(call: &Call, main: &str) -> Result<Work, Refused> {
     }
     .set(&mut work.script, call);
     work.script
-        .set("CHECK_NAME", "`nft -c -f`")
+        .set("CHECKER", "`nft -c -f`")
         .set("T", &table)
         .set("WIRE", &wire)
         .set("UNIT_TEXT", &boot_unit(&table, &path));

@@ -67,11 +67,13 @@ put_service() {
 restore_service() {
   has systemctl || return 0
   [ "$(unit_state LoadState)" != not-found ] || return 0
-  before_enabled=no; before_active=no
-  if [ -d "$B" ]; then
-    read -r before_enabled <"$B/enabled"
-    read -r before_active <"$B/active"
+  # Recorded by an import and never changed by us: it may be what the host lives by.
+  if [ ! -d "$B" ]; then
+    note "$UNIT is left as it is: nothing on the host says that it was set up here"
+    return 0
   fi
+  read -r before_enabled <"$B/enabled"
+  read -r before_active <"$B/active"
   if [ "$before_active" = yes ]; then systemctl is-active --quiet -- "$UNIT" || systemctl_do start
   else systemctl stop -- "$UNIT" >/dev/null 2>&1 || :; systemctl reset-failed -- "$UNIT" 2>/dev/null || :; fi
   if [ "$before_enabled" = yes ]; then systemctl is-enabled --quiet -- "$UNIT" || systemctl_do enable

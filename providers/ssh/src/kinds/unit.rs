@@ -94,7 +94,7 @@ impl Works for Unit {
         let path = path(&call.inputs)?;
         let mut work = Work::new(&[MARKS, FILE, UNIT]);
         put(&path, input::text(&call.inputs, "name")?).set(&mut work.script, call);
-        work.script.set("CHECK_NAME", "systemd-analyze verify");
+        work.script.set("CHECKER", "`systemd-analyze verify`");
         give_content(&mut work, &call.inputs)?;
         work.script.main(PUT);
         Ok(work)

@@ -9,7 +9,13 @@ FIRST=0      # this run wrote the first mark
 TOUCHED=0    # something was changed: the marks stay even when the rest fails
 
 # Opens the folder and waits for whoever works on the same resource: a run whose connection was lost goes on alone.
+# Whoever takes the last mark away takes the folders too, unless a lock stands in there: the lock comes first.
 marks_open() {
+  tries=0
+  until said=$( { mkdir -p "$M/lock" && : >>"$M/lock/$K"; } 2>&1 ); do
+    tries=$((tries + 1))
+    [ "$tries" -lt 20 ] || full "$M/lock/$K" "$said"
+  done
   said=$(mkdir -p "$ROOT" "$M/manifest" "$M/before" "$M/kept" "$M/saved" "$M/armed" "$M/lock" 2>&1) || full "$M" "$said"
   if has flock; then
     exec 8>"$M/lock/$K"
@@ -66,7 +72,7 @@ rename_marks() {
       fail permanent "the marks of $OLD could not be renamed in $M"
   done
   mark
-  rm -f -- "$M/manifest/$OLD.json"
+  rm -f -- "$M/manifest/$OLD.json" "$M/lock/$OLD"
 }
 # After a delete.
 forget() {
@@ -75,7 +81,9 @@ forget() {
 }
 marks_tidy() {
   rm -f "$M/lock/$K"
-  rmdir "$M/manifest" "$M/before" "$M/kept" "$M/saved" "$M/armed" "$M/lock" "$M/incoming" "$M" "$ROOT" 2>/dev/null || :
+  # A lock that is left is somebody's who is about to write a mark.
+  rmdir "$M/lock" 2>/dev/null || return 0
+  rmdir "$M/manifest" "$M/before" "$M/kept" "$M/saved" "$M/armed" "$M/incoming" "$M" "$ROOT" 2>/dev/null || :
 }
 # keep FILE REF: a copy for going back, found again by its reference. The last three stay.
 keep() {

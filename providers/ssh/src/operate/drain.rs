@@ -2,14 +2,15 @@
 //! (Management Guide, 9.3: `set server`).
 //!
 //! Drain: no new connections, then wait until those that are open have ended or the time is up, then maintenance, so
-//! that a client with a cookie is sent elsewhere too. Undrain: ready, and wait until HAProxy sees it up.
+//! that a client with a cookie is sent elsewhere too. Undrain: its port as it is now, ready, and wait until HAProxy sees
+//! it up.
 
 use std::time::Duration;
 
 use futures::future::join_all;
 use standfast_contract::{Context, ErrorClass, Operation, ProviderError};
 
-use super::{millis, places};
+use super::{millis, places, port};
 use crate::{
     kinds::{Refused, input},
     script::{Answer, Script},
@@ -28,6 +29,9 @@ struct Asked {
     socket: String,
     /// Some backend honours cookies.
     sticky: bool,
+    /// Where the member serves, and where it is checked, now.
+    port: Option<u16>,
+    check_port: Option<u16>,
     operation: String,
 }
 
@@ -50,6 +54,8 @@ fn asked(operation: &Operation) -> Result<Asked, ProviderError> {
         backends,
         socket: input::text_or(&operation.inputs, "socket", "/run/haproxy/admin.sock").to_owned(),
         sticky: input::bool_or(&operation.inputs, "sticky", false),
+        port: port(&operation.inputs, "port"),
+        check_port: port(&operation.inputs, "check_port"),
         operation: format!("{} {server} at the load balancers", operation.verb),
         server,
     })
@@ -69,6 +75,9 @@ impl Asked {
         script.library(HAPROXY).set("SOCKET", &self.socket).set("SERVER", &self.server);
         script.set("BACKENDS", &self.backends.join(" ")).set("WAIT_S", &wait.as_secs().to_string());
         script.set("STICKY", if self.sticky { "1" } else { "" });
+        for (variable, port) in [("PORT", self.port), ("CHECK_PORT", self.check_port)] {
+            script.set(variable, &port.map_or_else(String::new, |port| port.to_string()));
+        }
         script.timeout(wait + Duration::from_secs(30)).main(main);
         let script = &script;
         let answers = join_all(self.balancers.iter().map(|place| async move {

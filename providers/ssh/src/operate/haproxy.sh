@@ -32,6 +32,21 @@ set_weight() {
   [ -n "$STICKY" ] || return 0
   for backend in $BACKENDS; do api "set weight $backend/$SERVER $1" >/dev/null; done
 }
+# A member that comes back on another port is asked there from now on; the configuration says the same once all are.
+# Fields as in "show servers state": 19 the port, 22 that of the checks, 0 where it is the same.
+set_ports() {
+  for backend in $BACKENDS; do
+    api "show servers state $backend" | while read -r _ _ _ name address _ _ _ _ _ _ _ _ _ _ _ _ _ port _ _ check _; do
+      [ "$name" = "$SERVER" ] || continue
+      if [ -n "$PORT" ] && [ "$port" != "$PORT" ]; then
+        said=$(api "set server $backend/$SERVER addr $address port $PORT")
+        case $said in *"port changed"*) ;; *) fail permanent "HAProxy did not take port $PORT of $backend/$SERVER: $said" ;; esac
+      fi
+      [ "$check" != 0 ] || check=${PORT:-$port}
+      [ -z "$CHECK_PORT" ] || [ "$check" = "$CHECK_PORT" ] || api "set server $backend/$SERVER check-port $CHECK_PORT" >/dev/null
+    done || exit
+  done
+}
 pause() { sleep 0.1 2>/dev/null || sleep 1; }
 drain_here() {
   if ! api_up; then sect absent; return 0; fi
@@ -52,6 +67,7 @@ drain_here() {
 }
 undrain_here() {
   if ! api_up; then sect absent; return 0; fi
+  set_ports
   set_state ready
   set_weight 100%
   end=$(($(date +%s) + WAIT_S))

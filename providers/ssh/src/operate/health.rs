@@ -14,7 +14,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::millis;
+use super::{millis, port};
 use crate::{
     kinds::input,
     script::{Script, quote},
@@ -40,7 +40,6 @@ pub(crate) type Verdict = Result<String, String>;
 
 impl Check {
     pub(crate) fn parse(inputs: &Map, place: &Place) -> Result<Check, String> {
-        let port = inputs.get("port").and_then(Value::as_int).and_then(|port| u16::try_from(port).ok());
         let address = input::text_or(inputs, "address", "127.0.0.1").to_owned();
         let path = input::text_or(inputs, "path", "").to_owned();
         let tcp = input::bool_or(inputs, "tcp", path.is_empty());
@@ -56,7 +55,7 @@ impl Check {
         Ok(Check {
             scheme: scheme.to_owned(),
             address,
-            port: port.ok_or("a health check needs a `port`")?,
+            port: port(inputs, "port").ok_or("a health check needs a `port`")?,
             path: if path.is_empty() { "/".to_owned() } else { path },
             host,
             timeout: millis(inputs, "timeout_ms", 2000),
@@ -272,7 +271,11 @@ mod tests {
     fn an_answer_is_judged_by_its_status() {
         assert_eq!(status(b"HTTP/1.1 503 Service Unavailable\r\n"), Some(503));
         assert_eq!(status(b"SSH-2.0-x\r\n"), None);
-        assert_eq!(judge(302), Ok("status 302".to_owned()));
-        assert_eq!(judge(503), Err("status 503".to_owned()));
+        for (status, well) in
+            [(100, false), (199, false), (200, true), (302, true), (399, true), (400, false), (503, false)]
+        {
+            let said = format!("status {status}");
+            assert_eq!(judge(status), if well { Ok(said) } else { Err(said) });
+        }
     }
 }

@@ -5,6 +5,7 @@ pub mod facts;
 pub mod health;
 pub mod preflight;
 pub mod probe;
+mod virtual_ip;
 
 use std::time::Duration;
 
@@ -24,7 +25,10 @@ pub(crate) async fn run(
         match operation.verb.as_str() {
             "drain" => drain::drain(remote, context, operation).await,
             "undrain" => drain::undrain(remote, context, operation).await,
-            // It keeps its own time, so that the failure says what was seen last.
+            // These keep their own time, so that the failure says what was seen last.
+            "health" if operation.inputs.contains_key("hosts") => {
+                virtual_ip::gate(remote, context, operation, limit).await
+            }
             "health" => health::gate(remote, context, operation, limit).await,
             verb => Err(ProviderError::permanent(
                 format!("do {}", operation.address),
@@ -45,6 +49,13 @@ pub(crate) async fn run(
 pub(crate) fn millis(inputs: &Map, key: &str, default: u64) -> Duration {
     let ms = inputs.get(key).and_then(Value::as_int).and_then(|ms| u64::try_from(ms).ok());
     Duration::from_millis(ms.unwrap_or(default))
+}
+
+/// A port in inputs: a number, or the first of the list that a service says it binds.
+pub(crate) fn port(inputs: &Map, key: &str) -> Option<u16> {
+    let value = inputs.get(key)?;
+    let number = value.as_int().or_else(|| value.as_list()?.first()?.as_int())?;
+    u16::try_from(number).ok()
 }
 
 /// The places in a list of inputs.

@@ -50,7 +50,10 @@ pub(crate) async fn check(provider: &SshProvider, context: &Context, calls: &[Ca
     for (address, (said, neighbour)) in strangers {
         let error = ProviderError::permanent(
             "claim a virtual IP",
-            format!("{address} is already in use: seen from {}, {neighbour} answers for it", said.host),
+            format!(
+                "{address} is already in use: seen from {}, the machine with {neighbour} answers for it",
+                said.host
+            ),
         )
         .hint("choose a free address for `virtual_ip`, or take it from the other machine first");
         obstacles.push(Obstacle { error, calls: said.calls.clone() });
@@ -95,7 +98,7 @@ async fn one(provider: &SshProvider, context: &Context, place: &Place, calls: &[
         }
     };
     for (kind, section) in answer.with_prefix("problem ") {
-        let reason = format!("{}: {}", place.host, String::from_utf8_lossy(&section.body).trim());
+        let reason = String::from_utf8_lossy(&section.body).trim().to_owned();
         said.problems.push(ProviderError {
             operation: operation.clone(),
             reason,

@@ -59,6 +59,6 @@ look_at_claims() {
       knock "$peer"
       [ "$(answers_for "$peer")" != "$link" ] || sect "holds $address"
     done
-    sect "answered $address"; ip neigh show "$address" >&3
+    sect "answered $address"; printf '%s' "$link" >&3
   done
 }

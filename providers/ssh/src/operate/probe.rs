@@ -1,11 +1,11 @@
 //! The questions of `status`, each answered with one line.
 
-use standfast_contract::{ErrorClass, Health, HealthState, Map, Probe, ProviderError};
+use standfast_contract::{ErrorClass, Health, HealthState, Map, Probe, ProviderError, Value};
 
 use super::{
     drain::{HAPROXY, members},
     health::Check,
-    places,
+    virtual_ip,
 };
 use crate::{
     kinds::input,
@@ -18,7 +18,7 @@ use crate::{
 pub(crate) async fn ask(remote: &Remote, probe: &Probe) -> Health {
     let answered = async {
         match probe.verb.as_str() {
-            "virtual_ip" => virtual_ip(remote, probe).await,
+            "virtual_ip" => virtual_ip::probe(remote, &probe.inputs).await,
             verb => {
                 let place = Place::parse(&probe.place)?;
                 match verb {
@@ -106,55 +106,10 @@ async fn haproxy(remote: &Remote, place: &Place, inputs: &Map) -> Result<Health,
     })
 }
 
-/// Which host holds the address: asked at every place of `haproxy` or `hosts`, else at the probe's own.
-async fn virtual_ip(remote: &Remote, probe: &Probe) -> Result<Health, ProviderError> {
-    let address = input::text_or(&probe.inputs, "address", "").to_owned();
-    let mut asked = places(&probe.inputs, "hosts")?;
-    if asked.is_empty() {
-        asked = places(&probe.inputs, "haproxy")?;
-    }
-    if asked.is_empty() {
-        asked.push(Place::parse(&probe.place)?);
-    }
-    let answers = futures::future::join_all(asked.iter().map(|place| {
-        tell(remote, place, "ask for an address", |script| {
-            script.main("sect addresses; ip -o addr show 2>/dev/null >&3 || :");
-        })
-    }))
-    .await;
-    let mut holders = Vec::new();
-    let mut unreachable = Vec::new();
-    for (place, answer) in asked.iter().zip(answers) {
-        match answer {
-            Ok(answer) => {
-                let listing = answer.text("addresses").unwrap_or_default();
-                let holds = |line: &str| {
-                    line.split_whitespace().any(|word| word.split('/').next() == Some(address.as_str()))
-                };
-                if listing.lines().any(holds) {
-                    holders.push(place.host.as_str());
-                }
-            }
-            Err(_) => unreachable.push(place.host.as_str()),
-        }
-    }
-    let missing = if unreachable.is_empty() {
-        String::new()
-    } else {
-        format!("; {} cannot be asked", unreachable.join(", "))
-    };
-    Ok(match holders.as_slice() {
-        [] if unreachable.len() == asked.len() => {
-            Health { state: HealthState::Unreachable, detail: format!("no host can be asked for {address}") }
-        }
-        [] => down(format!("no host holds {address}{missing}")),
-        [one] if unreachable.is_empty() => healthy(format!("{one} holds {address}")),
-        [one] => degraded(format!("{one} holds {address}{missing}")),
-        many => degraded(format!("{} hold {address} at once", many.join(" and "))),
-    })
-}
-
 async fn health(remote: &Remote, place: &Place, inputs: &Map) -> Result<Health, ProviderError> {
+    if inputs.get("port").is_some_and(Value::is_unknown) {
+        return Ok(down("nothing was set up there that could serve"));
+    }
     let check = match Check::parse(inputs, place) {
         Ok(check) => check,
         Err(reason) => return Ok(down(reason)),
@@ -196,21 +151,10 @@ fn duration(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use standfast_contract::Value;
-
     use super::*;
 
-    fn place_of(host: &str) -> Value {
-        Value::Map(Map::from([
-            ("host".to_owned(), Value::text(host)),
-            ("address".to_owned(), Value::text(host)),
-        ]))
-    }
-
     #[test]
-    fn places_in_lists_are_parsed() {
-        let inputs = Map::from([("hosts".to_owned(), Value::List(vec![place_of("lb1"), place_of("lb2")]))]);
-        assert_eq!(places(&inputs, "hosts").unwrap().len(), 2);
+    fn a_time_is_told_in_the_unit_that_fits() {
         assert_eq!(duration(3.0), "3 s");
         assert_eq!(duration(90_000.0), "25 h");
     }

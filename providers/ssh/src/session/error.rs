@@ -106,7 +106,9 @@ impl SessionError {
             SessionError::RevokedHostKey { .. } => {
                 "give the host a new key, or take the @revoked line out of known_hosts".to_owned()
             }
-            SessionError::SudoPassword { .. } => "check `ssh.become_password`".to_owned(),
+            SessionError::SudoPassword { host, user } => format!(
+                "check the secret behind `ssh.become_password`: `sudo -k -v` as {user} on {host} must take it"
+            ),
             SessionError::SudoPasswordRequired { user, .. } => format!(
                 "give `ssh.become_password` a secret, or allow it without: `{user} ALL=(ALL) NOPASSWD: ALL` in \
                  /etc/sudoers.d"

@@ -109,15 +109,46 @@ async fn a_file_is_made_seen_changed_and_what_was_before_comes_back() {
     let saved: Vec<_> = fs::read_dir(bench.server.path("marks/shop.test/saved")).unwrap().flatten().collect();
     assert_eq!(fs::read_to_string(saved[0].path()).unwrap(), "by hand\n");
 
-    let found = bench.provider.find(&bench.context, &[Value::Map(bench.server.place())]).await.unwrap();
+    // A host that is gone hides nothing of the others.
+    let mut gone = bench.server.place();
+    gone.insert("port".to_owned(), Value::Int(1));
+    let places = [Value::Map(gone), Value::Map(bench.server.place())];
+    let mut answers = bench.provider.find(&bench.context, &places).await;
+    assert_eq!(answers.remove(0).unwrap_err().class, ErrorClass::Unreachable);
+    let found = answers.remove(0).unwrap();
     assert_eq!((found.len(), &found[0].inputs, found[0].token.as_deref()), (1, &two, Some("token")));
 
     bench.delete("file", &two, &made).await;
     assert_eq!(fs::read_to_string(&path).unwrap(), "as it was\n");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o604);
-    assert_eq!(bench.provider.find(&bench.context, &[Value::Map(bench.server.place())]).await.unwrap(), []);
+    assert_eq!(bench.provider.find(&bench.context, &places[1..]).await.remove(0).unwrap(), []);
     // Gone already is success.
     bench.delete("file", &two, &made).await;
+}
+
+#[tokio::test]
+async fn the_last_mark_goes_while_another_one_comes() {
+    let bench = &Bench::new();
+    let call = |name: &str| {
+        let inputs = file(&bench.server.path(name), Value::text("x"));
+        let mut call = bench.call("file", &inputs, &inputs, &Map::new());
+        call.address = format!("home/baselines.base/file.here.{name}").parse().unwrap();
+        call
+    };
+    let (one, two) = (call("one"), call("two"));
+    bench.provider.create(&bench.context, &one).await.unwrap();
+    for _ in 0..15 {
+        for (goes, comes) in [(&one, &two), (&two, &one)] {
+            let (gone, come) = futures::join!(
+                bench.provider.delete(&bench.context, goes),
+                bench.provider.create(&bench.context, comes)
+            );
+            gone.unwrap();
+            come.unwrap();
+        }
+    }
+    bench.provider.delete(&bench.context, &one).await.unwrap();
+    assert!(empty(&bench.server.path("marks")), "no mark is left");
 }
 
 #[tokio::test]

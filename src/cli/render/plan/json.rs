@@ -26,6 +26,7 @@ pub fn json(plan: &Plan) -> String {
         lineage: &plan.lineage,
         serial: plan.serial,
         summary: plan.summary,
+        unread: plan.unread,
         steps: Each(&plan.steps, |step| ShownStep::new(plan, step)),
         rollouts: Each(&plan.rollouts, |rollout| ShownRollout::new(plan, rollout)),
         in_flight: &plan.in_flight,
@@ -54,6 +55,7 @@ struct Shown<'a, S, R> {
     lineage: &'a str,
     serial: u64,
     summary: Summary,
+    unread: usize,
     steps: S,
     rollouts: R,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]

@@ -2,7 +2,7 @@
 //! long. Steps that begin and end within a moment get no line for their beginning.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::Write,
     time::{Duration, Instant},
 };
@@ -31,8 +31,9 @@ const RUNNING_AFTER: Duration = Duration::from_secs(5);
 /// The longest time without a sign of life.
 const RUNNING_AGAIN_MAX: Duration = Duration::from_secs(60);
 
-pub async fn follow(events: &mut UnboundedReceiver<Event>) {
+pub async fn follow(events: &mut UnboundedReceiver<Event>, operations: HashSet<String>) {
     let mut lines = Lines::new(Instant::now());
+    lines.teller = Teller::new(operations);
     let mut look = tokio::time::interval(LOOK_EVERY);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut batch = Vec::new();

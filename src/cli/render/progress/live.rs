@@ -4,7 +4,10 @@
 //! Events only change the [`Board`]; it is drawn at a fixed pace, so that a thousand events a second cost no more
 //! drawing than one and nothing flickers.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -34,10 +37,10 @@ pub fn possible() -> bool {
     !ProgressDrawTarget::stderr().is_hidden()
 }
 
-pub async fn follow(events: &mut UnboundedReceiver<Event>) {
+pub async fn follow(events: &mut UnboundedReceiver<Event>, operations: HashSet<String>) {
     let mut screen = Screen::new(ProgressDrawTarget::stderr_with_hz(30));
     let mut board = Board::new(Instant::now());
-    let mut teller = Teller::default();
+    let mut teller = Teller::new(operations);
     let mut frame = tokio::time::interval(FRAME_EVERY);
     frame.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut batch = Vec::new();

@@ -95,3 +95,12 @@ fn ipv6_is_listened_to_where_it_is_asked_for() {
     assert!(config.contains("server web1 [fd00::21]:80"), "{config}");
     assert_eq!(expansion.outputs["url"].as_str(), Some("https://[fd00::11]"));
 }
+
+#[test]
+fn a_host_that_cannot_be_asked_is_taken_to_be_wired_as_the_others() {
+    let blueprint = fixtures::shop();
+    let mut answers = fixtures::answers();
+    answers.0.remove(&crate::expand::site::facts_of("home", "lb1")).unwrap();
+    let guessed = blueprint.expand("load_balancers.front", &answers).unwrap();
+    assert_eq!(guessed.resources, expand(&blueprint, "load_balancers.front").resources);
+}

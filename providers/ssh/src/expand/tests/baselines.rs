@@ -6,6 +6,7 @@ use standfast_contract::{
 };
 
 use super::{content, expand, fixtures, is_in_order, listing, resource};
+use crate::expand::site::inputs;
 
 pub fn hardening() -> Baseline {
     let directory = |path: &str| DirectorySpec {
@@ -84,6 +85,19 @@ fn the_way_in_stays_open_and_its_files_are_guarded() {
     assert_eq!(resource(&expansion, sshd).inputs["guard"], Value::Bool(true));
     let key = resource(&expansion, "home/baselines.hardening/file.lb1.srv-backup-keys-key");
     assert!(!key.inputs.contains_key("guard"));
+}
+
+#[test]
+fn what_sshd_says_of_its_port_goes_before_the_blueprint() {
+    let mut blueprint = fixtures::with_baseline(hardening());
+    blueprint.regions[0].zones[0].hosts[0].port = Some(8022);
+    let mut answers = fixtures::answers();
+    let question = crate::expand::site::facts_of("home", "lb1");
+    assert!(crate::expand::lookups(&blueprint.request("baselines.hardening")).contains(&question));
+    answers.0.insert(question, Value::Map(inputs([("ssh_port", 2222_i64.into())])));
+    let expansion = blueprint.expand("baselines.hardening", &answers).unwrap();
+    let table = content(&expansion, "home/baselines.hardening/nftables.lb1.shop_hardening");
+    assert!(table.contains("tcp dport 2222 accept") && !table.contains("8022"), "{table}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use standfast_contract::{Attribute, Call, Kind, Map, Observed, ReadRequest, Stac
 
 use super::{
     LONG, Refused, Upload, Work, Works,
-    file::{FILE, sha256_of_local},
+    file::{FILE, hash_local},
     file_look::known,
     input,
 };
@@ -96,14 +96,14 @@ impl Works for Release {
         let mut work = work(call, "begin release_snapshot\nput_release\nfinish")?;
         let asked = asked(&call.inputs)?;
         work.script.set("UPLOADED", "");
-        match sha256_of_local(asked.local, asked.digest) {
-            Ok((bytes, sha)) => {
-                archive::check(&bytes)
+        match hash_local(asked.local, asked.digest) {
+            Ok(local) => {
+                archive::check_file(asked.local)
                     .map_err(|error| Refused(format!("the archive {}: {error}", asked.local)))?;
-                work.script.set("SHA", &sha);
+                work.script.set("SHA", &local.sha256);
                 work.uploads.push(Upload {
                     local: asked.local.to_owned(),
-                    size: bytes.len() as u64,
+                    size: local.size,
                     digest: asked.digest.to_owned(),
                     variable: "UPLOADED",
                     unless: format!("{}/releases/{}/.standfast", asked.root, asked.id()),
