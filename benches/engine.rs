@@ -1,4 +1,5 @@
-//! The engine at 1,000 and 10,000 layered resources: plan of new, plan of unchanged, apply.
+//! The engine at 1,000 and 10,000 layered resources: linking, plan of new, plan of unchanged, apply; and what the
+//! simulated world's file costs a process before it can look at anything.
 //!
 //! `cargo bench --no-default-features --bench engine`; with `STANDFAST_BENCH_LARGE=1` also 100,000. The state is an
 //! SQLite file, the world in memory or in a file as named. Peak memory and bytes written belong to whole processes:
@@ -6,18 +7,23 @@
 
 mod harness;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use divan::{Bencher, counter::ItemsCount};
-use harness::{Stand, graph};
-use standfast::{graph::Graph, plan::Plan};
+use harness::{Stand, graph, stack};
+use standfast::{
+    graph::Graph,
+    plan::{Plan, Purpose},
+};
 use standfast_sim::World;
-use standfast_state::Snapshot;
+use standfast_state::{OpenMode, Snapshot, open_sqlite};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// Resources in one layer.
 const WIDTH: usize = 100;
+/// The world's file in a folder.
+const WORLD: &str = "world.jsonl";
 
 fn main() {
     divan::main();
@@ -44,15 +50,20 @@ fn must<T, E: std::fmt::Display>(result: Result<T, E>) -> T {
 fn fresh(world_in_file: bool) -> (TempDir, Stand) {
     let folder = must(TempDir::new());
     let world = match world_in_file {
-        true => must(World::open(&folder.path().join("world.jsonl"))),
+        true => must(World::open(&folder.path().join(WORLD))),
         false => World::memory(),
     };
-    let stand = must(Stand::open(folder.path(), world));
-    (folder, stand)
+    let store = must(open_sqlite(folder.path().join("load.db"), &stack(), OpenMode::Create));
+    (folder, Stand::new(store, Arc::new(world)))
 }
 
 fn plan(stand: &Stand, graph: &Graph) -> (Plan, Snapshot) {
-    must(runtime().block_on(stand.plan(graph)))
+    must(runtime().block_on(stand.plan(graph, Purpose::Apply)))
+}
+
+fn carry_out(stand: &Stand, plan: Plan, snapshot: &Snapshot) {
+    let (report, _) = must(runtime().block_on(stand.apply(plan, snapshot, None)));
+    assert!(report.succeeded(), "{:?}", report.failed);
 }
 
 #[divan::bench(args = counts(), sample_count = 20)]
@@ -72,7 +83,7 @@ fn plan_unchanged<const FILE: bool>(bencher: Bencher<'_, '_>, count: usize) {
     let (_folder, stand) = fresh(FILE);
     let graph = must(graph(count, WIDTH));
     let (first, snapshot) = plan(&stand, &graph);
-    must(runtime().block_on(stand.apply(first, &snapshot)));
+    carry_out(&stand, first, &snapshot);
     bencher.counter(ItemsCount::new(count)).bench_local(|| plan(&stand, &graph));
 }
 
@@ -87,8 +98,17 @@ fn apply<const FILE: bool>(bencher: Bencher<'_, '_>, count: usize) {
             (folder, stand, plan, snapshot)
         })
         .bench_local_values(|(folder, stand, plan, snapshot)| {
-            must(runtime().block_on(stand.apply(plan, &snapshot)));
+            carry_out(&stand, plan, &snapshot);
             // Dropped outside of the measurement.
             (folder, stand)
         });
+}
+
+#[divan::bench(args = counts(), sample_count = 20)]
+fn open_world(bencher: Bencher<'_, '_>, count: usize) {
+    let (folder, stand) = fresh(true);
+    let (first, snapshot) = plan(&stand, &must(graph(count, WIDTH)));
+    carry_out(&stand, first, &snapshot);
+    let path = folder.path().join(WORLD);
+    bencher.counter(ItemsCount::new(count)).bench_local(|| must(World::open(&path)));
 }

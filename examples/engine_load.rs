@@ -10,11 +10,13 @@
 #[path = "../benches/harness/mod.rs"]
 mod harness;
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::{fs, path::PathBuf, sync::Arc, time::Instant};
 
-use harness::{Failure, Stand, graph};
+use harness::{Failure, Stand, graph, stack};
 use serde_json::json;
+use standfast::plan::Purpose;
 use standfast_sim::World;
+use standfast_state::{OpenMode, open_sqlite};
 
 /// USER_HZ is 100 on every platform that Linux is built for but one (alpha).
 const MS_PER_TICK: u64 = 10;
@@ -40,9 +42,10 @@ async fn main() -> Result<(), Failure> {
     let order = order()?;
     fs::create_dir_all(&order.folder)?;
     let world = World::open(&order.folder.join("world.jsonl"))?;
-    let stand = Stand::open(&order.folder, world)?;
+    let store = open_sqlite(order.folder.join("load.db"), &stack(), OpenMode::Create)?;
+    let stand = Stand::new(store, Arc::new(world));
     let graph = graph(order.count, order.width)?;
-    let (plan, snapshot) = stand.plan(&graph).await?;
+    let (plan, snapshot) = stand.plan(&graph, Purpose::Apply).await?;
     let planned_ms = ms(begun);
     let summary = plan.summary;
     let expected = match order.work.as_str() {
@@ -57,7 +60,11 @@ async fn main() -> Result<(), Failure> {
     if order.work == "apply" {
         // Plan and apply are one process here, but the graph is no longer needed: apply knows none.
         drop(graph);
-        (_, events) = stand.apply(plan, &snapshot).await?;
+        let report;
+        (report, events) = stand.apply(plan, &snapshot, None).await?;
+        if !report.succeeded() {
+            return Err(format!("the apply did not succeed: {:?}", report.failed).into());
+        }
     }
     let wall_ms = ms(begun);
     let measured = json!({

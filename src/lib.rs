@@ -13,5 +13,9 @@ pub mod cli;
 pub mod graph;
 pub mod lab;
 pub mod plan;
-
 mod words;
+
+/// A big stack is millions of small texts and maps; asking for them and giving them back was a quarter of what a plan of
+/// 100,000 resources cost with the system's allocator (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -1,9 +1,9 @@
-//! The engine without a blueprint: layered resources, the simulated provider, the state in an SQLite file.
+//! The engine without a blueprint: layered resources, the simulated provider, any store.
 //!
-//! Shared by the benches and by `examples/engine_load.rs`, which measures whole processes. Goes the way that the
-//! commands go: snapshot, decode, observe, make; then lease, run, apply.
+//! Shared by the benches, by `examples/engine_load.rs`, which measures whole processes, and by the tests of the engine.
+//! Goes the way that the commands go: snapshot, decode, observe, make; then lease, run, apply.
 
-use std::{collections::HashMap, error::Error, path::Path, sync::Arc};
+use std::{cell::Cell, collections::HashMap, error::Error, sync::Arc};
 
 use secrecy::SecretString;
 use standfast::{
@@ -13,7 +13,7 @@ use standfast::{
         Plan, Purpose, Selection,
         make::{Situation, make},
         observe::{Providers, observe},
-        recorded::Recorded,
+        recorded::{self, Recorded},
     },
 };
 use standfast_contract::{
@@ -22,7 +22,7 @@ use standfast_contract::{
     secret::{SecretError, SecretReader},
 };
 use standfast_sim::{Sim, World, layered};
-use standfast_state::{LockRequest, OpenMode, RunStart, Snapshot, StackId, Store, open_sqlite};
+use standfast_state::{LockRequest, RunStart, Snapshot, StackId, Store};
 use tokio::sync::{mpsc, watch};
 
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -38,48 +38,58 @@ impl SecretReader for NoSecrets {
     }
 }
 
-/// One stack: its state in a folder, its world in memory or in a file.
+/// One stack: its state in any store, its resources in a simulated world.
 pub struct Stand {
-    store: Arc<dyn Store>,
-    providers: Providers,
+    pub store: Arc<dyn Store>,
+    pub providers: Providers,
     vault: Arc<Vault>,
     stack: Stack,
+    /// Plans made: each has an id of its own.
+    plans: Cell<u32>,
+}
+
+/// The stack whose state [`Stand::new`] wants.
+pub fn stack() -> StackId {
+    StackId::new("shop", None)
 }
 
 impl Stand {
-    pub fn open(folder: &Path, world: World) -> Result<Stand, Failure> {
-        let sim: Arc<dyn Provider> = Arc::new(Sim::new(Arc::new(world)));
-        let id = StackId { stack: "load".into(), environment: "default".into() };
-        Ok(Stand {
-            store: Arc::new(open_sqlite(folder.join("load.db"), &id, OpenMode::Create)?),
+    pub fn new(store: impl Store + 'static, world: Arc<World>) -> Stand {
+        let sim: Arc<dyn Provider> = Arc::new(Sim::new(world));
+        let StackId { stack: name, environment } = stack();
+        Stand {
+            store: Arc::new(store),
             providers: Providers([("sim", sim)].into()),
             vault: Arc::new(Vault::new([1; 32], Box::new(NoSecrets))),
-            stack: Stack { name: id.stack, environment: id.environment },
-        })
+            stack: Stack { name, environment },
+            plans: Cell::default(),
+        }
     }
 
     /// The plan, and the snapshot that it was made from.
-    pub async fn plan(&self, graph: &Graph) -> Result<(Plan, Snapshot), Failure> {
+    pub async fn plan(&self, graph: &Graph, purpose: Purpose) -> Result<(Plan, Snapshot), Failure> {
         let snapshot = self.store.snapshot().await?;
         let recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
+        let interrupted = recorded::interrupted(&snapshot);
         let context = Context::quiet(self.stack.clone());
-        let seen = observe(&self.providers, &context, graph, &recorded, &HashMap::new(), &self.vault).await?;
+        let seen = observe(&self.providers, &context, graph, &recorded, &interrupted, &self.vault).await?;
+        self.plans.set(self.plans.get() + 1);
         let plan = make(&Situation {
             stack: self.stack.clone(),
-            purpose: Purpose::Apply,
+            purpose,
             head: snapshot.head.clone(),
             graph,
             recorded: &recorded,
             moves: HashMap::new(),
             observations: Some(&seen),
-            open_intents: &[],
-            interrupted: HashMap::new(),
+            open_intents: &snapshot.open_intents,
+            interrupted,
             providers: &self.providers,
             vault: &self.vault,
             selection: Selection::default(),
             replace: Vec::new(),
             forget: Vec::new(),
-            plan_id: format!("serial-{}", snapshot.head.serial),
+            plan_id: format!("plan-{}", self.plans.get()),
             blueprint: None,
             blueprint_path: None,
             variables: Default::default(),
@@ -87,8 +97,13 @@ impl Stand {
         Ok((plan, snapshot))
     }
 
-    /// Carries the plan out; a step that fails is an error here. Returns the report and the number of events.
-    pub async fn apply(&self, plan: Plan, snapshot: &Snapshot) -> Result<(Report, usize), Failure> {
+    /// Carries the plan out; `stop` is sent after so many events. Returns the report and the number of events.
+    pub async fn apply(
+        &self,
+        plan: Plan,
+        snapshot: &Snapshot,
+        stop: Option<(usize, Interrupt)>,
+    ) -> Result<(Report, usize), Failure> {
         let request = LockRequest {
             owner: "bench".into(),
             host: "here".into(),
@@ -107,12 +122,18 @@ impl Stand {
         };
         let lease = self.store.lock(&request).await?;
         let run = self.store.begin_run(&lease, &start).await?;
-        let (_interrupt, interrupted) = watch::channel(Interrupt::None);
+        let (interrupt, interrupted) = watch::channel(Interrupt::None);
         let (events, mut received) = mpsc::unbounded_channel::<Event>();
         let listener = tokio::spawn(async move {
             let mut count = 0;
             while received.recv().await.is_some() {
                 count += 1;
+                if let Some((after, level)) = stop
+                    && count == after
+                {
+                    // Nobody listens any more: the run has ended.
+                    let _ = interrupt.send(level);
+                }
             }
             count
         });
@@ -128,12 +149,10 @@ impl Stand {
             events,
         };
         let report = apply(Arc::new(plan), snapshot, settings).await?;
-        self.store.end_run(&lease, run, "succeeded", "").await?;
+        let events = listener.await?;
+        self.store.end_run(&lease, run, "ended", "").await?;
         self.store.release(lease).await?;
-        if !report.succeeded() {
-            return Err(format!("the apply did not succeed: {:?}", report.failed).into());
-        }
-        Ok((report, listener.await?))
+        Ok((report, events))
     }
 }
 

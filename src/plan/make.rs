@@ -7,11 +7,13 @@ mod open;
 use std::{
     collections::{HashMap, HashSet},
     rc::Rc,
+    sync::Arc,
 };
 
 use standfast_contract::{
     Address, Desired, Kind, Lifecycle, Map, Observed, OutputRef, Stack, Target, Value, Vault,
-    secret::SecretError, value::resolve_map,
+    secret::SecretError,
+    value::{resolve_like, resolve_map},
 };
 use standfast_state::{Head, OpenIntent};
 
@@ -78,7 +80,7 @@ enum Fate {
     Changed {
         recorded: Option<usize>,
         action: Action,
-        inputs: Map,
+        inputs: Arc<Map>,
     },
 }
 
@@ -164,9 +166,14 @@ impl<'a> Maker<'a> {
             return self.keep(position, recorded);
         }
         let kind = self.kind(&desired.provider, &desired.address, &desired.kind)?;
-        let inputs = resolve_map(&desired.inputs, &|reference| self.output(reference), self.situation.vault)?;
-        let seen = self.seen(&desired.address);
         let record = recorded.map(|at| &self.situation.recorded[at]);
+        let known = |reference: &OutputRef| self.output(reference);
+        let vault = self.situation.vault;
+        let inputs = match record {
+            Some(record) => resolve_like(&record.payload.inputs, &desired.inputs, &known, vault)?,
+            None => Arc::new(resolve_map(&desired.inputs, &known, vault)?),
+        };
+        let seen = self.seen(&desired.address);
         let Some(record) = record else {
             return match seen {
                 Seen::There(observed) if self.situation.interrupted.contains_key(&desired.address) => {
@@ -239,7 +246,7 @@ impl<'a> Maker<'a> {
         &mut self,
         position: u32,
         kind: &Kind,
-        inputs: Map,
+        inputs: Arc<Map>,
         observed: &Observed,
     ) -> Result<(), PlanError> {
         let changes = differences(kind, &inputs, &observed.attributes, Seen::NotRead, &[]);
@@ -269,7 +276,7 @@ impl<'a> Maker<'a> {
         action: Action,
         reason: String,
         changes: Vec<Change>,
-        inputs: Map,
+        inputs: Arc<Map>,
     ) -> Result<(), PlanError> {
         let graph = self.situation.graph;
         let desired = &graph.resources[position as usize];

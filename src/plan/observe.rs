@@ -10,7 +10,9 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::future::join_all;
 use standfast_contract::{
     Address, Context, ErrorClass, Kind, Map, Observed, OutputRef, Provider, ProviderError, ReadRequest,
-    SecretSource, Target, Value, Vault, secret::SecretError, value::resolve_map,
+    SecretSource, Target, Value, Vault,
+    secret::SecretError,
+    value::{resolve_like, resolve_map},
 };
 
 use super::{
@@ -104,14 +106,14 @@ pub async fn observe(
         let payload = &record.payload;
         let desired = desired_of(&record.address);
         let place = desired.map_or(&payload.place, |desired| &desired.place);
-        let inputs = desired.map(|desired| resolve_map(&desired.inputs, &known, vault)).transpose()?;
+        let inputs = desired.map(|desired| resolve_like(&payload.inputs, &desired.inputs, &known, vault));
         batches.entry(&record.provider).or_default().push(ReadRequest {
             address: record.address.clone(),
             kind: record.kind.clone(),
             place: places.resolve(place, &known, vault)?,
             id: Some(record.id.clone()),
             recorded: Some((Arc::clone(&payload.inputs), Arc::clone(&payload.outputs))),
-            desired: inputs.map(|inputs| share(inputs, &payload.inputs)),
+            desired: inputs.transpose()?,
         });
     }
     for (address, told) in interrupted.iter().filter(|(address, _)| !outputs.contains_key(address)) {
@@ -138,6 +140,7 @@ pub async fn observe(
     .await;
     let mut observations = Observations::default();
     for (requests, looks) in answers {
+        observations.looks.reserve(requests.len());
         for (request, look) in requests.into_iter().zip(looks) {
             let look = match look {
                 Ok(None) => Look::Gone,
@@ -148,15 +151,6 @@ pub async fn observe(
         }
     }
     Ok(observations)
-}
-
-/// One copy of what is desired as it is recorded. Not of what is sensitive: a record has no more than its digest.
-fn share(desired: Map, recorded: &Arc<Map>) -> Arc<Map> {
-    if desired == **recorded && !desired.values().any(Value::is_sensitive) {
-        Arc::clone(recorded)
-    } else {
-        Arc::new(desired)
-    }
 }
 
 /// Resolved places: neighbours mostly share theirs.

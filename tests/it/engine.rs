@@ -1,140 +1,46 @@
 //! The engine on the simulated world: plan, apply, plan again; with faults, interrupts and crashes.
 
-use std::{collections::HashMap, sync::Arc};
+#[path = "../../benches/harness/mod.rs"]
+mod harness;
 
-use secrecy::SecretString;
+use std::{ops::Deref, sync::Arc};
+
+use harness::{Stand, graph, stack};
 use standfast::{
-    apply::{Event, Interrupt, Report, Settings, apply},
+    apply::{Interrupt, Report},
     graph::Graph,
-    plan::{
-        Plan, Purpose, Selection,
-        make::{Situation, make},
-        observe::{Providers, observe},
-        recorded::{self, Recorded},
-    },
+    plan::{Plan, Purpose},
 };
-use standfast_contract::{
-    Context, Desired, SecretSource, Stack, Vault,
-    component::Region,
-    secret::{SecretError, SecretReader},
-};
-use standfast_sim::{Sim, World, layered};
-use standfast_state::{LockRequest, RunStart, Snapshot, StackId, Store, open_memory};
-use tokio::sync::{mpsc, watch};
+use standfast_sim::World;
+use standfast_state::{Snapshot, open_memory};
 
-struct NoSecrets;
-impl SecretReader for NoSecrets {
-    fn read(&self, source: &SecretSource) -> Result<SecretString, SecretError> {
-        Err(SecretError { from: source.to_string(), reason: "there are none here".into(), hint: None })
-    }
-}
-
-/// A stack on a world of its own.
+/// A stack on a world of its own, all in memory.
 pub struct Bench {
     pub world: Arc<World>,
-    pub store: Arc<dyn Store>,
-    pub providers: Providers,
-    vault: Arc<Vault>,
-    stack: Stack,
-    plans: std::cell::Cell<u32>,
+    stand: Stand,
+}
+
+impl Deref for Bench {
+    type Target = Stand;
+    fn deref(&self) -> &Stand {
+        &self.stand
+    }
 }
 
 impl Bench {
     pub fn new() -> Self {
         let world = Arc::new(World::memory());
-        let sim: Arc<dyn standfast_contract::Provider> = Arc::new(Sim::new(Arc::clone(&world)));
-        Bench {
-            world,
-            store: Arc::new(open_memory(&StackId::new("shop", None)).unwrap()),
-            providers: Providers([("sim", sim)].into()),
-            vault: Arc::new(Vault::new([1; 32], Box::new(NoSecrets))),
-            stack: Stack { name: "shop".into(), environment: "default".into() },
-            plans: std::cell::Cell::new(0),
-        }
+        let stand = Stand::new(open_memory(&stack()).unwrap(), Arc::clone(&world));
+        Bench { world, stand }
     }
 
     pub async fn plan(&self, graph: &Graph, purpose: Purpose) -> (Plan, Snapshot) {
-        let snapshot = self.store.snapshot().await.unwrap();
-        let recorded: Vec<Recorded> =
-            snapshot.resources.iter().map(|one| Recorded::decode(one).unwrap()).collect();
-        let interrupted = recorded::interrupted(&snapshot);
-        let context = Context::quiet(self.stack.clone());
-        let seen =
-            observe(&self.providers, &context, graph, &recorded, &interrupted, &self.vault).await.unwrap();
-        self.plans.set(self.plans.get() + 1);
-        let plan = make(&Situation {
-            stack: self.stack.clone(),
-            purpose,
-            head: snapshot.head.clone(),
-            graph,
-            recorded: &recorded,
-            moves: HashMap::new(),
-            observations: Some(&seen),
-            open_intents: &snapshot.open_intents,
-            interrupted,
-            providers: &self.providers,
-            vault: &self.vault,
-            selection: Selection::default(),
-            replace: Vec::new(),
-            forget: Vec::new(),
-            plan_id: format!("plan-{}", self.plans.get()),
-            blueprint: None,
-            blueprint_path: None,
-            variables: Default::default(),
-        })
-        .unwrap();
-        (plan, snapshot)
+        self.stand.plan(graph, purpose).await.unwrap()
     }
 
     /// Applies; `stop` is sent after so many events.
     pub async fn apply(&self, plan: Plan, snapshot: &Snapshot, stop: Option<(usize, Interrupt)>) -> Report {
-        let request = LockRequest {
-            owner: "test".into(),
-            host: "here".into(),
-            process: std::process::id(),
-            command: "apply".into(),
-            lease_ms: 30_000,
-        };
-        let lease = self.store.lock(&request).await.unwrap();
-        let start = RunStart {
-            command: "apply".into(),
-            owner: "test".into(),
-            host: "here".into(),
-            blueprint: None,
-            variables: "{}".into(),
-            plan_id: None,
-            summary: String::new(),
-        };
-        let run = self.store.begin_run(&lease, &start).await.unwrap();
-        let (interrupt, interrupted) = watch::channel(Interrupt::None);
-        let (events, mut received) = mpsc::unbounded_channel::<Event>();
-        let watcher = tokio::spawn(async move {
-            let mut count = 0;
-            while received.recv().await.is_some() {
-                count += 1;
-                if let Some((after, level)) = stop
-                    && count == after
-                {
-                    let _ = interrupt.send(level);
-                }
-            }
-        });
-        let settings = Settings {
-            providers: self.providers.clone(),
-            store: Arc::clone(&self.store),
-            lease: lease.clone(),
-            run,
-            vault: Arc::clone(&self.vault),
-            unreachable: Default::default(),
-            parallelism: 16,
-            interrupt: interrupted,
-            events,
-        };
-        let report = apply(Arc::new(plan), snapshot, settings).await.unwrap();
-        watcher.await.unwrap();
-        self.store.end_run(&lease, run, "ended", "").await.unwrap();
-        self.store.release(lease).await.unwrap();
-        report
+        self.stand.apply(plan, snapshot, stop).await.unwrap().0
     }
 
     pub async fn converge(&self, graph: &Graph) -> Report {
@@ -154,29 +60,10 @@ impl Bench {
     }
 }
 
-fn region() -> Region {
-    Region {
-        name: "home".into(),
-        provider: "sim".into(),
-        location: None,
-        zones: Vec::new(),
-        ssh: Default::default(),
-        network: None,
-        account: None,
-        assume_role: None,
-        sim: Default::default(),
-        tags: Default::default(),
-    }
-}
-
-fn graph(resources: Vec<Desired>) -> Graph {
-    Graph::of_resources(resources).unwrap()
-}
-
 #[tokio::test]
 async fn a_second_apply_changes_nothing_and_destroy_leaves_nothing() {
     let bench = Bench::new();
-    let graph = graph(layered(40, 8, &region()));
+    let graph = graph(40, 8).unwrap();
     let report = bench.converge(&graph).await;
     assert!(report.succeeded(), "{report:#?}");
     assert_eq!(report.created, 40);
@@ -194,7 +81,7 @@ async fn stopped_at_any_event_the_next_apply_goes_on() {
     for level in [Interrupt::Finish, Interrupt::Now] {
         for after in 1..60 {
             let bench = Bench::new();
-            let graph = graph(layered(24, 4, &region()));
+            let graph = graph(24, 4).unwrap();
             let (plan, snapshot) = bench.plan(&graph, Purpose::Apply).await;
             bench.apply(plan, &snapshot, Some((after, level))).await;
             let report = bench.converge(&graph).await;
@@ -207,7 +94,7 @@ async fn stopped_at_any_event_the_next_apply_goes_on() {
 #[tokio::test]
 async fn drift_is_told_apart_and_healed() {
     let bench = Bench::new();
-    let graph = graph(layered(12, 4, &region()));
+    let graph = graph(12, 4).unwrap();
     bench.converge(&graph).await;
     let one = graph.resources[0].address.clone();
     let other = graph.resources[1].address.clone();
@@ -230,7 +117,7 @@ async fn drift_is_told_apart_and_healed() {
 async fn destroyed_after_a_stop_at_any_event_nothing_is_left() {
     for after in 1..40 {
         let bench = Bench::new();
-        let graph = graph(layered(16, 4, &region()));
+        let graph = graph(16, 4).unwrap();
         let (plan, snapshot) = bench.plan(&graph, Purpose::Apply).await;
         bench.apply(plan, &snapshot, Some((after, Interrupt::Now))).await;
         let (plan, snapshot) = bench.plan(&Graph::default(), Purpose::Destroy).await;

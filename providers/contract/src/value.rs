@@ -6,7 +6,7 @@
 //!
 //! Written as JSON, plain values are themselves; the others are objects with one key that begins with `$`.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use secrecy::SecretString;
 use serde::{
@@ -234,6 +234,25 @@ pub fn resolve_map(
     vault: &Vault,
 ) -> Result<Map, SecretError> {
     map.iter().map(|(key, value)| Ok((key.clone(), value.resolve(output, vault)?))).collect()
+}
+
+/// As [`resolve_map`], but shares `like` where the result is equal to it: most resources are as they were recorded, and
+/// a copy of each would be the larger part of what a plan costs. What is sensitive is never shared: `like` may have no
+/// more than its digest.
+pub fn resolve_like(
+    like: &Arc<Map>,
+    map: &Map,
+    output: &impl Fn(&OutputRef) -> Option<Value>,
+    vault: &Vault,
+) -> Result<Arc<Map>, SecretError> {
+    let mut same = map.len() == like.len();
+    for ((name, value), (known, was)) in map.iter().zip(like.iter()) {
+        same = same
+            && name == known
+            && !was.is_sensitive()
+            && if value.is_plain() { value == was } else { value.resolve(output, vault)? == *was };
+    }
+    if same { Ok(Arc::clone(like)) } else { resolve_map(map, output, vault).map(Arc::new) }
 }
 
 /// One text from resolved parts: unknown when a part is, sensitive when a part is.
@@ -476,6 +495,27 @@ mod tests {
         assert_eq!(resolved.expose(), Some("postgres://app:hunter2@db"));
         let shown = format!("{resolved} {resolved:?} {}", serde_json::to_string(&resolved).unwrap());
         assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn inputs_that_are_as_recorded_are_shared_unless_they_are_sensitive() {
+        let writer = OutputRef::component(ComponentId::new(Section::Databases, "orders"), "writer");
+        let map = |host: Value, port: i64| Map::from([("host".into(), host), ("port".into(), port.into())]);
+        let recorded = Arc::new(map("db1".into(), 3306));
+        let resolved = |desired: Map, writer: &str| {
+            resolve_like(&recorded, &desired, &|_| Some(writer.into()), &vault()).unwrap()
+        };
+        assert!(Arc::ptr_eq(&resolved(map(writer.clone(), 3306), "db1"), &recorded));
+        assert_eq!(*resolved(map(writer.clone(), 3306), "db2"), map("db2".into(), 3306));
+        assert_eq!(*resolved(map(writer.clone(), 3307), "db1"), map("db1".into(), 3307));
+        assert_eq!(*resolved(Map::new(), "db1"), Map::new());
+
+        let desired = Map::from([("password".into(), Value::Secret(SecretSource::Env("PASSWORD".into())))]);
+        let sealed = resolve_map(&desired, &|_| None, &vault()).unwrap();
+        let recorded: Map = serde_json::from_str(&serde_json::to_string(&sealed).unwrap()).unwrap();
+        assert_eq!(recorded, sealed);
+        let resolved = resolve_like(&Arc::new(recorded), &desired, &|_| None, &vault()).unwrap();
+        assert_eq!(resolved["password"].expose(), Some("hunter2"));
     }
 
     #[test]
