@@ -14,7 +14,7 @@ pub async fn run(args: &PlanArgs, global: &Global, registry: &Registry) -> Resul
     let planned = session.plan(&args.select, purpose(&args.select, args.destroy)).await;
     session.engine.providers.close().await;
     let (plan, _) = planned?;
-    terminal::out(show(&plan, global.format, args.details));
+    print(&plan, global.format, args.details);
     if let Some(path) = &args.out {
         saved::write(&plan, path)?;
         terminal::say(format_args!("\nSaved. `standfast apply {}` does exactly this.", path.display()));
@@ -34,8 +34,14 @@ pub fn purpose(select: &SelectArgs, destroy: bool) -> Purpose {
     }
 }
 
+/// Prints the plan; for a person broken to the terminal's width.
+pub fn print(plan: &Plan, format: Format, details: bool) {
+    let text = show(plan, format, details);
+    if format == Format::Text { terminal::show(text) } else { terminal::out(text) }
+}
+
 /// The plan in the format that was asked for.
-pub fn show(plan: &Plan, format: Format, details: bool) -> String {
+fn show(plan: &Plan, format: Format, details: bool) -> String {
     let text = match format {
         Format::Text => render::plan::text(plan, details),
         Format::Json => render::plan::json(plan),

@@ -78,7 +78,7 @@ async fn list(selectors: &[String], target: &StackOption, global: &Global) -> Re
             "Nothing recorded matches."
         });
     } else {
-        terminal::out(render::listing::table(&["address", "id"], &rows).trim_end());
+        terminal::show(render::listing::table(&["address", "id"], &rows).trim_end());
     }
     Ok(exit::OK)
 }
