@@ -4,6 +4,9 @@ mod registry;
 
 use std::{process::ExitCode, sync::Arc};
 
+use standfast::cli::Registry;
+
 fn main() -> ExitCode {
-    ExitCode::from(standfast::cli::main(Arc::new(registry::providers)))
+    let registry = Registry { providers: Arc::new(registry::providers), stores: registry::stores() };
+    ExitCode::from(standfast::cli::main(registry))
 }

@@ -8,6 +8,7 @@ use standfast::{
 };
 use standfast_contract::Provider;
 use standfast_sim::{Sim, World};
+use standfast_state::Stores;
 
 /// Every provider that this program was built with.
 pub fn providers(settings: &ProviderSettings) -> Result<Providers, CliError> {
@@ -19,4 +20,9 @@ pub fn providers(settings: &ProviderSettings) -> Result<Providers, CliError> {
     #[cfg(feature = "ssh")]
     add(Arc::new(standfast_ssh::SshProvider::new()));
     Ok(Providers(providers))
+}
+
+/// Every kind of store that this program was built with. One that needs a provider's SDK joins here.
+pub fn stores() -> Stores {
+    Stores::default()
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use standfast_state::StateUrl;
+
 use super::commands::lab::LabArgs;
 use crate::blueprint::{PLAIN_NAME_RULE, is_plain_name};
 
@@ -87,6 +89,9 @@ pub enum Command {
     /// Show a saved plan, or everything recorded of one resource
     Show(ShowArgs),
     /// What was run before: who, when, with what result
+    #[command(
+        after_help = "Examples:\n  standfast history shop.yaml\n  standfast history show 12 --blueprint shop.yaml"
+    )]
     History(HistoryArgs),
     /// Addresses and endpoints that the last apply left
     Outputs(OutputsArgs),
@@ -139,9 +144,10 @@ fn stack_name(text: &str) -> Result<String, String> {
 
 #[derive(Args, Debug, Clone)]
 pub struct StoreArgs {
-    /// Where the state is kept [default: sqlite:.standfast/NAME.db beside the blueprint]
-    #[arg(help_heading = "State", long, env = "STANDFAST_STATE", value_name = "URL")]
-    pub state: Option<String>,
+    /// Where the state is kept: sqlite:PATH or postgres://USER@HOST/DATABASE
+    /// [default: sqlite:.standfast/NAME.db beside the blueprint]
+    #[arg(help_heading = "State", long, env = "STANDFAST_STATE", hide_env_values = true, value_name = "URL")]
+    pub state: Option<StateUrl>,
     /// How long to wait for a state that somebody else has locked
     #[arg(help_heading = "State", long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub lock_timeout: std::time::Duration,
@@ -298,15 +304,26 @@ pub struct ShowArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct HistoryArgs {
+    #[command(subcommand)]
+    pub command: Option<HistoryCommand>,
     #[command(flatten)]
     pub stack: StackArgs,
-    /// Everything about one run, its journal and blueprint included
-    #[arg(long, value_name = "NUMBER")]
-    pub run: Option<u64>,
     /// How many runs
     #[arg(long, default_value_t = 20, value_name = "N")]
     pub limit: usize,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum HistoryCommand {
+    /// Everything about one run: every operation, and with `--format json` its blueprint and variables too
+    Show {
+        /// Its number, as `standfast history` lists it
+        run: u64,
+        #[command(flatten)]
+        target: StackOption,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -322,6 +339,18 @@ pub struct OutputsArgs {
 pub struct StateArgs {
     #[command(subcommand)]
     pub command: StateCommand,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct MigrateTarget {
+    /// The blueprint whose state is meant [default: standfast.yaml, or the only .yaml file here]
+    #[arg(long, value_name = "FILE")]
+    pub blueprint: Option<PathBuf>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    /// How long to wait for a state that somebody else has locked
+    #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub lock_timeout: std::time::Duration,
 }
 
 #[derive(Subcommand, Debug)]
@@ -364,6 +393,40 @@ pub enum StateCommand {
         id: Option<String>,
         #[command(flatten)]
         target: StackOption,
+    },
+    /// Write the whole state out as JSON, with its history
+    #[command(after_help = "Example:\n  standfast state pull --out shop.json")]
+    Pull {
+        /// The file, readable by its owner alone [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        target: StackOption,
+    },
+    /// Replace the whole state by one that was pulled, or by a backup
+    #[command(
+        after_help = "Examples:\n  standfast state push shop.json\n  standfast state push --force .standfast/shop.backup/shop.default.1f0c6a52.00000041.db"
+    )]
+    Push {
+        /// What `state pull` wrote (`-` for standard input), or a backup of an SQLite state
+        file: PathBuf,
+        /// Even where it is of another lineage, or older than what is there
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        target: StackOption,
+    },
+    /// Copy the state to another place, and compare what arrived
+    #[command(
+        after_help = "Example:\n  standfast state migrate sqlite:.standfast/shop.db postgres://deploy@db.example/standfast?sslmode=verify-full"
+    )]
+    Migrate {
+        #[arg(value_name = "FROM-URL")]
+        from: StateUrl,
+        #[arg(value_name = "TO-URL")]
+        to: StateUrl,
+        #[command(flatten)]
+        target: MigrateTarget,
     },
     /// Show who holds the state's lock, and break it
     Unlock {

@@ -20,11 +20,20 @@ pub struct CliError {
     pub rendered: bool,
     /// The mistakes of a blueprint one by one, where JSON was asked for.
     pub problems: Option<Box<serde_json::Value>>,
+    /// The state is damaged, and may be replaced.
+    pub damaged: bool,
 }
 
 impl CliError {
     pub fn new(message: impl Into<String>) -> Self {
-        CliError { message: message.into(), hint: None, code: exit::ERROR, rendered: false, problems: None }
+        CliError {
+            message: message.into(),
+            hint: None,
+            code: exit::ERROR,
+            rendered: false,
+            problems: None,
+            damaged: false,
+        }
     }
 
     #[must_use]
@@ -42,8 +51,13 @@ impl CliError {
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        let code = if matches!(error, StoreError::Locked { .. }) { exit::LOCKED } else { exit::ERROR };
-        CliError { hint: error.hint(), code, ..CliError::new(error.to_string()) }
+        let code = match error {
+            StoreError::Locked { .. } => exit::LOCKED,
+            StoreError::Url { .. } => exit::USAGE,
+            _ => exit::ERROR,
+        };
+        let damaged = matches!(error, StoreError::Damaged { .. } | StoreError::Empty { .. });
+        CliError { hint: error.hint(), code, damaged, ..CliError::new(error.to_string()) }
     }
 }
 

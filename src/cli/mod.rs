@@ -15,6 +15,7 @@ mod terminal;
 use std::{path::PathBuf, sync::Arc};
 
 use clap::Parser;
+use standfast_state::Stores;
 
 use crate::plan::observe::Providers;
 pub use args::Cli;
@@ -26,8 +27,15 @@ pub struct ProviderSettings {
     pub sim_world: PathBuf,
 }
 
-/// Builds the providers of this program; `main` gives it, so that nothing in here names a provider crate.
-pub type Registry = Arc<dyn Fn(&ProviderSettings) -> Result<Providers, CliError> + Send + Sync>;
+/// Builds the providers of this program.
+pub type BuildProviders = Arc<dyn Fn(&ProviderSettings) -> Result<Providers, CliError> + Send + Sync>;
+
+/// What this program was built with; `main` gives it, so that nothing in here names a provider crate.
+pub struct Registry {
+    pub providers: BuildProviders,
+    /// Where states can be kept.
+    pub stores: Stores,
+}
 
 /// Runs the program and returns its exit code.
 pub fn main(registry: Registry) -> u8 {

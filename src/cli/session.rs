@@ -9,7 +9,7 @@ use std::{
 use futures::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
 use standfast_contract::{Context, ErrorClass, Obstacle, ProviderError, Region, Stack, Vault};
-use standfast_state::{OpenMode, Snapshot, StackId, Store, open_sqlite};
+use standfast_state::{OpenMode, Snapshot, StackId, StateUrl, Store, StoreError, Stores};
 
 use super::{
     ProviderSettings, Registry,
@@ -137,40 +137,61 @@ fn private_folder(blueprint: &Path) -> PathBuf {
     blueprint.parent().unwrap_or(Path::new("")).join(".standfast")
 }
 
-/// Opens the state of a stack.
-pub fn open_store(
+/// Makes the folder, for its owner alone.
+fn make_private(folder: &Path) -> Result<(), CliError> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| CliError::new(format!("could not make the folder {}: {error}", folder.display())))
+}
+
+/// Where the state of a stack is kept when nobody says otherwise.
+pub fn usual_place(global: &Global, blueprint: &Path, stack: &Stack) -> StateUrl {
+    let lab = if global.lab { ".lab" } else { "" };
+    StateUrl::sqlite(&private_folder(blueprint).join(format!("{}{lab}.db", stack.name)))
+}
+
+pub fn stack_id(stack: &Stack) -> StackId {
+    StackId { stack: stack.name.clone(), environment: stack.environment.clone() }
+}
+
+/// Opens the state of a stack. Where it can be read and not written, it is opened for reading: the first write then
+/// says so.
+pub async fn open_store(
     args: &StoreArgs,
     global: &Global,
     blueprint: &Path,
     stack: &Stack,
+    stores: &Stores,
 ) -> Result<Arc<dyn Store>, CliError> {
-    let id = StackId { stack: stack.name.clone(), environment: stack.environment.clone() };
-    let path = match args.state.as_deref() {
-        None => {
-            let lab = if global.lab { ".lab" } else { "" };
-            private_folder(blueprint).join(format!("{}{lab}.db", stack.name))
+    let url = args.state.clone().unwrap_or_else(|| usual_place(global, blueprint, stack));
+    let id = stack_id(stack);
+    match stores.open(&url, &id, OpenMode::Create).await {
+        Err(error @ StoreError::ReadOnly { .. }) => {
+            let readable = stores.open(&url, &id, OpenMode::ReadOnly).await;
+            Ok(readable.map_err(|second| match second {
+                StoreError::Missing { .. } | StoreError::NoSuchState { .. } => error,
+                second => second,
+            })?)
         }
-        Some(url) => match url.split_once(':') {
-            Some(("sqlite", path)) => PathBuf::from(path.trim_start_matches("//")),
-            Some((scheme, _)) => {
-                return Err(CliError::new(format!("this standfast cannot keep a state in `{scheme}:`"))
-                    .hint("use `sqlite:PATH`")
-                    .code(exit::USAGE));
-            }
-            None => PathBuf::from(url),
-        },
-    };
-    Ok(Arc::new(open_sqlite(&path, &id, OpenMode::Create)?))
+        opened => Ok(opened?),
+    }
 }
 
 /// The state of the blueprint that is named, for commands that need nothing else.
-pub fn open_named(args: &StackArgs, global: &Global) -> Result<Arc<dyn Store>, CliError> {
+pub async fn open_named(
+    args: &StackArgs,
+    global: &Global,
+    registry: &Registry,
+) -> Result<Arc<dyn Store>, CliError> {
     let blueprint = load(&args.blueprint, global)?;
     let stack = stack_of(&blueprint);
-    open_store(&args.store, global, &blueprint.path, &stack)
+    open_store(&args.store, global, &blueprint.path, &stack, &registry.stores).await
 }
 
-fn stack_of(blueprint: &Blueprint) -> Stack {
+pub fn stack_of(blueprint: &Blueprint) -> Stack {
     Stack { name: blueprint.name.clone(), environment: blueprint.environment.clone() }
 }
 
@@ -191,12 +212,14 @@ impl Engine {
         global: &Global,
         registry: &Registry,
     ) -> Result<Engine, CliError> {
-        let store = open_store(store_args, global, blueprint, &stack)?;
+        let store = open_store(store_args, global, blueprint, &stack, &registry.stores).await?;
         let folder = private_folder(blueprint);
+        // Where the state is kept elsewhere, nothing has made it yet.
+        make_private(&folder)?;
         let vault = vault(&store, LocalSecrets::new(folder.join("secrets"))).await?;
         let lab = if global.lab { "lab." } else { "" };
         let sim_world = folder.join(format!("{}.{lab}world.jsonl", stack.name));
-        let providers = registry(&ProviderSettings { sim_world })?;
+        let providers = (registry.providers)(&ProviderSettings { sim_world })?;
         Ok(Engine { stack, store, vault, providers })
     }
 

@@ -148,6 +148,8 @@ pub enum StoreError {
         place: String,
         /// What was found.
         reason: String,
+        /// The newest good backup, where the store keeps any.
+        backup: Option<String>,
     },
     /// No space is left.
     #[error("could not {operation}: no space is left for the state {place}")]
@@ -227,6 +229,66 @@ pub enum StoreError {
         /// The format that this build reads.
         supported: u32,
     },
+    /// A place that makes no sense, or that this build has no store for.
+    #[error("could not use the state {url}: {reason}")]
+    Url {
+        /// As it was given, without a password.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The server does not answer, or the connection to it was lost and could not be made again in time.
+    #[error("could not {operation}: the server of the state {place} cannot be reached ({reason})")]
+    Unreachable {
+        /// What was to be done.
+        operation: &'static str,
+        /// The store.
+        place: String,
+        /// As the system words it.
+        reason: String,
+    },
+    /// The server does not let this user in.
+    #[error("could not open the state {place}: the server refused the login ({reason})")]
+    LoginRefused {
+        /// The store.
+        place: String,
+        /// As the server words it.
+        reason: String,
+    },
+    /// The server has no such database.
+    #[error("could not open the state {place}: the server has no database `{database}`")]
+    NoDatabase {
+        /// The store.
+        place: String,
+        /// Its name.
+        database: String,
+    },
+    /// The user is let in, but may not do this.
+    #[error("could not {operation}: the user of {place} has no right to ({reason})")]
+    NotAllowed {
+        /// What was to be done.
+        operation: &'static str,
+        /// The store.
+        place: String,
+        /// As the server words it.
+        reason: String,
+    },
+    /// Encryption was asked for and the server offers none.
+    #[error(
+        "could not open the state {place}: the server does not encrypt connections, and sslmode asks for it"
+    )]
+    NoTls {
+        /// The store.
+        place: String,
+    },
+    /// The encrypted connection failed: most often the server's certificate is not trusted.
+    #[error("could not open the state {place}: the encrypted connection was not made ({reason})")]
+    NotTrusted {
+        /// The store.
+        place: String,
+        /// As the library words it.
+        reason: String,
+    },
     /// Anything else that the store's engine reports.
     #[error("could not {operation}: the store {place} reports: {reason}")]
     Backend {
@@ -280,6 +342,11 @@ impl StoreError {
             }
             Self::Newer { .. } => "use the standfast that wrote it, or a later one".to_owned(),
             Self::TooOld { .. } => "open it once with an older standfast that can migrate it".to_owned(),
+            Self::Damaged { backup: Some(backup), .. } => format!(
+                "the newest good backup is {backup}; `standfast state push --force {backup}` sets the damaged \
+                 state aside and restores it; what was made since that copy is not in it, and \
+                 `standfast state rebuild` finds that"
+            ),
             Self::Damaged { .. } => {
                 "keep a copy of the file with its -wal and -shm, then put a backup in its place \
                  or recover the state with `standfast state rebuild`"
@@ -304,6 +371,35 @@ impl StoreError {
             }
             Self::Closed { .. } => "run again: the journal holds what was in flight".to_owned(),
             Self::ExportFormat { .. } => "use the standfast that wrote the export, or a later one".to_owned(),
+            Self::Url { .. } => "check --state, or the variable STANDFAST_STATE".to_owned(),
+            Self::Unreachable { .. } => {
+                "check that the server runs, its host and port, and the network between; then run again: \
+                 what was in flight is in the journal and is looked up first"
+                    .to_owned()
+            }
+            Self::LoginRefused { .. } => {
+                "set PGPASSWORD, or put the password into ~/.pgpass (which nobody else may read: mode 0600); \
+                 and see what the server's pg_hba.conf allows this user"
+                    .to_owned()
+            }
+            Self::NoDatabase { database, .. } => {
+                format!("check the name, or make it on the server: `createdb {database}`")
+            }
+            Self::NotAllowed { .. } => {
+                "let the database's owner run `CREATE SCHEMA standfast AUTHORIZATION \"USER\"`, or grant the user \
+                 what is missing"
+                    .to_owned()
+            }
+            Self::NoTls { .. } => {
+                "switch TLS on at the server (`ssl = on`); only on a network that nobody else can listen to, \
+                 use `sslmode=disable`"
+                    .to_owned()
+            }
+            Self::NotTrusted { .. } => {
+                "give the certificate of its authority with `sslrootcert=FILE`, and the host by the name that \
+                 the server's certificate carries"
+                    .to_owned()
+            }
             Self::Backend { .. } => return None,
         };
         Some(hint)

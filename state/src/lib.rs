@@ -1,7 +1,7 @@
 //! What a stack remembers between runs: its resources, the journal of every call, the lock and the history.
 //!
 //! The crate keeps records and never looks into their payload: the engine writes JSON text and gets the same
-//! text back. It knows no provider, no plan and no blueprint syntax, so that a new store (PostgreSQL, S3) is
+//! text back. It knows no provider, no plan and no blueprint syntax, so that a new store is
 //! written against the [`Store`] trait and the [`conformance`] suite alone.
 //!
 //! | file | holds |
@@ -11,9 +11,13 @@
 //! | `lock` | one writer at a time: leases, holders, fencing tokens |
 //! | `history` | runs, with the blueprint and variables of each |
 //! | `export` | everything of one state as one versioned value, to move it between stores |
+//! | `transfer` | whether one state may replace another, and whether two are the same |
 //! | `store` | the trait that every store implements |
+//! | `url`, `locate` | where a state is kept, and the store for it |
 //! | `error` | what can go wrong, and the next move for each |
 //! | `sqlite` | the default store: one file, one writer thread, group commit |
+//! | `postgres` | the shared store: one database for many states (feature `postgres`) |
+//! | `host` | this machine's clocks and processes, for judging who still lives |
 //! | `conformance` | the suite that a store passes or fails as a whole (feature `conformance`) |
 //!
 //! Deliberately absent: secrets (payloads carry keyed digests only, which the engine sees to) and any
@@ -24,17 +28,28 @@ pub mod conformance;
 mod error;
 mod export;
 mod history;
+mod host;
 mod journal;
+mod locate;
 mod lock;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod record;
 mod sqlite;
 mod store;
+mod transfer;
+mod url;
 
 pub use error::StoreError;
 pub use export::{EXPORT_FORMAT, Export, UsedPlan};
 pub use history::{RunDetail, RunId, RunRecord, RunStart};
 pub use journal::{Intent, IntentId, JournalEntry, OpenIntent, Outcome};
+pub use locate::{StoreKind, Stores};
 pub use lock::{Holder, LEASE_MS_DEFAULT, Lease, LockRequest};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresStore, open_postgres};
 pub use record::{Change, Head, ResourceRecord, Snapshot, StackId};
-pub use sqlite::{OpenMode, SqliteStore, open_memory, open_sqlite};
-pub use store::Store;
+pub use sqlite::{SqliteStore, open_memory, open_sqlite, set_aside_sqlite};
+pub use store::{OpenMode, Store};
+pub use transfer::{Objection, is_blank, objections, same};
+pub use url::StateUrl;

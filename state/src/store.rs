@@ -15,6 +15,18 @@ use crate::journal::{Intent, IntentId, Outcome};
 use crate::lock::{Holder, Lease, LockRequest};
 use crate::record::{Change, Head, Snapshot};
 
+/// What opening may do, and what the store will be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMode {
+    /// Makes what is missing: directory, file, schema, state.
+    Create,
+    /// Fails with [`StoreError::Missing`] or [`StoreError::NoSuchState`] where something is.
+    MustExist,
+    /// The same, and never writes anything: for a place that this user may only read. Writes are refused with
+    /// [`StoreError::ReadOnly`].
+    ReadOnly,
+}
+
 /// Where one state (a stack in one environment) is kept.
 #[async_trait]
 pub trait Store: Send + Sync {

@@ -272,3 +272,106 @@ async fn a_file_that_is_taken_away_takes_no_more_writes() {
     fs::rename(directory.path().join("elsewhere.db"), &path).unwrap();
     store.record(&lease, &[Change::Put(resource("a"))]).await.unwrap();
 }
+
+/// The copies beside the file, oldest first.
+fn backups(directory: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(directory.join("shop.backup"))
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    found.sort();
+    found
+}
+
+async fn begin(store: &SqliteStore, lease: &Lease) {
+    let start = standfast_state::RunStart {
+        command: "apply".into(),
+        owner: "ann".into(),
+        host: "here".into(),
+        blueprint: None,
+        variables: "{}".into(),
+        plan_id: None,
+        summary: String::new(),
+    };
+    store.begin_run(lease, &start).await.unwrap();
+}
+
+#[tokio::test]
+async fn each_run_begins_with_a_copy_and_the_last_ten_serials_are_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = made(directory.path(), 3).await;
+    let store = open(&path).unwrap();
+    let lease = lock(&store).await;
+    for number in 0..14 {
+        begin(&store, &lease).await;
+        begin(&store, &lease).await; // the same serial again needs no other copy
+        store.record(&lease, &[Change::Put(resource(&format!("n{number}")))]).await.unwrap();
+    }
+    let kept = backups(directory.path());
+    assert_eq!(kept.len(), 10);
+    let serials: Vec<u64> = kept
+        .iter()
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().rsplit('.').next().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(serials, (5..=14).collect::<Vec<u64>>());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&directory.path().join("shop.backup")), 0o700);
+        assert!(kept.iter().all(|path| mode(path) == 0o600));
+    }
+    let copy = open_sqlite(&kept[9], &shop(), OpenMode::ReadOnly).unwrap();
+    let snapshot = copy.snapshot().await.unwrap();
+    assert_eq!((snapshot.head.serial, snapshot.resources.len()), (14, 16));
+}
+
+#[tokio::test]
+async fn a_damaged_file_names_its_newest_good_copy() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = made(directory.path(), 60).await;
+    let store = open(&path).unwrap();
+    let lease = lock(&store).await;
+    begin(&store, &lease).await;
+    store.record(&lease, &[Change::Put(resource("later"))]).await.unwrap();
+    begin(&store, &lease).await;
+    drop(store);
+    let copies = backups(directory.path());
+    assert_eq!(copies.len(), 2);
+    // The newest is no good.
+    fs::write(&copies[1], b"SQLite format 3\0 and then nothing of use").unwrap();
+    fs::write(&path, &fs::read(&path).unwrap()[..9_000]).unwrap();
+    let error = open(&path).err().unwrap();
+    match &error {
+        StoreError::Damaged { backup, .. } => {
+            assert_eq!(backup.as_deref(), copies[0].to_str(), "{error}");
+        }
+        other => panic!("{other}"),
+    }
+    assert!(error.hint().unwrap().contains("standfast state push --force"));
+    let aside = standfast_state::set_aside_sqlite(&path).unwrap();
+    assert!(!path.exists() && aside.exists());
+    drop(open_sqlite(&path, &shop(), OpenMode::Create).unwrap());
+    fs::write(&path, b"").unwrap();
+    assert_ne!(standfast_state::set_aside_sqlite(&path).unwrap(), aside, "none is written over");
+}
+
+#[tokio::test]
+async fn a_read_only_look_changes_nothing_and_sees_what_is_in_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = made(directory.path(), 3).await;
+    let missing = open_sqlite(directory.path().join("no.db"), &shop(), OpenMode::ReadOnly).err();
+    assert!(matches!(missing, Some(StoreError::Missing { .. })), "{missing:?}");
+    let before = fs::read(&path).unwrap();
+    let look = open_sqlite(&path, &shop(), OpenMode::ReadOnly).unwrap();
+    assert_eq!(look.snapshot().await.unwrap().resources.len(), 3);
+    let written = look.put_meta(None, "key", "value").await;
+    assert!(matches!(written, Err(StoreError::ReadOnly { .. })), "{written:?}");
+    let store = open(&path).unwrap();
+    let lease = lock(&store).await;
+    store.record(&lease, &[Change::Put(resource("a"))]).await.unwrap();
+    assert_eq!(look.snapshot().await.unwrap().resources.len(), 4);
+    drop(look);
+    assert_eq!(fs::read(&path).unwrap(), before, "the file itself is as it was");
+}

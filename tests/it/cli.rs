@@ -20,7 +20,7 @@ use serde_json::Value;
 use standfast_sim::World;
 
 /// Two balancers, two members, a protected database and its replica: ten resources.
-const SHOP: &str = "\
+pub const SHOP: &str = "\
 standfast: 1
 name: shop
 regions:
@@ -47,7 +47,7 @@ databases:
 ";
 
 /// One group of four members behind a balancer, to roll over.
-const FLEET: &str = "\
+pub const FLEET: &str = "\
 standfast: 1
 name: fleet
 regions:
@@ -299,6 +299,7 @@ fn snapshot(name: &str, ran: &[Ran]) {
             (r"process \d+", "process PID"),
             // Which ones there are is a matter of features.
             (r"providers here: .*", "providers here: PROVIDERS"),
+            (r"keeps no state in (.*), only in .*", "keeps no state in $1, only in STORES"),
         ],
     }, { insta::assert_snapshot!(name, text.join("\n")); });
 }

@@ -9,3 +9,4 @@ mod engine;
 mod fence;
 mod hosts;
 mod lab;
+mod stores;

@@ -3,18 +3,23 @@
 use standfast_state::{RunId, RunRecord, Store};
 
 use super::super::{
-    CliError,
-    args::{Global, HistoryArgs},
+    CliError, Registry,
+    args::{Global, HistoryArgs, HistoryCommand},
     exit, render,
     session::open_named,
     terminal,
 };
 
-pub async fn run(args: &HistoryArgs, global: &Global) -> Result<u8, CliError> {
-    let store = open_named(&args.stack, global)?;
-    match args.run {
-        Some(number) => one(store.as_ref(), RunId(number), global).await,
-        None => all(store.as_ref(), args.limit, global).await,
+pub async fn run(args: &HistoryArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+    match &args.command {
+        Some(HistoryCommand::Show { run, target }) => {
+            let store = open_named(&target.stack(), global, registry).await?;
+            one(store.as_ref(), RunId(*run), global).await
+        }
+        None => {
+            let store = open_named(&args.stack, global, registry).await?;
+            all(store.as_ref(), args.limit, global).await
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod outputs;
 mod plan;
 mod show;
 mod state;
+mod state_transfer;
 mod status;
 
 use clap::CommandFactory;
@@ -34,9 +35,9 @@ pub async fn run(cli: &Cli, registry: &Registry) -> Result<u8, CliError> {
         Command::Status(args) => status::run(args, global, registry).await,
         Command::Drift(args) => drift::run(args, global, registry).await,
         Command::Graph(args) => graph::run(args, global, registry).await,
-        Command::Show(args) => show::run(args, global).await,
-        Command::History(args) => history::run(args, global).await,
-        Command::Outputs(args) => outputs::run(args, global).await,
+        Command::Show(args) => show::run(args, global, registry).await,
+        Command::History(args) => history::run(args, global, registry).await,
+        Command::Outputs(args) => outputs::run(args, global, registry).await,
         Command::State(args) => state::run(&args.command, global, registry).await,
         Command::Schema => {
             terminal::out(pretty(&crate::blueprint::schema()));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use standfast_contract::{ComponentId, Map};
 
 use super::super::{
-    CliError,
+    CliError, Registry,
     args::{Global, OutputsArgs},
     exit,
     render::{self, Masked, MaskedMap},
@@ -14,8 +14,8 @@ use super::super::{
 };
 use crate::apply::META_OUTPUTS;
 
-pub async fn run(args: &OutputsArgs, global: &Global) -> Result<u8, CliError> {
-    let store = open_named(&args.stack, global)?;
+pub async fn run(args: &OutputsArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+    let store = open_named(&args.stack, global, registry).await?;
     let kept = store.get_meta(META_OUTPUTS).await?;
     let outputs: BTreeMap<ComponentId, Map> = match kept {
         Some(text) => serde_json::from_str(&text).map_err(|error| {

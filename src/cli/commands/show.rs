@@ -3,17 +3,17 @@
 use std::path::Path;
 
 use super::super::{
-    CliError,
+    CliError, Registry,
     args::{Global, ShowArgs},
     exit,
 };
 use crate::plan::saved;
 
-pub async fn run(args: &ShowArgs, global: &Global) -> Result<u8, CliError> {
+pub async fn run(args: &ShowArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let path = Path::new(&args.what);
     if path.exists() && saved::is_saved_plan(path) {
         super::plan::print(&saved::read(path)?, global.format, true);
         return Ok(exit::OK);
     }
-    super::state::show(&args.what, &args.target, global).await
+    super::state::show(&args.what, &args.target, global, registry).await
 }

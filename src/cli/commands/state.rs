@@ -1,6 +1,6 @@
 //! `state`: a look at the records, and their repair by hand.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use standfast_contract::{Address, ReadRequest, value::resolve_map};
 use standfast_state::{Change, Lease, ResourceRecord, RunStart, Store};
@@ -15,6 +15,7 @@ use super::super::{
     session::{Session, open_named},
     terminal,
 };
+use super::state_transfer;
 use crate::{
     apply::Interrupt,
     plan::recorded::{Payload, Recorded},
@@ -22,19 +23,32 @@ use crate::{
 
 pub async fn run(command: &StateCommand, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     match command {
-        StateCommand::List { selectors, target } => list(selectors, target, global).await,
-        StateCommand::Show { address, target } => show(address, target, global).await,
-        StateCommand::Mv { from, to, target } => rename(from, to, target, global).await,
-        StateCommand::Rm { addresses, target } => remove(addresses, target, global).await,
+        StateCommand::List { selectors, target } => list(selectors, target, global, registry).await,
+        StateCommand::Show { address, target } => show(address, target, global, registry).await,
+        StateCommand::Mv { from, to, target } => rename(from, to, target, global, registry).await,
+        StateCommand::Rm { addresses, target } => remove(addresses, target, global, registry).await,
         StateCommand::Import { address, id, target } => {
             import(address, id.as_deref(), target, global, registry).await
         }
-        StateCommand::Unlock { target } => unlock(target, global).await,
+        StateCommand::Pull { out, target } => {
+            state_transfer::pull(out.as_deref(), target, global, registry).await
+        }
+        StateCommand::Push { file, force, target } => {
+            state_transfer::push(file, *force, target, global, registry).await
+        }
+        StateCommand::Migrate { from, to, target } => {
+            state_transfer::migrate(from, to, target, global, registry).await
+        }
+        StateCommand::Unlock { target } => unlock(target, global, registry).await,
     }
 }
 
-fn open(target: &StackOption, global: &Global) -> Result<Arc<dyn Store>, CliError> {
-    open_named(&target.stack(), global)
+pub async fn open(
+    target: &StackOption,
+    global: &Global,
+    registry: &Registry,
+) -> Result<Arc<dyn Store>, CliError> {
+    open_named(&target.stack(), global, registry).await
 }
 
 fn not_recorded(address: &str, store: &dyn Store) -> CliError {
@@ -42,8 +56,13 @@ fn not_recorded(address: &str, store: &dyn Store) -> CliError {
         .hint("`standfast state list` shows what is")
 }
 
-async fn list(selectors: &[String], target: &StackOption, global: &Global) -> Result<u8, CliError> {
-    let snapshot = open(target, global)?.snapshot().await?;
+async fn list(
+    selectors: &[String],
+    target: &StackOption,
+    global: &Global,
+    registry: &Registry,
+) -> Result<u8, CliError> {
+    let snapshot = open(target, global, registry).await?.snapshot().await?;
     let wanted = |record: &&ResourceRecord| {
         selectors.is_empty()
             || record
@@ -83,8 +102,13 @@ async fn list(selectors: &[String], target: &StackOption, global: &Global) -> Re
     Ok(exit::OK)
 }
 
-pub async fn show(address: &str, target: &StackOption, global: &Global) -> Result<u8, CliError> {
-    let store = open(target, global)?;
+pub async fn show(
+    address: &str,
+    target: &StackOption,
+    global: &Global,
+    registry: &Registry,
+) -> Result<u8, CliError> {
+    let store = open(target, global, registry).await?;
     let snapshot = store.snapshot().await?;
     let record =
         snapshot.resources.iter().find(|record| record.address == address && record.deposed.is_empty());
@@ -133,14 +157,14 @@ fn done(global: &Global, object: &serde_json::Value, text: &str) {
 }
 
 /// Holds the lock around a change of the records.
-async fn with_lock<R>(
+pub async fn with_lock<R>(
     store: &Arc<dyn Store>,
-    target: &StackOption,
+    patience: Duration,
     command: &str,
     change: impl AsyncFnOnce(&Lease) -> Result<R, CliError>,
 ) -> Result<R, CliError> {
     let (lost, _) = watch::channel(Interrupt::None);
-    let lock = Lock::take(store, command, target.store.lock_timeout, lost).await?;
+    let lock = Lock::take(store, command, patience, lost).await?;
     let result = change(lock.lease()).await;
     lock.release().await?;
     result
@@ -171,10 +195,16 @@ async fn record(
     Ok(())
 }
 
-async fn rename(from: &str, to: &str, target: &StackOption, global: &Global) -> Result<u8, CliError> {
+async fn rename(
+    from: &str,
+    to: &str,
+    target: &StackOption,
+    global: &Global,
+    registry: &Registry,
+) -> Result<u8, CliError> {
     let to: Address = to.parse().map_err(|error| CliError::new(format!("{error}")).code(exit::USAGE))?;
-    let store = open(target, global)?;
-    with_lock(&store, target, "state mv", async |lease| {
+    let store = open(target, global, registry).await?;
+    with_lock(&store, target.store.lock_timeout, "state mv", async |lease| {
         let snapshot = store.snapshot().await?;
         if !snapshot.resources.iter().any(|record| record.address == from) {
             return Err(not_recorded(from, store.as_ref()));
@@ -195,9 +225,14 @@ async fn rename(from: &str, to: &str, target: &StackOption, global: &Global) -> 
     Ok(exit::OK)
 }
 
-async fn remove(addresses: &[String], target: &StackOption, global: &Global) -> Result<u8, CliError> {
-    let store = open(target, global)?;
-    let forgotten = with_lock(&store, target, "state rm", async |lease| {
+async fn remove(
+    addresses: &[String],
+    target: &StackOption,
+    global: &Global,
+    registry: &Registry,
+) -> Result<u8, CliError> {
+    let store = open(target, global, registry).await?;
+    let forgotten = with_lock(&store, target.store.lock_timeout, "state rm", async |lease| {
         let snapshot = store.snapshot().await?;
         let mut changes = Vec::new();
         for selector in addresses {
@@ -244,7 +279,7 @@ async fn import(
     let address: Address =
         address.parse().map_err(|error| CliError::new(format!("{error}")).code(exit::USAGE))?;
     let session = Session::open(&target.stack(), global, registry).await?;
-    let result = with_lock(&session.engine.store, target, "state import", async |lease| {
+    let result = with_lock(&session.engine.store, target.store.lock_timeout, "state import", async |lease| {
         adopt(&session, &address, id, lease).await
     })
     .await;
@@ -311,8 +346,8 @@ async fn adopt(
     record(session.engine.store.as_ref(), lease, "state import", address.as_str(), &put).await
 }
 
-async fn unlock(target: &StackOption, global: &Global) -> Result<u8, CliError> {
-    let store = open(target, global)?;
+async fn unlock(target: &StackOption, global: &Global, registry: &Registry) -> Result<u8, CliError> {
+    let store = open(target, global, registry).await?;
     let Some(holder) = store.holder().await? else {
         done(global, &serde_json::json!({ "broken": false }), "Nobody holds the lock.");
         return Ok(exit::OK);

@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a suite of tests, built as a library")]
 
+#[cfg(all(feature = "postgres", unix))]
+pub mod cluster;
 mod history;
 mod journal;
 mod locks;

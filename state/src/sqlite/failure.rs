@@ -56,7 +56,7 @@ pub(super) fn translate(error: &Error, operation: &'static str, place: &str) -> 
                 ErrorCode::CannotOpen => StoreError::CannotOpen { operation, place, reason },
                 ErrorCode::SystemIoFailure => StoreError::Io { operation, place, reason },
                 ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
-                    StoreError::Damaged { operation, place, reason }
+                    StoreError::Damaged { operation, place, reason, backup: None }
                 }
                 ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
                     StoreError::Busy { operation, place, waited_ms: BUSY_TIMEOUT_MS }
@@ -68,7 +68,7 @@ pub(super) fn translate(error: &Error, operation: &'static str, place: &str) -> 
         Error::FromSqlConversionFailure(..)
         | Error::InvalidColumnType(..)
         | Error::IntegralValueOutOfRange(..)
-        | Error::Utf8Error(..) => StoreError::Damaged { operation, place, reason },
+        | Error::Utf8Error(..) => StoreError::Damaged { operation, place, reason, backup: None },
         _ => StoreError::Backend { operation, place, reason },
     }
 }

@@ -5,9 +5,10 @@ use rusqlite::{OptionalExtension, Row};
 use super::failure::Fault;
 use super::lease::{self, timestamp};
 use super::writer::Context;
-use super::{host, journal, records};
+use super::{journal, records};
 use crate::error::StoreError;
 use crate::history::{RunDetail, RunId, RunRecord, RunStart};
+use crate::host;
 use crate::lock::Lease;
 
 const COLUMNS: &str = "id, command, owner, host, started_ms, ended_ms, result, summary, blueprint_digest, plan_id, \

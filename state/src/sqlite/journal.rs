@@ -3,12 +3,12 @@
 use rusqlite::{OptionalExtension, Row};
 
 use super::failure::Fault;
-use super::host;
 use super::lease::{self, timestamp};
 use super::records::{self, Tally, checksum};
 use super::writer::Context;
 use crate::error::StoreError;
 use crate::history::RunId;
+use crate::host;
 use crate::journal::{Intent, IntentId, JournalEntry, OpenIntent, Outcome};
 use crate::lock::Lease;
 use crate::record::Change;

@@ -14,10 +14,10 @@ use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, named_params};
 
 use super::failure::Fault;
-use super::host::{self, Identity, Now};
 use super::writer::Context;
 use crate::error::StoreError;
 use crate::history::RunId;
+use crate::host::{self, Identity, Now};
 use crate::lock::{Holder, Lease, LockRequest};
 
 /// The lock as it stands in its table.

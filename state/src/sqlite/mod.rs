@@ -4,9 +4,9 @@
 //! writer. Two connections on two threads (`writer`), the file checked before it is trusted (`open`), everything
 //! that is said to SQLite in `records`, `journal`, `history`, `lease` and `transfer`.
 
+mod backup;
 mod failure;
 mod history;
-mod host;
 mod journal;
 mod lease;
 mod open;
@@ -22,15 +22,13 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use rusqlite::Connection;
 
-pub use open::OpenMode;
-
 use crate::error::StoreError;
 use crate::export::Export;
 use crate::history::{RunDetail, RunId, RunRecord, RunStart};
 use crate::journal::{Intent, IntentId, Outcome};
 use crate::lock::{Holder, Lease, LockRequest};
 use crate::record::{Change, Head, Snapshot, StackId};
-use crate::store::Store;
+use crate::store::{OpenMode, Store};
 use failure::{Fault, translate};
 use writer::{Context, Role, Worker};
 
@@ -40,6 +38,9 @@ pub struct SqliteStore {
     reader: Option<Worker>,
     writer: Worker,
     place: String,
+    /// The file, and which state in it; `None` in memory and where nothing is written.
+    backed_up: Option<(PathBuf, StackId)>,
+    file: Option<PathBuf>,
 }
 
 /// Opens the state of `stack` in the file at `path`. Blocks for the opening.
@@ -56,13 +57,26 @@ pub fn open_sqlite(
     // The working directory may change under an open store.
     let file =
         std::path::absolute(path).map_err(|error| StoreError::from_io("open the state", &place, &error))?;
-    let mut conn = open::prepare(&file, mode, &place)?;
-    let state = open::state_row(&mut conn, stack, mode, &place)?;
-    let reading = open::connect(&file, &place)?;
+    open_file(&file, stack, mode, &place).map_err(|error| backup::advise(error, &file))
+}
+
+fn open_file(file: &Path, stack: &StackId, mode: OpenMode, place: &str) -> Result<SqliteStore, StoreError> {
+    if mode == OpenMode::ReadOnly {
+        let mut conn = open::prepare_read_only(file, place)?;
+        let state = open::state_row(&mut conn, stack, mode, place)?;
+        let writer = Worker::spawn(Role::Read, conn, state, place, None)?;
+        let (place, file) = (place.to_owned(), Some(file.to_owned()));
+        return Ok(SqliteStore { reader: None, writer, place, backed_up: None, file });
+    }
+    let mut conn = open::prepare(file, mode, place)?;
+    let state = open::state_row(&mut conn, stack, mode, place)?;
+    let reading = open::connect(file, place)?;
     reading
         .pragma_update(None, "query_only", true)
-        .map_err(|error| translate(&error, "open the state", &place))?;
-    assemble(conn, Some(reading), state, place, Some(file))
+        .map_err(|error| translate(&error, "open the state", place))?;
+    let mut store = assemble(conn, Some(reading), state, place.to_owned(), Some(file.to_owned()))?;
+    store.backed_up = Some((file.to_owned(), stack.clone()));
+    Ok(store)
 }
 
 /// A state in memory, gone when it is dropped: for tests, benches and plans on a world without a state.
@@ -86,12 +100,12 @@ fn assemble(
     place: String,
     file: Option<PathBuf>,
 ) -> Result<SqliteStore, StoreError> {
-    let writer = Worker::spawn(Role::Write, writing, state, &place, file)?;
+    let writer = Worker::spawn(Role::Write, writing, state, &place, file.clone())?;
     let reader = match reading {
         Some(conn) => Some(Worker::spawn(Role::Read, conn, state, &place, None)?),
         None => None,
     };
-    Ok(SqliteStore { reader, writer, place })
+    Ok(SqliteStore { reader, writer, place, backed_up: None, file })
 }
 
 impl SqliteStore {
@@ -100,7 +114,46 @@ impl SqliteStore {
         operation: &'static str,
         work: impl FnOnce(&Context<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.reader.as_ref().unwrap_or(&self.writer).call(operation, work).await
+        let reader = self.reader.as_ref().unwrap_or(&self.writer);
+        reader.call(operation, work).await.map_err(|error| self.advise(error))
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Context<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.call(operation, work).await.map_err(|error| self.advise(error))
+    }
+
+    fn advise(&self, error: StoreError) -> StoreError {
+        match &self.file {
+            Some(file) => backup::advise(error, file),
+            None => error,
+        }
+    }
+
+    /// Copies the file as it is before a run.
+    async fn back_up(&self) -> Result<(), StoreError> {
+        let Some((file, stack)) = self.backed_up.clone() else { return Ok(()) };
+        let Head { lineage, serial } = self.head().await?;
+        let StackId { stack, environment } = stack;
+        let occasion = backup::Occasion { stack, environment, lineage, serial };
+        let place = self.place.clone();
+        let (answer, wait) = tokio::sync::oneshot::channel();
+        std::thread::Builder::new()
+            .name("state-backup".to_owned())
+            .spawn(move || {
+                // Nobody waits any more when this fails.
+                let _ = answer.send(backup::take(&file, &occasion, &place));
+            })
+            .map_err(|error| StoreError::from_io("back up the state", &self.place, &error))?;
+        let closed = |_| StoreError::Closed {
+            operation: "back up the state",
+            place: self.place.clone(),
+            reason: "its thread has ended".to_owned(),
+        };
+        wait.await.map_err(closed)?
     }
 }
 
@@ -127,7 +180,7 @@ impl Store for SqliteStore {
 
     async fn lock(&self, request: &LockRequest) -> Result<Lease, StoreError> {
         let request = request.clone();
-        match self.writer.call("lock the state", move |context| lease::claim(context, &request)).await? {
+        match self.write("lock the state", move |context| lease::claim(context, &request)).await? {
             lease::Claim::Granted(lease) => Ok(lease),
             lease::Claim::Refused(holder) => {
                 Err(StoreError::Locked { place: self.place.clone(), holder: Box::new(holder) })
@@ -137,15 +190,15 @@ impl Store for SqliteStore {
 
     async fn renew(&self, lease: &Lease) -> Result<(), StoreError> {
         let lease = lease.clone();
-        self.writer.call("renew the lock", move |context| lease::renew(context, &lease)).await
+        self.write("renew the lock", move |context| lease::renew(context, &lease)).await
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
-        self.writer.call("release the lock", move |context| lease::release(context, &lease)).await
+        self.write("release the lock", move |context| lease::release(context, &lease)).await
     }
 
     async fn break_lock(&self) -> Result<Option<Holder>, StoreError> {
-        self.writer.call("break the lock", lease::break_lock).await
+        self.write("break the lock", lease::break_lock).await
     }
 
     async fn holder(&self) -> Result<Option<Holder>, StoreError> {
@@ -153,8 +206,9 @@ impl Store for SqliteStore {
     }
 
     async fn begin_run(&self, lease: &Lease, start: &RunStart) -> Result<RunId, StoreError> {
+        self.back_up().await?;
         let (lease, start) = (lease.clone(), start.clone());
-        self.writer.call("begin a run", move |context| history::begin(context, &lease, &start)).await
+        self.write("begin a run", move |context| history::begin(context, &lease, &start)).await
     }
 
     async fn end_run(
@@ -165,14 +219,12 @@ impl Store for SqliteStore {
         summary: &str,
     ) -> Result<(), StoreError> {
         let (lease, result, summary) = (lease.clone(), result.to_owned(), summary.to_owned());
-        self.writer
-            .call("end the run", move |context| history::end(context, &lease, run, &result, &summary))
-            .await
+        self.write("end the run", move |context| history::end(context, &lease, run, &result, &summary)).await
     }
 
     async fn intend(&self, lease: &Lease, intent: &Intent) -> Result<IntentId, StoreError> {
         let (lease, intent) = (lease.clone(), intent.clone());
-        self.writer.call("write an intent", move |context| journal::intend(context, &lease, &intent)).await
+        self.write("write an intent", move |context| journal::intend(context, &lease, &intent)).await
     }
 
     async fn settle(
@@ -183,21 +235,19 @@ impl Store for SqliteStore {
         changes: &[Change],
     ) -> Result<u64, StoreError> {
         let (lease, outcome, changes) = (lease.clone(), outcome.clone(), changes.to_vec());
-        self.writer
-            .call("write an outcome", move |context| {
-                journal::settle(context, &lease, intent, &outcome, &changes)
-            })
-            .await
+        self.write("write an outcome", move |context| {
+            journal::settle(context, &lease, intent, &outcome, &changes)
+        })
+        .await
     }
 
     async fn record(&self, lease: &Lease, changes: &[Change]) -> Result<u64, StoreError> {
         let (lease, changes) = (lease.clone(), changes.to_vec());
-        self.writer
-            .call("change the records", move |context| {
-                lease::verify(context, &lease)?;
-                records::apply(context, &changes)
-            })
-            .await
+        self.write("change the records", move |context| {
+            lease::verify(context, &lease)?;
+            records::apply(context, &changes)
+        })
+        .await
     }
 
     async fn runs(&self, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
@@ -210,8 +260,7 @@ impl Store for SqliteStore {
 
     async fn consume_plan(&self, lease: &Lease, plan_id: &str) -> Result<(), StoreError> {
         let (lease, plan_id) = (lease.clone(), plan_id.to_owned());
-        self.writer
-            .call("use the saved plan", move |context| history::consume_plan(context, &lease, &plan_id))
+        self.write("use the saved plan", move |context| history::consume_plan(context, &lease, &plan_id))
             .await
     }
 
@@ -222,24 +271,26 @@ impl Store for SqliteStore {
 
     async fn put_meta(&self, lease: Option<&Lease>, key: &str, value: &str) -> Result<(), StoreError> {
         let (lease, key, value) = (lease.cloned(), key.to_owned(), value.to_owned());
-        self.writer
-            .call("write a value", move |context| {
-                if let Some(lease) = &lease {
-                    lease::verify(context, lease)?;
-                }
-                history::put_meta(context, &key, &value)
-            })
-            .await
+        self.write("write a value", move |context| {
+            if let Some(lease) = &lease {
+                lease::verify(context, lease)?;
+            }
+            history::put_meta(context, &key, &value)
+        })
+        .await
     }
 
     async fn get_or_insert_meta(&self, key: &str, value: &str) -> Result<String, StoreError> {
+        // A look first: most often it is there, and a reader needs no more.
+        if let Some(found) = self.get_meta(key).await? {
+            return Ok(found);
+        }
         let (key, value) = (key.to_owned(), value.to_owned());
-        self.writer
-            .call("write a value", move |context| match history::get_meta(context, &key)? {
-                Some(found) => Ok(found),
-                None => history::put_meta(context, &key, &value).map(|()| value),
-            })
-            .await
+        self.write("write a value", move |context| match history::get_meta(context, &key)? {
+            Some(found) => Ok(found),
+            None => history::put_meta(context, &key, &value).map(|()| value),
+        })
+        .await
     }
 
     async fn export(&self) -> Result<Export, StoreError> {
@@ -247,9 +298,34 @@ impl Store for SqliteStore {
     }
 
     async fn import(&self, lease: &Lease, export: &Export) -> Result<(), StoreError> {
+        self.back_up().await?;
         let (lease, export) = (lease.clone(), export.clone());
-        self.writer
-            .call("import into the state", move |context| transfer::import(context, &lease, &export))
-            .await
+        self.write("import into the state", move |context| transfer::import(context, &lease, &export)).await
     }
+}
+
+/// Moves a damaged file out of the way, with what SQLite keeps beside it, and returns its new path. The copies stay.
+///
+/// # Errors
+/// As the system reports them.
+pub fn set_aside_sqlite(path: &Path) -> Result<PathBuf, StoreError> {
+    let explain =
+        |error| StoreError::from_io("set the damaged state aside", &path.display().to_string(), &error);
+    let beside = |base: &Path, suffix: &str| {
+        let mut name = base.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let aside = (1..)
+        .map(|number| beside(path, &format!(".damaged-{number}")))
+        .find(|aside| !aside.exists())
+        .unwrap_or_else(|| beside(path, ".damaged"));
+    // The log first: it must never lie beside another file than its own.
+    for suffix in ["-wal", "-shm", ""] {
+        match std::fs::rename(beside(path, suffix), beside(&aside, suffix)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !suffix.is_empty() => {}
+            moved => moved.map_err(explain)?,
+        }
+    }
+    Ok(aside)
 }

@@ -32,8 +32,13 @@ pub(super) struct Context<'a> {
 impl Context<'_> {
     /// The error for data that does not hold together.
     pub(super) fn damaged(&self, reason: impl Into<String>) -> Fault {
-        StoreError::Damaged { operation: self.operation, place: self.place.to_owned(), reason: reason.into() }
-            .into()
+        StoreError::Damaged {
+            operation: self.operation,
+            place: self.place.to_owned(),
+            reason: reason.into(),
+            backup: None,
+        }
+        .into()
     }
 }
 

@@ -7,26 +7,26 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What tells one process from every other, also from a later one with the same number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     /// The kernel's boot: another one means that every process of before is gone, and that clock too.
-    pub(super) boot: Option<String>,
+    pub(crate) boot: Option<String>,
     /// The pid namespace, outside of which the process number means nothing (containers).
-    pub(super) pid_namespace: Option<String>,
+    pub(crate) pid_namespace: Option<String>,
     /// When the process started, in clock ticks since boot.
-    pub(super) started: Option<u64>,
+    pub(crate) started: Option<u64>,
 }
 
 /// Both clocks at one moment, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Now {
+pub(crate) struct Now {
     /// The wall clock since 1970, which people and NTP set at will.
-    pub(super) wall_ms: i64,
+    pub(crate) wall_ms: i64,
     /// The clock that counts from boot, through suspend, and cannot be set.
-    pub(super) boot_ms: Option<i64>,
+    pub(crate) boot_ms: Option<i64>,
 }
 
 /// The time now.
-pub(super) fn now() -> Now {
+pub(crate) fn now() -> Now {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now { wall_ms: i64::try_from(wall.as_millis()).unwrap_or(i64::MAX), boot_ms: boot_clock_ms() }
 }
@@ -43,7 +43,7 @@ fn boot_clock_ms() -> Option<i64> {
 }
 
 /// This process, when `process` is its number; for any other number only what is true of the whole machine.
-pub(super) fn identity(process: u32) -> Identity {
+pub(crate) fn identity(process: u32) -> Identity {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned());
     if process != std::process::id() {
         return Identity { boot, ..Identity::default() };
@@ -55,7 +55,7 @@ pub(super) fn identity(process: u32) -> Identity {
 
 /// Whether the process that had this number and start time is certainly gone. Ask only within one boot and
 /// pid namespace.
-pub(super) fn is_gone(process: u32, started: u64) -> bool {
+pub(crate) fn is_gone(process: u32, started: u64) -> bool {
     // The signal probe comes first: /proc may hide other users' processes (hidepid), and then says nothing.
     let Some(pid) = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw) else {
         return false;
