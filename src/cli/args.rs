@@ -344,7 +344,7 @@ pub struct StateArgs {
 #[derive(Args, Debug, Clone)]
 pub struct MigrateTarget {
     /// The blueprint whose state is meant [default: standfast.yaml, or the only .yaml file here]
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Blueprint", long, value_name = "FILE")]
     pub blueprint: Option<PathBuf>,
     #[command(flatten)]
     pub reading: ReadingArgs,

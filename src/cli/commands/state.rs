@@ -146,13 +146,13 @@ pub async fn show(
 }
 
 /// Says what was done: to a program as one object with its `format_version`.
-fn done(global: &Global, object: &serde_json::Value, text: &str) {
+pub fn done(global: &Global, object: &serde_json::Value, text: &str) {
     if super::is_json(global.format) {
         let mut object = object.clone();
         object["format_version"] = 1.into();
         terminal::out(super::pretty(&object));
     } else {
-        terminal::out(text);
+        terminal::show(text);
     }
 }
 
