@@ -29,13 +29,13 @@ pub struct Cli {
 #[derive(Args, Debug)]
 pub struct Global {
     /// How results are written: for people, for programs, or for a pull request
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    #[arg(long, help_heading = "Global options", global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     pub format: Format,
     /// No colours (the variable NO_COLOR does the same)
-    #[arg(long, global = true)]
+    #[arg(long, help_heading = "Global options", global = true)]
     pub no_color: bool,
     /// Work on the rehearsal hosts that `standfast lab up` made, with a state of their own
-    #[arg(long, global = true, env = "STANDFAST_LAB", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, help_heading = "Global options", global = true, env = "STANDFAST_LAB", value_parser = clap::builder::FalseyValueParser::new())]
     pub lab: bool,
 }
 
@@ -122,13 +122,13 @@ pub struct BlueprintArgs {
 #[derive(Args, Debug, Clone)]
 pub struct ReadingArgs {
     /// Which of its environments
-    #[arg(long, env = "STANDFAST_ENV", value_name = "NAME")]
+    #[arg(help_heading = "Blueprint", long, env = "STANDFAST_ENV", value_name = "NAME")]
     pub env: Option<String>,
     /// Set a variable; may be repeated
-    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = pair)]
+    #[arg(help_heading = "Blueprint", long = "var", value_name = "NAME=VALUE", value_parser = pair)]
     pub variables: Vec<(String, String)>,
     /// Read variables from a YAML or JSON file; may be repeated, later ones win
-    #[arg(long = "var-file", value_name = "FILE")]
+    #[arg(help_heading = "Blueprint", long = "var-file", value_name = "FILE")]
     pub variable_files: Vec<PathBuf>,
 }
 
@@ -144,11 +144,12 @@ fn stack_name(text: &str) -> Result<String, String> {
 
 #[derive(Args, Debug, Clone)]
 pub struct StoreArgs {
-    /// Where the state is kept: sqlite:PATH or postgres://USER@HOST/DATABASE [default: sqlite:.standfast/NAME.db beside the blueprint]
-    #[arg(long, env = "STANDFAST_STATE", hide_env_values = true, value_name = "URL")]
+    /// Where the state is kept: sqlite:PATH or postgres://USER@HOST/DATABASE
+    /// [default: sqlite:.standfast/NAME.db beside the blueprint]
+    #[arg(help_heading = "State", long, env = "STANDFAST_STATE", hide_env_values = true, value_name = "URL")]
     pub state: Option<StateUrl>,
     /// How long to wait for a state that somebody else has locked
-    #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    #[arg(help_heading = "State", long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub lock_timeout: std::time::Duration,
 }
 
@@ -165,7 +166,7 @@ pub struct StackArgs {
 #[derive(Args, Debug, Clone)]
 pub struct StackOption {
     /// The blueprint whose state is meant [default: standfast.yaml, or the only .yaml file here]
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Blueprint", long, value_name = "FILE")]
     pub blueprint: Option<PathBuf>,
     #[command(flatten)]
     pub reading: ReadingArgs,
@@ -185,10 +186,10 @@ impl StackOption {
 pub struct ScopeArgs {
     /// Only this and what it needs (when destroying: what needs it): a region, SECTION.NAME or an address, `*` at the end;
     /// may be repeated
-    #[arg(long = "target", value_name = "SELECTOR")]
+    #[arg(help_heading = "Selection", long = "target", value_name = "SELECTOR")]
     pub targets: Vec<String>,
     /// All but this and what needs it (when destroying: what it needs); may be repeated
-    #[arg(long = "exclude", value_name = "SELECTOR")]
+    #[arg(help_heading = "Selection", long = "exclude", value_name = "SELECTOR")]
     pub excludes: Vec<String>,
 }
 
@@ -197,13 +198,13 @@ pub struct SelectArgs {
     #[command(flatten)]
     pub scope: ScopeArgs,
     /// Replace this even though nothing differs; may be repeated
-    #[arg(long = "replace", value_name = "SELECTOR")]
+    #[arg(help_heading = "Selection", long = "replace", value_name = "SELECTOR")]
     pub replace: Vec<String>,
     /// Change nothing in the world; only take over into the state what is so
-    #[arg(long)]
+    #[arg(help_heading = "Selection", long)]
     pub refresh_only: bool,
-    /// Do not look at the world first (faster; blind to drift)
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
+    /// Look at the world first; `false` is faster, and blind to drift
+    #[arg(help_heading = "Selection", long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     pub refresh: bool,
 }
 
@@ -343,7 +344,7 @@ pub struct StateArgs {
 #[derive(Args, Debug, Clone)]
 pub struct MigrateTarget {
     /// The blueprint whose state is meant [default: standfast.yaml, or the only .yaml file here]
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = "Blueprint", long, value_name = "FILE")]
     pub blueprint: Option<PathBuf>,
     #[command(flatten)]
     pub reading: ReadingArgs,

@@ -93,7 +93,7 @@ impl From<ExpandError> for CliError {
         match error {
             ExpandError::Lookup(error) => error.into(),
             ExpandError::Graph(error) => error.into(),
-            ExpandError::Problems(problems) => {
+            ExpandError::Problems { problems, .. } => {
                 let lines: Vec<String> = problems
                     .iter()
                     .map(|problem| match &problem.hint {

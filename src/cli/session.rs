@@ -34,6 +34,9 @@ use crate::{
     },
 };
 
+/// Reasons that are told before the rest is only counted.
+const REASONS_MAX: usize = 5;
+
 /// Everything a command works with.
 pub struct Session {
     pub blueprint: Blueprint,
@@ -57,8 +60,14 @@ pub fn load(args: &BlueprintArgs, global: &Global) -> Result<Blueprint, CliError
 pub fn warn(blueprint: &Blueprint) {
     if !blueprint.warnings.is_empty() {
         let (path, color) = (blueprint.path.display().to_string(), super::terminal::stderr_color());
-        let text = render::diagnostic::render_each(&path, &blueprint.text, &blueprint.warnings, color, 100);
-        super::terminal::say(text.trim_end());
+        let text = render::diagnostic::render_each(
+            &path,
+            &blueprint.text,
+            &blueprint.warnings,
+            color,
+            super::terminal::columns_laid_out(),
+        );
+        super::terminal::say_as_it_is(text.trim_end());
     }
 }
 
@@ -68,8 +77,28 @@ fn mistakes(problems: &Problems, format: Format) -> CliError {
         let error = CliError::new("the blueprint has mistakes").code(exit::BLUEPRINT);
         return CliError { problems: Some(Box::new(serde_json::json!(problems))), ..error };
     }
-    let text = render::diagnostic::render(problems, super::terminal::stderr_color(), 100);
+    let text = render::diagnostic::render(
+        problems,
+        super::terminal::stderr_color(),
+        super::terminal::columns_laid_out(),
+    );
     CliError { rendered: true, ..CliError::new(text).code(exit::BLUEPRINT) }
+}
+
+/// What was not answered is often the reason: a host that cannot be reached.
+fn with_reasons(error: CliError, unanswered: &[ProviderError]) -> CliError {
+    if unanswered.is_empty() {
+        return error;
+    }
+    let reason = |one: &ProviderError| match &one.hint {
+        Some(hint) => format!("{one}; {hint}"),
+        None => one.to_string(),
+    };
+    let mut reasons: Vec<String> = unanswered.iter().take(REASONS_MAX).map(reason).collect();
+    if unanswered.len() > REASONS_MAX {
+        reasons.push(format!("and {} more", unanswered.len() - REASONS_MAX));
+    }
+    error.hint(format!("the reason may be that nobody answered:\n  - {}", reasons.join("\n  - ")))
 }
 
 /// The blueprint that is meant when none is named.
@@ -268,7 +297,10 @@ impl Session {
         let graph = expand(&wanted, &find, &self.engine.providers.names(), &self.engine.context()).await;
         graph.map_err(|error| {
             let problems = match &error {
-                ExpandError::Problems(problems) => Some(self.blueprint.problems(problems)),
+                ExpandError::Problems { problems, unanswered } => {
+                    let found = mistakes(&self.blueprint.problems(problems), self.format);
+                    return with_reasons(found, unanswered);
+                }
                 ExpandError::Graph(GraphError::UnknownOutput { component, output, outputs }) => {
                     self.blueprint.no_output(component, output, outputs)
                 }

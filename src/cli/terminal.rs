@@ -1,13 +1,20 @@
 //! Talking to the terminal: colours, errors, questions.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::{
+    io::{BufRead, IsTerminal, Write},
+    os::fd::AsFd,
+};
 
 use anstyle::{AnsiColor, Style};
 
 use super::{
     args::{Format, Global},
     error::CliError,
+    render,
 };
+
+/// Wider lines are hard to read.
+const LAID_OUT_COLUMNS_MAX: usize = 100;
 
 pub const BOLD: Style = Style::new().bold();
 pub const DIM: Style = Style::new().dimmed();
@@ -39,10 +46,36 @@ pub fn out(text: impl std::fmt::Display) {
     let _ = writeln!(stdout, "{text}");
 }
 
-/// Prints talk to stderr.
+/// Prints what is for a person to stdout, broken to the terminal's width.
+pub fn show(text: impl std::fmt::Display) {
+    out(render::fit(&text.to_string(), columns(&std::io::stdout())));
+}
+
+/// Prints talk to stderr, broken to the terminal's width.
 pub fn say(text: impl std::fmt::Display) {
+    say_as_it_is(render::fit(&text.to_string(), columns(&std::io::stderr())));
+}
+
+/// Prints what is laid out already.
+pub fn say_as_it_is(text: impl std::fmt::Display) {
     let mut stderr = anstream::stderr();
     let _ = writeln!(stderr, "{text}");
+}
+
+/// How wide a terminal is; 0 for what is none.
+pub fn columns(stream: &(impl IsTerminal + AsFd)) -> usize {
+    if !stream.is_terminal() {
+        return 0;
+    }
+    rustix::termios::tcgetwinsize(stream).map_or(0, |size| size.ws_col.into())
+}
+
+/// How wide something may be laid out that is to be read on stderr.
+pub fn columns_laid_out() -> usize {
+    match columns(&std::io::stderr()) {
+        0 => LAID_OUT_COLUMNS_MAX,
+        columns => columns.clamp(40, LAID_OUT_COLUMNS_MAX),
+    }
 }
 
 pub fn warn(subject: &str, message: &str, hint: Option<&str>) {
@@ -60,11 +93,11 @@ pub fn error(error: &CliError, global: &Global) {
         if let Some(problems) = &error.problems {
             body["problems"] = problems.as_ref().clone();
         }
-        say(serde_json::json!({ "error": body }));
+        say_as_it_is(serde_json::json!({ "error": body }));
         return;
     }
     if error.rendered {
-        say(error.message.trim_end());
+        say_as_it_is(error.message.trim_end());
     } else {
         say(format_args!("{}: {}", paint(RED.bold(), "error"), error.message));
     }

@@ -21,9 +21,10 @@ pub struct Wanted<'a> {
 /// Why a blueprint could not be expanded.
 #[derive(Debug, thiserror::Error)]
 pub enum ExpandError {
-    /// Components that cannot be built as they are written.
-    #[error("{}", crate::words::count(.0.len(), "problem"))]
-    Problems(Vec<Problem>),
+    /// Components that cannot be built as they are written, or as far as could be found out: `unanswered` says which
+    /// questions nobody answered, each reason once.
+    #[error("{}", crate::words::count(.problems.len(), "problem"))]
+    Problems { problems: Vec<Problem>, unanswered: Vec<ProviderError> },
     #[error(transparent)]
     Lookup(#[from] ProviderError),
     #[error(transparent)]
@@ -71,9 +72,9 @@ pub async fn expand(
         }
     }
     if !problems.is_empty() {
-        return Err(ExpandError::Problems(problems));
+        return Err(ExpandError::Problems { problems, unanswered: Vec::new() });
     }
-    let answers = answer(wanted.regions, &placed, provider, context).await?;
+    let (answers, unanswered) = answer(wanted.regions, &placed, provider, context).await?;
     let mut parts = Vec::new();
     for (request, provider) in &placed {
         match provider.expand(request, &answers) {
@@ -82,7 +83,7 @@ pub async fn expand(
         }
     }
     if !problems.is_empty() {
-        return Err(ExpandError::Problems(problems));
+        return Err(ExpandError::Problems { problems, unanswered });
     }
     for (component, expansion) in &mut parts {
         let common = component.common();
@@ -100,13 +101,13 @@ pub async fn expand(
     Ok(Graph::build(parts)?)
 }
 
-/// Asks every question once.
+/// Asks every question once. What was not answered is told beside the answers.
 async fn answer(
     regions: &[Region],
     placed: &[(ExpandRequest<'_>, Arc<dyn Provider>)],
     provider: &(dyn Fn(&str) -> Option<Arc<dyn Provider>> + Send + Sync),
     context: &Context,
-) -> Result<Answers, ExpandError> {
+) -> Result<(Answers, Vec<ProviderError>), ExpandError> {
     let questions: BTreeSet<Lookup> =
         placed.iter().flat_map(|(request, provider)| provider.lookups(request)).collect();
     let mut answers = Answers::default();
@@ -135,11 +136,18 @@ async fn answer(
         Some(lookups.into_iter().zip(found).collect::<Vec<_>>())
     }))
     .await;
+    let mut unanswered: Vec<ProviderError> = Vec::new();
     for (lookup, reply) in replies.into_iter().flatten().flatten() {
         // Without an answer the expansion says what it lacks, or does without: a dead host must not stop a plan.
-        if let Ok(value) = reply {
-            answers.0.insert(lookup, value);
+        match reply {
+            Ok(value) => {
+                answers.0.insert(lookup, value);
+            }
+            Err(error) if unanswered.iter().all(|other| other.to_string() != error.to_string()) => {
+                unanswered.push(error);
+            }
+            Err(_) => {}
         }
     }
-    Ok(answers)
+    Ok((answers, unanswered))
 }

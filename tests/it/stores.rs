@@ -43,7 +43,7 @@ fn a_pulled_state_comes_back_as_it_was() {
     assert_eq!(before["format"], 1);
     assert_eq!(before["resources"].as_array().unwrap().len(), 10);
     // Pushed into a place where nothing is: no question to ask.
-    sandbox.run("state push shop.json --state sqlite:other.db").code(0).prints("with 10 recorded");
+    sandbox.run("state push shop.json --state sqlite:other.db").code(0).prints("with 10 resources");
     let after = export(&sandbox, "--state sqlite:other.db");
     assert_eq!((&after["head"], &after["resources"]), (&before["head"], &before["resources"]));
     assert_eq!(sandbox.json("plan --format json --state sqlite:other.db")["steps"], serde_json::json!([]));

@@ -14,7 +14,7 @@ use super::{
         session::{Engine, Session},
         terminal,
     },
-    plan::{purpose, show},
+    plan::{print, purpose},
 };
 use crate::{
     apply::{Interrupt, Report, Settings, apply, close_intents},
@@ -102,12 +102,12 @@ async fn locked(
     };
     let saved = matches!(work, Work::Saved(_));
     if global.format != Format::Json {
-        terminal::out(show(&plan, global.format, false));
+        print(&plan, global.format, false);
     }
     if plan.is_empty() {
         close_intents(engine.store.as_ref(), lock.lease(), &plan, &Report::default()).await?;
         if global.format == Format::Json {
-            terminal::out(show(&plan, Format::Json, false));
+            print(&plan, Format::Json, false);
         }
         return Ok(exit::nothing_to_do(plan.unread));
     }

@@ -24,13 +24,18 @@ pub fn run(args: &BlueprintArgs, global: &Global) -> Result<u8, CliError> {
         return Ok(exit::OK);
     }
     warn(&blueprint);
+    // A simulated region needs no hosts.
+    let there: Vec<String> =
+        [(blueprint.regions.len(), "region"), (hosts, "host"), (blueprint.components.len(), "component")]
+            .iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, what)| render::count(*number, what))
+            .collect();
     terminal::out(format_args!(
-        "{} ({}) is well-formed: {}, {}, {}.",
+        "{} ({}) is well-formed: {}.",
         blueprint.name,
         blueprint.environment,
-        render::count(blueprint.regions.len(), "region"),
-        render::count(hosts, "host"),
-        render::count(blueprint.components.len(), "component"),
+        there.join(", "),
     ));
     Ok(exit::OK)
 }

@@ -5,9 +5,8 @@ use super::super::{
     args::{DriftArgs, Global, SelectArgs},
     exit,
     session::Session,
-    terminal,
 };
-use super::plan::show;
+use super::plan::print;
 use crate::plan::Purpose;
 
 pub async fn run(args: &DriftArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
@@ -15,7 +14,7 @@ pub async fn run(args: &DriftArgs, global: &Global, registry: &Registry) -> Resu
     let planned = session.plan(&SelectArgs::of(&args.scope), Purpose::RefreshOnly).await;
     session.engine.providers.close().await;
     let (plan, _) = planned?;
-    terminal::out(show(&plan, global.format, args.details));
+    print(&plan, global.format, args.details);
     Ok(match plan.is_empty() {
         false => exit::CHANGES,
         true => exit::nothing_to_do(plan.unread),

@@ -34,7 +34,7 @@ async fn all(store: &dyn Store, limit: usize, global: &Global) -> Result<u8, Cli
         return Ok(exit::OK);
     }
     let rows: Vec<Vec<String>> = runs.iter().map(row).collect();
-    terminal::out(
+    terminal::show(
         render::listing::table(&["run", "started", "command", "by", "took", "result", "what"], &rows)
             .trim_end(),
     );
@@ -67,7 +67,7 @@ async fn one(store: &dyn Store, id: RunId, global: &Global) -> Result<u8, CliErr
     }
     let cells = row(&detail.record);
     for (name, value) in ["run", "started", "command", "by", "took", "result", "what"].iter().zip(&cells) {
-        terminal::out(format_args!("{name:8} {value}"));
+        terminal::show(format_args!("{name:8}  {value}"));
     }
     let rows: Vec<Vec<String>> = detail
         .journal
@@ -88,6 +88,6 @@ async fn one(store: &dyn Store, id: RunId, global: &Global) -> Result<u8, CliErr
         })
         .collect();
     terminal::out("");
-    terminal::out(render::listing::table(&["at", "action", "address", "outcome"], &rows).trim_end());
+    terminal::show(render::listing::table(&["at", "action", "address", "outcome"], &rows).trim_end());
     Ok(exit::OK)
 }

@@ -22,8 +22,8 @@ const USER_DEFAULT: &str = "deploy";
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  sudo standfast lab up shop.yaml\n  standfast --lab apply shop.yaml\n  standfast lab power-off web1\n  \
-                  standfast lab ssh lb1 -- systemctl status haproxy\n  standfast lab down\n\nNeeds root on Linux with systemd-nspawn \
+    after_help = "Examples:\n  sudo standfast lab up shop.yaml\n  sudo standfast --lab apply shop.yaml\n  sudo standfast lab power-off web1\n  \
+                  sudo standfast lab ssh lb1 -- systemctl status haproxy\n  sudo standfast lab down\n\nNeeds root on Linux with systemd-nspawn \
                   and mmdebstrap. docs/lab.md says what a rehearsal can show."
 )]
 pub struct LabArgs {

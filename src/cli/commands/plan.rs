@@ -16,7 +16,7 @@ pub async fn run(args: &PlanArgs, global: &Global, registry: &Registry) -> Resul
     session.engine.providers.close().await;
     let (mut plan, _) = planned?;
     plan.warnings.extend(still_going(session.engine.store.as_ref()).await?);
-    terminal::out(show(&plan, global.format, args.details));
+    print(&plan, global.format, args.details);
     if let Some(path) = &args.out {
         saved::write(&plan, path)?;
         terminal::say(format_args!("\nSaved. `standfast apply {}` does exactly this.", path.display()));
@@ -49,8 +49,14 @@ pub fn purpose(select: &SelectArgs, destroy: bool) -> Purpose {
     }
 }
 
+/// Prints the plan; for a person broken to the terminal's width.
+pub fn print(plan: &Plan, format: Format, details: bool) {
+    let text = show(plan, format, details);
+    if format == Format::Text { terminal::show(text) } else { terminal::out(text) }
+}
+
 /// The plan in the format that was asked for.
-pub fn show(plan: &Plan, format: Format, details: bool) -> String {
+fn show(plan: &Plan, format: Format, details: bool) -> String {
     let text = match format {
         Format::Text => render::plan::text(plan, details),
         Format::Json => render::plan::json(plan),

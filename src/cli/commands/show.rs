@@ -5,14 +5,14 @@ use std::path::Path;
 use super::super::{
     CliError, Registry,
     args::{Global, ShowArgs},
-    exit, terminal,
+    exit,
 };
 use crate::plan::saved;
 
 pub async fn run(args: &ShowArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let path = Path::new(&args.what);
     if path.exists() && saved::is_saved_plan(path) {
-        terminal::out(super::plan::show(&saved::read(path)?, global.format, true));
+        super::plan::print(&saved::read(path)?, global.format, true);
         return Ok(exit::OK);
     }
     super::state::show(&args.what, &args.target, global, registry).await

@@ -98,7 +98,7 @@ async fn list(
             "Nothing recorded matches."
         });
     } else {
-        terminal::out(render::listing::table(&["address", "id"], &rows).trim_end());
+        terminal::show(render::listing::table(&["address", "id"], &rows).trim_end());
     }
     Ok(exit::OK)
 }
@@ -153,7 +153,7 @@ pub fn done(global: &Global, object: &serde_json::Value, text: &str) {
         object["format_version"] = 1.into();
         terminal::out(super::pretty(&object));
     } else {
-        terminal::out(text);
+        terminal::show(text);
     }
 }
 

@@ -14,11 +14,11 @@ use standfast_state::{
 use super::super::{
     CliError, Registry,
     args::{BlueprintArgs, Global, MigrateTarget, StackOption},
-    exit,
+    exit, render,
     session::{self, load, stack_id, stack_of},
     terminal,
 };
-use super::state::{open, with_lock};
+use super::state::{done, open, with_lock};
 
 /// How every SQLite file begins.
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
@@ -39,7 +39,12 @@ pub async fn pull(
     write_private(path, &text)
         .map_err(|error| CliError::new(format!("could not write {}: {error}", path.display())))?;
     let (serial, count) = (export.head.serial, export.resources.len());
-    terminal::say(format_args!("{}: {count} recorded, serial {serial}", path.display()));
+    let recorded = render::count(count, "resource");
+    done(
+        global,
+        &serde_json::json!({ "path": path, "serial": serial, "resources": count }),
+        &format!("{}: {recorded}, serial {serial}", path.display()),
+    );
     Ok(exit::OK)
 }
 
@@ -90,11 +95,13 @@ pub async fn push(
     })
     .await?;
     let count = offered.resources.len();
-    terminal::out(format_args!(
-        "{} has serial {} now, with {count} recorded.",
-        store.describe(),
-        offered.head.serial
-    ));
+    let serial = offered.head.serial;
+    let recorded = render::count(count, "resource");
+    done(
+        global,
+        &serde_json::json!({ "state": store.describe(), "serial": serial, "resources": count }),
+        &format!("{} has serial {serial} now, with {recorded}.", store.describe()),
+    );
     Ok(exit::OK)
 }
 
@@ -193,17 +200,19 @@ pub async fn migrate(
         .await
     })
     .await?;
-    terminal::out(format_args!(
-        "{id}: {} recorded, {} runs, serial {}: copied to {} and compared.",
-        moved.resources.len(),
-        moved.runs.len(),
-        moved.head.serial,
-        goal.describe()
-    ));
-    terminal::out(format_args!(
-        "From now on use `--state {to}`, or set STANDFAST_STATE, for every run. {} is as it was; move it away, \
+    let (count, serial) = (moved.resources.len(), moved.head.serial);
+    let text = format!(
+        "{id}: {}, {}, serial {serial}: copied to {} and compared.\n\
+         From now on use `--state {to}`, or set STANDFAST_STATE, for every run. {} is as it was; move it away, \
          so that nobody goes on with it.",
+        render::count(count, "resource"),
+        render::count(moved.runs.len(), "run"),
+        goal.describe(),
         source.describe()
-    ));
+    );
+    let object = serde_json::json!({
+        "from": source.describe(), "to": goal.describe(), "serial": serial, "resources": count, "runs": moved.runs.len(),
+    });
+    done(global, &object, &text);
     Ok(exit::OK)
 }

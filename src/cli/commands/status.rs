@@ -30,7 +30,7 @@ pub async fn run(args: &StackArgs, global: &Global, registry: &Registry) -> Resu
     } else if rows.is_empty() {
         terminal::out("Nothing to ask: nothing has been applied yet.");
     } else {
-        terminal::out(render::status::table(&rows).trim_end());
+        terminal::show(render::status::table(&rows).trim_end());
     }
     let all_well = rows.iter().all(|(_, health)| health.state == HealthState::Healthy);
     Ok(if all_well { exit::OK } else { exit::CHANGES })

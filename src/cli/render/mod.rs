@@ -14,8 +14,10 @@ pub mod progress;
 pub mod report;
 pub mod status;
 
+mod fit;
 mod value;
 mod words;
 
+pub use fit::fit;
 pub use value::{Masked, MaskedMap};
 pub use words::count;

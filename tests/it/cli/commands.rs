@@ -248,6 +248,9 @@ fn every_command_speaks_json() {
         format!("state rm {replica} --blueprint standfast.yaml"),
         format!("state import {replica} --blueprint standfast.yaml"),
         "state unlock --blueprint standfast.yaml".to_owned(),
+        "state pull --out pulled.json --blueprint standfast.yaml".to_owned(),
+        "state push pulled.json --state sqlite:pushed.db --blueprint standfast.yaml".to_owned(),
+        "state migrate --blueprint standfast.yaml sqlite:.standfast/shop.db sqlite:moved.db".to_owned(),
         "destroy standfast.yaml --exclude databases.orders --auto-approve".to_owned(),
     ];
     let mut told = std::collections::BTreeSet::new();

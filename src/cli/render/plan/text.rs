@@ -97,7 +97,7 @@ impl Layout {
         self.line(2, format_args!("{BOLD}{}{BOLD:#}", group.component));
         for (at, sentence) in group.rollout.map(outline::rollout).unwrap_or_default().iter().enumerate() {
             let head = if at == 0 { "rollout:" } else { "" };
-            self.line(4, format_args!("{DIM}{head:<8} {sentence}{DIM:#}"));
+            self.line(4, format_args!("{DIM}{head:<8}  {sentence}{DIM:#}"));
         }
         let labels: Vec<String> = group.steps.iter().map(|&at| label(&plan.steps[at])).collect();
         let widest =

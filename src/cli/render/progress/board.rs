@@ -66,7 +66,7 @@ impl Board {
                 self.next += 1;
             }
             Event::Progress { task, text, .. } => self.say(*task, text.clone()),
-            Event::Retrying { task, attempt, .. } => self.say(*task, format!("waits for try {attempt}")),
+            Event::Retrying { task, attempt, .. } => self.say(*task, format!("try {attempt}")),
             Event::TaskEnded { task, outcome, tasks_over, tasks, .. } => {
                 if let Some(number) = self.numbers.remove(task) {
                     self.flights.remove(&number);

@@ -20,8 +20,8 @@ use super::{
 use crate::{
     apply::Event,
     cli::{
-        render::words,
-        terminal::{BOLD, CYAN, DIM, GREEN, RED, YELLOW},
+        render::{fit, words},
+        terminal::{self, BOLD, CYAN, DIM, GREEN, RED, YELLOW},
     },
 };
 
@@ -128,7 +128,8 @@ impl Screen {
             lines.push(scrolled(line));
         }
         if !lines.is_empty() {
-            let _ = self.bars.println(lines.join("\n"));
+            let columns = terminal::columns(&std::io::stderr());
+            let _ = self.bars.println(fit(&lines.join("\n"), columns));
         }
     }
 
