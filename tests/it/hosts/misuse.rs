@@ -150,10 +150,11 @@ fn bad_input_is_refused_with_the_next_move() {
     preflight(&stand);
     rejected_by_the_host(&stand);
     disks(&stand);
+    stand.write("shop.yaml", &blueprint("hosts-misuse", &stand.net));
+    assert_eq!(stand.apply().succeeded().report()["deleted"], 2);
     a_users_links_lead_nowhere(&stand);
     a_rejected_secret_is_not_told(&stand);
     stand.write("shop.yaml", &blueprint("hosts-misuse", &stand.net));
-    assert_eq!(stand.apply().succeeded().report()["deleted"], 2);
     stand.clean("after all that was refused");
 }
 

@@ -241,12 +241,13 @@ fn haproxy_on(site: &Site<'_>, balancer: &LoadBalancer, config: &str, behind: &[
             _ => None,
         })
         .map(|(listener, pem)| {
-            let inputs = file(
+            let mut inputs = file(
                 &haproxy::certificate_path(balancer, listener),
                 Value::Secret(SecretSource::FileExact(pem.clone())),
                 "0600",
                 Some(CERTIFICATE_CHECK),
             );
+            inputs.insert("discreet".to_owned(), true.into());
             let name = format!("haproxy.certs.{}", listener.port);
             site.resource("file", &name, inputs, vec![folder.address.clone()])
         })

@@ -35,14 +35,15 @@ pub fn expand(
     let after_user: Vec<_> = user.iter().map(|user| user.address.clone()).collect();
 
     let environment_file = format!("/etc/standfast/{name}.env");
+    let mut quoted = Vec::new();
+    let content = environment(site, group, &mut quoted, problems);
     let environment = inputs([
         ("path", environment_file.as_str().into()),
-        ("content", environment(site, group, problems)),
+        ("content", content),
+        ("quoted", Value::List(quoted)),
         ("owner", "root".into()),
         ("group", "root".into()),
         ("mode", "0600".into()),
-        // A secret with a quote in it would end its value early. The shell reads these lines as systemd does.
-        ("validate", "sh -n %s".into()),
     ]);
     let environment = site.resource("file", &format!("{name}.env"), environment, Vec::new());
 
@@ -111,7 +112,13 @@ fn user(site: &Site<'_>, name: &str) -> Desired {
 }
 
 /// The environment file: `PORT` and `HOST` say where to listen, unless the blueprint says otherwise.
-fn environment(site: &Site<'_>, group: &AutoscalingGroup, problems: &mut Problems) -> Value {
+/// What is not known yet is `quoted`: it may hold no single quote.
+fn environment(
+    site: &Site<'_>,
+    group: &AutoscalingGroup,
+    quoted: &mut Vec<Value>,
+    problems: &mut Problems,
+) -> Value {
     let mut variables = inputs([("HOST", site.host.address.as_str().into()), ("PORT", group.port.into())]);
     variables.extend(group.workload.environment.clone());
     let mut parts = vec![Value::text("# Written by standfast: what is changed here is changed back.\n")];
@@ -125,7 +132,7 @@ fn environment(site: &Site<'_>, group: &AutoscalingGroup, problems: &mut Problem
             );
         }
         parts.push(Value::text(format!("{name}=")));
-        quote(value, &mut parts, &key, problems);
+        quote(value, &mut parts, quoted, &key, problems);
         parts.push("\n".into());
     }
     join(parts)
@@ -140,24 +147,25 @@ fn is_variable(name: &str) -> bool {
 ///
 /// What is known is put in double quotes and escaped. What is not known yet goes in single quotes, where nothing but a
 /// single quote means anything.
-fn quote(value: &Value, parts: &mut Vec<Value>, key: &str, problems: &mut Problems) {
+fn quote(value: &Value, parts: &mut Vec<Value>, quoted: &mut Vec<Value>, key: &str, problems: &mut Problems) {
     match value {
         Value::Null => {}
         Value::Bool(_) | Value::Int(_) | Value::Float(_) => parts.push(value.to_string().into()),
         Value::Text(text) => {
-            let mut quoted = String::with_capacity(text.len() + 2);
-            quoted.push('"');
+            let mut escaped = String::with_capacity(text.len() + 2);
+            escaped.push('"');
             for c in text.chars() {
                 if matches!(c, '"' | '\\' | '`' | '$') {
-                    quoted.push('\\');
+                    escaped.push('\\');
                 }
-                quoted.push(c);
+                escaped.push(c);
             }
-            quoted.push('"');
-            parts.push(quoted.into());
+            escaped.push('"');
+            parts.push(escaped.into());
         }
-        Value::Join(pieces) => pieces.iter().for_each(|piece| quote(piece, parts, key, problems)),
+        Value::Join(pieces) => pieces.iter().for_each(|piece| quote(piece, parts, quoted, key, problems)),
         Value::Output(_) | Value::Secret(_) | Value::Sensitive(_) | Value::Unknown => {
+            quoted.push(value.clone());
             parts.extend(["'".into(), value.clone(), "'".into()]);
         }
         Value::List(_) | Value::Map(_) => {

@@ -32,6 +32,10 @@ static KIND: Kind = Kind {
         Attribute::new("mode").unit("octal mode"),
         Attribute::new("validate").unobserved(),
         Attribute::new("guard").unobserved(),
+        // Values that stand in single quotes in the content, and so may hold none.
+        Attribute::new("quoted").unobserved(),
+        // Its check names the file and never quotes the content.
+        Attribute::new("discreet").unobserved(),
         Attribute::new("digest").computed(),
     ],
     create_before_destroy: false,
@@ -65,6 +69,23 @@ pub(crate) fn content(inputs: &Map) -> Result<Content<'_>, Refused> {
         }
         _ => Err(Refused::new("a file needs `content` or `source`")),
     }
+}
+
+/// Refuses a value that would end its quotes early, known only now: what follows it would be read as something else.
+fn refuse_quotes(inputs: &Map) -> Result<(), Refused> {
+    let quoted = inputs.get("quoted").and_then(Value::as_list).unwrap_or_default();
+    let text = |value: &Value| match value {
+        Value::Sensitive(sensitive) => sensitive.expose().is_some_and(|text| text.contains('\'')),
+        other => other.as_str().is_some_and(|text| text.contains('\'')),
+    };
+    if !quoted.iter().any(text) {
+        return Ok(());
+    }
+    let path = input::text_or(inputs, "path", "the file");
+    Err(Refused(format!(
+        "a secret or output in {path} holds a single quote, which cannot be written there: choose one without, or hand \
+         it over in a file of its own"
+    )))
 }
 
 /// The name of the kept copy: what inputs still say of a content when its text is gone.
@@ -152,7 +173,8 @@ impl Put<'_> {
         // By name: a path may hold anything, and a `%s` may stand in quotes.
         let check = self.check.as_deref().map(|check| check.replace("%s", "\"$C\""));
         // Checkers quote what they object to, in one form or another.
-        let secret = matches!(call.inputs.get("content"), Some(Value::Sensitive(_)));
+        let secret = matches!(call.inputs.get("content"), Some(Value::Sensitive(_)))
+            && !input::bool_or(&call.inputs, "discreet", false);
         script.set("SECRET", if secret { "1" } else { "" });
         let checker = self.check.as_deref().or(self.check_in_place.as_deref()).map(checker);
         script.set("P", self.path).set("D", folder).set("C", &candidate);
@@ -259,6 +281,7 @@ impl Works for File {
     }
 
     fn apply(&self, _: &Stack, call: &Call) -> Result<Work, Refused> {
+        refuse_quotes(&call.inputs)?;
         let put = File::put(&call.inputs)?;
         let mut work = Work::new(&[MARKS, FILE]);
         put.set(&mut work.script, call);

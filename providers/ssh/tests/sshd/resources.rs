@@ -217,6 +217,25 @@ async fn a_content_known_by_digest_only_comes_back_from_the_kept_copy() {
     }
 }
 
+/// A secret that would end its quotes early, and what follows be read as something else, is refused without its text.
+#[tokio::test]
+async fn a_secret_with_a_quote_is_not_written_in_quotes() {
+    let bench = Bench::new();
+    let path = bench.server.path("env");
+    let quoted = |secret: &str| {
+        let seal = |text: String| Value::Sensitive(vault().seal(text.into()));
+        let mut inputs = file(&path, seal(format!("A='{secret}'\n")));
+        inputs.insert("quoted".into(), Value::List(vec![seal(secret.to_owned())]));
+        inputs
+    };
+    let call = bench.call("file", &quoted("l1'\nINJECTED='yes"), &Map::new(), &Map::new());
+    let error = bench.provider.create(&bench.context, &call).await.unwrap_err();
+    assert!(error.reason.contains("single quote") && !error.to_string().contains("INJECTED"), "{error}");
+    assert!(!path.exists());
+    bench.create("file", &quoted("a \"plain\" $one")).await;
+    assert_eq!(fs::read_to_string(&path).unwrap(), "A='a \"plain\" $one'\n");
+}
+
 #[tokio::test]
 async fn a_large_local_file_is_streamed() {
     let bench = Bench::new();
