@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use standfast_contract::{Context, Map, OnFailure, ProviderError, Vault};
+use standfast_contract::{Address, Context, Map, OnFailure, ProviderError, Vault};
 use standfast_state::{IntentId, Lease, RunId, Snapshot, Store, StoreError};
 use tokio::{
     sync::{mpsc::UnboundedSender, watch},
@@ -174,7 +174,7 @@ impl Run {
             plan,
         };
         run.schedule(tasks);
-        run.skip_done();
+        run.skip_done(recorded);
         run
     }
 
@@ -186,7 +186,7 @@ impl Run {
 
     /// What earlier runs of this plan did is not done again. A member whose steps are all done is not drained again; it is
     /// proven and put back unless it was back in service.
-    fn skip_done(&mut self) {
+    fn skip_done(&mut self, recorded: &[Recorded]) {
         let Some(resumed) = &self.plan.resumed else { return };
         let done: Vec<bool> =
             self.tasks.iter().map(|task| is_done(&self.plan, task, &resumed.done)).collect();
@@ -206,8 +206,16 @@ impl Run {
         };
         let skipped: Vec<bool> = self.tasks.iter().zip(&done).map(over).collect();
         drop(out);
+        // What undoing them would have to know.
+        let inputs: HashMap<&Address, &Arc<Map>> =
+            recorded.iter().map(|record| (&record.address, &record.payload.inputs)).collect();
         for (task, _) in (0u32..).zip(&skipped).filter(|(_, skipped)| **skipped) {
             self.scheduler.skip(task);
+            if let Work::Make(step) = self.tasks[task as usize].work
+                && let Some(applied) = inputs.get(&self.plan.steps[step as usize].address)
+            {
+                self.applied.insert(step, Map::clone(applied));
+            }
         }
     }
 

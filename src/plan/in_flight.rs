@@ -111,3 +111,28 @@ fn effect(took: bool) -> Found {
 pub fn resource_of(open: &OpenIntent) -> Option<Address> {
     (open.intent.action != OUT_OF_SERVICE).then(|| open.intent.address.parse().ok()).flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_of_an_operation_is_told_by_a_look_at_the_world() {
+        let known = |exists, step| Known { selected: true, held: true, exists, step };
+        let cases = [
+            ("create", known(Some(true), Some(Action::Refresh)), Found::TookEffect),
+            ("create", known(Some(false), Some(Action::Create)), Found::NoEffect),
+            ("create", known(None, Some(Action::Create)), Found::NotLookedAt),
+            ("create", Known { held: false, ..known(None, None) }, Found::LeftOpen),
+            ("create", Known { selected: false, ..known(Some(true), None) }, Found::LeftOpen),
+            ("undo", Known { held: false, ..known(None, None) }, Found::LeftOpen),
+            ("delete", known(Some(false), None), Found::TookEffect),
+            ("delete", known(Some(true), Some(Action::Delete)), Found::NoEffect),
+            ("update", known(Some(true), None), Found::TookEffect),
+            ("update", known(Some(true), Some(Action::Update)), Found::Unfinished),
+        ];
+        for (action, known, found) in cases {
+            assert_eq!(judge(action, known), found, "{action}, exists: {:?}", known.exists);
+        }
+    }
+}

@@ -14,7 +14,7 @@ use crate::settings::Settings;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// Refused for now, with a time to wait; nothing happened.
+    /// Too many calls at once: refused, with a time after which to ask again; nothing happened.
     Throttled,
     /// An error of the other side; nothing happened.
     Internal,

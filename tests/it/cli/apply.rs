@@ -333,3 +333,23 @@ fn a_plan_older_than_an_interrupted_apply_is_stale() {
     sandbox.ok("apply --auto-approve");
     sandbox.assert_settled();
 }
+
+/// What a plan does not select, or only refreshes, it does not call dealt with: what was made in vain is still found.
+#[test]
+fn what_was_in_flight_stays_open_until_a_plan_deals_with_it() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.meddle(r#"{"fault":{"address":"databases.orders","verb":"create","kind":"die_after"}}"#);
+    assert_eq!(sandbox.run("apply --auto-approve --parallelism 1").code, None);
+    sandbox.ok("apply --auto-approve --target load_balancers.front");
+    sandbox.ok("apply --auto-approve --refresh-only");
+    let found = |arguments: &str| {
+        let plan: serde_json::Value = serde_json::from_str(&sandbox.ok(arguments)).unwrap();
+        plan["in_flight"].as_array().map(|all| all.iter().map(|one| one["found"].clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(found("plan --format json --target load_balancers.front").unwrap(), ["left_open"]);
+    assert_eq!(found("plan --format json").unwrap(), ["took_effect"]);
+    sandbox.ok("apply --auto-approve");
+    assert_eq!(found("plan --format json"), None);
+    sandbox.assert_settled();
+    assert_eq!(sandbox.world().duplicates().unwrap(), []);
+}

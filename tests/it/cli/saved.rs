@@ -159,3 +159,25 @@ fn a_rolling_update_that_was_killed_is_gone_on_with() {
         assert!(sandbox.world().objects().unwrap().iter().all(|object| !object.drained), "{verb}");
     }
 }
+
+/// What the killed run had changed is rolled back as well when the one that goes on with it fails.
+#[test]
+fn a_rolling_update_that_is_gone_on_with_is_rolled_back_whole() {
+    let sandbox = Sandbox::applied(FLEET);
+    let member = |number: u32| format!("home/autoscaling_groups.web/member.w{number}");
+    sandbox.edit("version: \"1\"", "version: \"2\"");
+    sandbox.ok("plan --out next.plan");
+    sandbox.meddle(
+        r#"{"fault":{"address":"autoscaling_groups.web","verb":"drain","kind":"die_after","nth":2}}"#,
+    );
+    assert_eq!(sandbox.run("apply next.plan --auto-approve").code, None);
+    sandbox.meddle(&format!(
+        r#"{{"fault":{{"address":"{}","verb":"health","kind":"refused","when":{{"release":"nginx=2"}},"forever":true}}}}"#,
+        member(3)
+    ));
+    sandbox.run("apply next.plan --auto-approve").code(1);
+    for object in sandbox.world().objects().unwrap().iter().filter(|object| object.kind == "member") {
+        assert_eq!(object.inputs["release"].as_str(), Some("nginx=1"), "{object:#?}");
+        assert!(!object.drained, "{object:#?}");
+    }
+}

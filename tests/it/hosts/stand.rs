@@ -156,11 +156,12 @@ impl Stand {
             prepend_module_to_snapshot => false,
             omit_expression => true,
             filters => vec![
+                // First what times and durations could be found in.
+                (r"SHA256:[A-Za-z0-9+/]{43}=?", "SHA256:FINGERPRINT"),
+                (r"([0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC"),
                 (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?", "TIME"),
                 (r"\b\d\d:\d\d:\d\d\b", "TIME"),
                 (r"\b\d+(\.\d+)? ?s\b", "TOOK"),
-                (r"SHA256:[A-Za-z0-9+/]{43}=?", "SHA256:FINGERPRINT"),
-                (r"([0-9a-f]{2}:){5}[0-9a-f]{2}", "MAC"),
                 (r"\b(process|pid) \d+", "$1 PID"),
                 (r"held by [A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+", "held by USER@HOST"),
                 (r"serial \d+ of the state, which is at \d+", "serial N of the state, which is at M"),

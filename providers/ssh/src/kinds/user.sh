@@ -48,7 +48,12 @@ put_keys() {
   home=$(home_of)
   [ -d "$home" ] || fail permanent "user $U has no home folder $home for authorized keys"
   file=$home/.ssh/authorized_keys
-  now=$(as_user cat -- "$file" 2>/dev/null) || now=
+  now=
+  # Not to be taken for empty: the keys of others are in it.
+  if [ -e "$file" ]; then
+    now=$(as_user cat -- "$file" 2>&1) ||
+      fail permanent "$file cannot be read by user $U, whose keys are kept there: $now" "make it that user's own file"
+  fi
   if [ "$ARM" = 1 ]; then
     rm -rf "$ARMED.old"
     [ -z "$now" ] || (umask 077; printf '%s\n' "$now" >"$ARMED.old")
