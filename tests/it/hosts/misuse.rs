@@ -278,6 +278,13 @@ fn a_users_links_lead_nowhere(stand: &Stand) {
     stand.told("a2", "rm -f /home/mallory/.ssh/authorized_keys.standfast /etc/victim");
     apply_with(stand, &keys("two"), "").succeeded();
     assert!(stand.told("a2", "cat /home/mallory/.ssh/authorized_keys").ends_with(" two"));
+    // What he cannot read is not taken for empty.
+    stand.told("a2", "chown root: /home/mallory/.ssh/authorized_keys");
+    apply_with(stand, &keys("three"), "")
+        .exits(1)
+        .says(&["cannot be read by user mallory", "that user's own file"]);
+    stand.told("a2", "chown mallory: /home/mallory/.ssh/authorized_keys");
+    apply_with(stand, &keys("three"), "").succeeded();
 }
 
 /// A checker quotes what it objects to; of a file with a secret in it none of its words is told or kept.
