@@ -10,6 +10,7 @@ pub mod exit;
 mod locking;
 pub mod render;
 mod session;
+mod signals;
 mod terminal;
 
 use std::{path::PathBuf, sync::Arc};
