@@ -158,11 +158,13 @@ async fn locked(
         Ok(report) => (result_word(report), render::report::counts(report)),
         Err(error) => ("failed", error.to_string()),
     };
-    engine.store.end_run(lock.lease(), run, result, &summary).await?;
+    let recorded = engine.store.end_run(lock.lease(), run, result, &summary).await;
     let report = applied?;
+    // Told also when the state takes no more: what was done is done.
     if global.format != Format::Json {
         terminal::say(render::report::text(&report).trim_end());
     }
+    recorded?;
     Ok(if report.succeeded() {
         exit::OK
     } else if report.interrupted {
