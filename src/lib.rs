@@ -10,6 +10,7 @@
 pub mod apply;
 pub mod blueprint;
 pub mod cli;
+mod files;
 pub mod graph;
 pub mod lab;
 pub mod plan;

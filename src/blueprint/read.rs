@@ -12,6 +12,7 @@ use super::{
     diagnostic::{Diagnostic, Problems, Sink},
     node::{Entries, Entry, Kind, Node, Scalar, Span, WEIGHT_BYTES},
 };
+use crate::files;
 
 /// Bytes of one file.
 pub const FILE_SIZE_MAX: usize = 4 << 20;
@@ -23,7 +24,7 @@ pub const DEPTH_MAX: usize = 64;
 /// A whole file, if it is small enough and UTF-8.
 pub fn read_file(path: &Path) -> Result<String, Problems> {
     let refuse = |message: String, help: Option<&str>| Err(Problems::of_file(path, message, help));
-    let file = match std::fs::File::open(path) {
+    let file = match files::must_be_file(path).and_then(|()| std::fs::File::open(path)) {
         Ok(file) => file,
         Err(error) => {
             let help = (error.kind() == std::io::ErrorKind::NotFound)

@@ -134,7 +134,13 @@ impl From<RecordError> for CliError {
 
 impl From<SavedPlanError> for CliError {
     fn from(error: SavedPlanError) -> Self {
-        CliError::new(error.to_string()).hint("make it again with `standfast plan --out FILE`")
+        let hint = match &error {
+            SavedPlanError::Write { .. } => {
+                "nothing was saved; name another file with `--out`, or make room for it"
+            }
+            _ => "make it again with `standfast plan --out FILE`",
+        };
+        CliError::new(error.to_string()).hint(hint)
     }
 }
 

@@ -5,8 +5,11 @@ use std::{sync::Arc, time::Duration};
 use standfast_state::{LEASE_MS_DEFAULT, Lease, LockRequest, Store, StoreError};
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
-use super::{error::CliError, terminal};
+use super::{error::CliError, signals, terminal};
 use crate::apply::Interrupt;
+
+/// How often a held lock is asked for again.
+const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// A held lock with its heartbeat.
 pub struct Lock {
@@ -18,12 +21,12 @@ pub struct Lock {
 impl Lock {
     /// Takes the lock, waiting up to `patience` for another holder.
     ///
-    /// `lost` is told to stop at once when another writer has taken the lease over.
+    /// A wish to stop ends the waiting. `stop` is told to stop at once when another writer has taken the lease over.
     pub async fn take(
         store: &Arc<dyn Store>,
         command: &str,
         patience: Duration,
-        lost: watch::Sender<Interrupt>,
+        stop: watch::Sender<Interrupt>,
     ) -> Result<Lock, CliError> {
         let request = LockRequest {
             owner: user(),
@@ -34,6 +37,7 @@ impl Lock {
         };
         let deadline = Instant::now() + patience;
         let mut told = false;
+        let mut stopped = stop.subscribe();
         let lease = loop {
             match store.lock(&request).await {
                 Ok(lease) => break lease,
@@ -42,12 +46,16 @@ impl Lock {
                         terminal::say(format_args!("waiting for the state: {holder} holds it"));
                         told = true;
                     }
-                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    // Never in the midst of asking: a lock that was granted then would be nobody's.
+                    tokio::select! {
+                        () = tokio::time::sleep(ASK_EVERY) => {}
+                        _ = stopped.wait_for(|level| *level > Interrupt::None) => return Err(signals::stopped()),
+                    }
                 }
                 Err(error) => return Err(error.into()),
             }
         };
-        let heartbeat = tokio::spawn(beat(Arc::clone(store), lease.clone(), lost));
+        let heartbeat = tokio::spawn(beat(Arc::clone(store), lease.clone(), stop));
         Ok(Lock { store: Arc::clone(store), lease, heartbeat })
     }
 

@@ -7,9 +7,11 @@ mod args;
 mod commands;
 pub mod error;
 pub mod exit;
+mod limits;
 mod locking;
 pub mod render;
 mod session;
+mod signals;
 mod terminal;
 
 use std::{path::PathBuf, sync::Arc};
@@ -49,6 +51,10 @@ pub fn main(registry: Registry) -> u8 {
         }
     };
     terminal::set_color(cli.global.no_color);
+    if let Err(error) = limits::open_files() {
+        terminal::error(&error, &cli.global);
+        return error.code;
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

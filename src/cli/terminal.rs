@@ -107,7 +107,7 @@ pub fn error(error: &CliError, global: &Global) {
 }
 
 /// Asks a question that only `yes` answers. Without a terminal nobody can answer.
-pub fn confirm(question: &str) -> Result<bool, CliError> {
+pub async fn confirm(question: &str) -> Result<bool, CliError> {
     if !std::io::stdin().is_terminal() {
         return Err(CliError::new("nobody is there to approve this: standard input is no terminal")
             .hint("add `--auto-approve`, or save the plan with `plan --out FILE` and apply the file"));
@@ -115,7 +115,11 @@ pub fn confirm(question: &str) -> Result<bool, CliError> {
     let mut stderr = anstream::stderr();
     let _ = write!(stderr, "\n{question} Only {} is taken as consent: ", paint(BOLD, "yes"));
     let _ = stderr.flush();
-    let mut line = String::new();
-    let read = std::io::stdin().lock().read_line(&mut line);
-    Ok(read.is_ok() && line.trim() == "yes")
+    // On a thread of its own, so that a signal ends the wait: nobody waits for that thread at the end.
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        read.is_ok() && line.trim() == "yes"
+    });
+    Ok(answer.await.unwrap_or(false))
 }

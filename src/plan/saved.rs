@@ -12,6 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{FORMAT_VERSION, Plan};
+use crate::files;
 
 const MAGIC: &str = "standfast plan";
 
@@ -45,18 +46,18 @@ pub fn write(plan: &Plan, path: &Path) -> Result<(), SavedPlanError> {
     let text = serde_json::value::to_raw_value(plan).map_err(|error| failed(error.into()))?;
     let digest = blake3::hash(text.get().as_bytes()).to_hex().to_string();
     let file = File { format: MAGIC.to_owned(), version: FORMAT_VERSION, digest, plan: text };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // tempfile makes it 0600; the rename makes it whole.
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    serde_json::to_writer(&mut temporary, &file).map_err(|error| failed(error.into()))?;
-    temporary.write_all(b"\n").map_err(failed)?;
-    temporary.as_file().sync_all().map_err(failed)?;
-    temporary.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    files::write_private(path, |draft| {
+        serde_json::to_writer(&mut *draft, &file)?;
+        draft.write_all(b"\n")
+    })
+    .map_err(failed)
 }
 
 /// Whether a file looks like a saved plan and not like a blueprint.
 pub fn is_saved_plan(path: &Path) -> bool {
+    if files::must_be_file(path).is_err() {
+        return false;
+    }
     let mut start = [0; 64];
     let read = fs::File::open(path).and_then(|mut file| io::Read::read(&mut file, &mut start)).unwrap_or(0);
     start[..read].starts_with(format!("{{\"format\":\"{MAGIC}\"").as_bytes())

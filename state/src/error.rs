@@ -2,7 +2,7 @@
 //!
 //! The variants speak of states, not of SQLite: every store reports through them.
 
-use std::io;
+use std::{fs::File, io};
 
 use jiff::Timestamp;
 
@@ -154,6 +154,14 @@ pub enum StoreError {
     /// No space is left.
     #[error("could not {operation}: no space is left for the state {place}")]
     DiskFull {
+        /// What was to be done.
+        operation: &'static str,
+        /// The store.
+        place: String,
+    },
+    /// This process, or the whole machine, may open no more files.
+    #[error("could not {operation}: no more files may be opened for the state {place}")]
+    TooManyFiles {
         /// What was to be done.
         operation: &'static str,
         /// The store.
@@ -355,6 +363,11 @@ impl StoreError {
             Self::DiskFull { .. } => {
                 "free some space and run again: the journal holds what was in flight".to_owned()
             }
+            Self::TooManyFiles { .. } => {
+                "raise the limit of open files (`ulimit -n`; for the machine `fs.file-max`) and run again: \
+                 the journal holds what was in flight"
+                    .to_owned()
+            }
             Self::ReadOnly { .. } => {
                 "make the file and its directory writable for this user, or choose another place with --state"
                     .to_owned()
@@ -417,9 +430,22 @@ impl StoreError {
             | io::ErrorKind::NotADirectory
             | io::ErrorKind::IsADirectory
             | io::ErrorKind::InvalidFilename => Self::CannotOpen { operation, place, reason },
+            _ if is_out_of_files() => Self::TooManyFiles { operation, place },
             _ => Self::Io { operation, place, reason },
         }
     }
+}
+
+/// Whether no file can be opened at all now: this process or the machine has as many open as it may. Neither SQLite nor
+/// tempfile hands the system's number through, so it is asked.
+pub(crate) fn is_out_of_files() -> bool {
+    // EMFILE, ENFILE: <https://man7.org/linux/man-pages/man2/open.2.html>.
+    cfg!(unix)
+        && File::open("/").is_err_and(|error| {
+            [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE]
+                .iter()
+                .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+        })
 }
 
 fn list(found: &[StackId]) -> String {

@@ -2,10 +2,15 @@
 
 mod apply;
 mod commands;
+mod crowds;
+mod damage;
+mod disks;
+mod limits;
 mod locks;
 mod plan;
 mod saved;
 mod secrets;
+mod signals;
 mod state;
 
 use std::{
@@ -175,6 +180,18 @@ impl Sandbox {
         }
     }
 
+    /// Runs what must come to its end by itself within ten seconds.
+    #[track_caller]
+    pub fn at_once(&self, line: &str) -> Ran {
+        let program = self.command(line);
+        let mut command = Command::new("timeout");
+        command.args(["--signal=KILL", "10"]).arg(program.get_program()).args(program.get_args());
+        command.current_dir(self.folder.path()).envs(program.get_envs().filter_map(|(k, v)| Some((k, v?))));
+        let ran = Ran::of(line, command);
+        assert!(ran.code.is_some() && ran.code != Some(137), "it hangs: {}", ran.shown());
+        ran
+    }
+
     /// Nothing to do, and the world holds exactly what the state knows.
     pub fn assert_settled(&self) {
         let plan = self.plan("--refresh-only");
@@ -296,6 +313,7 @@ fn snapshot(name: &str, ran: &[Ran]) {
             (r"tester@[A-Za-z0-9_.-]+( +)", "tester@HOST  "),
             (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UUID"),
             (r"\b[0-9a-f]{32}\b", "ID"),
+            (r"shop\.default\.[0-9a-f]{8}\.", "shop.default.LINEAGE."),
             (r"process \d+", "process PID"),
             // Which ones there are is a matter of features.
             (r"providers here: .*", "providers here: PROVIDERS"),

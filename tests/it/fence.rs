@@ -138,3 +138,39 @@ fn no_test_file_is_forgotten() {
         }
     }
 }
+
+/// The table of docs/reliability.md names a test in every row, and each of them exists.
+#[test]
+fn every_line_of_reliability_has_its_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["tests", "state", "providers", "src"] {
+        sources(&root.join(folder), &mut files);
+    }
+    let exists = |name: &str| {
+        let (modules, test) = name.rsplit_once("::").unwrap_or(("", name));
+        // The file is named after one of the modules; `tests` and the like are inside it.
+        files.iter().any(|(path, source)| {
+            let stem = Path::new(path).file_stem().unwrap().to_string_lossy();
+            modules.split("::").any(|module| module == stem) && source.contains(&format!("fn {test}("))
+        })
+    };
+    assert!(!exists("cli::locks::no_such_test") && !exists("cli::apply::or_it_waits"));
+    let text = fs::read_to_string(root.join("docs/reliability.md")).unwrap();
+    let rows: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("| ") && line.ends_with(" |")).collect();
+    let rows = rows.iter().filter(|row| !row.starts_with("| what happens |"));
+    let (mut count, mut wrong) = (0, Vec::new());
+    for row in rows.map(|row| row.replace("\\|", "")) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        let [_, _, _, tests] = cells.as_slice() else { continue };
+        let tests: Vec<&str> = tests.split('`').map(str::trim).filter(|name| !name.is_empty()).collect();
+        count += 1;
+        if tests.is_empty() {
+            wrong.push(format!("no test: {row}"));
+        }
+        wrong.extend(tests.into_iter().filter(|name| !exists(name)).map(|name| format!("not there: {name}")));
+    }
+    assert!(count > 40, "only {count} rows were found");
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}

@@ -9,6 +9,7 @@ mod armed;
 mod blueprints;
 mod client;
 mod demo;
+mod killed;
 mod misuse;
 mod mixed;
 mod serving;

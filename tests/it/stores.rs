@@ -129,10 +129,15 @@ fn where_nothing_can_be_written_the_state_can_still_be_looked_at() {
     read_only(&sandbox, "history").code(0).prints("apply");
     read_only(&sandbox, "outputs").code(0);
     read_only(&sandbox, "state pull").code(0).prints("\"format\": 1");
+    // What writes says so, and the world is as it was.
+    sandbox.edit("health_check: { path: / }", "health_check: { path: /up }");
+    read_only(&sandbox, "apply --auto-approve").code(1).says("Read-only file system");
     read_only(&sandbox, &format!("state rm {REPLICA}"))
         .code(1)
         .says("could not lock the state")
         .says("read-only");
+    sandbox.edit("health_check: { path: /up }", "health_check: { path: / }");
+    sandbox.assert_settled();
 }
 
 #[cfg(feature = "postgres")]

@@ -2,7 +2,7 @@
 
 use std::{io::IsTerminal, path::Path, sync::Arc};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::{
     super::{
@@ -12,12 +12,13 @@ use super::{
         locking::{Lock, host, user},
         render,
         session::{Engine, Session},
+        signals::Interrupts,
         terminal,
     },
     plan::{print, purpose},
 };
 use crate::{
-    apply::{Interrupt, Report, Settings, apply, close_intents},
+    apply::{Report, Settings, apply, close_intents},
     plan::{
         Plan, Purpose, Summary,
         resume::{INTERRUPTED, resume},
@@ -68,21 +69,19 @@ pub async fn carry_out(
     run_args: &RunArgs,
     global: &Global,
 ) -> Result<u8, CliError> {
-    let (interrupt, interrupted) = watch::channel(Interrupt::None);
+    let interrupts = Interrupts::listen()?;
     let command = match work {
         Work::New { purpose: Purpose::Destroy, .. } => "destroy",
         _ => "apply",
     };
-    let lock = Lock::take(&engine.store, command, store_args.lock_timeout, interrupt.clone()).await?;
-    let result = locked(engine, work, run_args, global, &lock, command, (interrupt, interrupted)).await;
+    let lock = Lock::take(&engine.store, command, store_args.lock_timeout, interrupts.sender.clone()).await?;
+    let result = locked(engine, work, run_args, global, &lock, command, &interrupts).await;
     engine.providers.close().await;
     let released = lock.release().await;
     let code = result?;
     released?;
     Ok(code)
 }
-
-type Interrupts = (watch::Sender<Interrupt>, watch::Receiver<Interrupt>);
 
 async fn locked(
     engine: &Engine,
@@ -91,10 +90,10 @@ async fn locked(
     global: &Global,
     lock: &Lock,
     command: &str,
-    (interrupt, interrupted): Interrupts,
+    interrupts: &Interrupts,
 ) -> Result<u8, CliError> {
     let (plan, snapshot) = match work {
-        Work::New { session, select, purpose } => session.plan(select, *purpose).await?,
+        Work::New { session, select, purpose } => interrupts.or_stop(session.plan(select, *purpose)).await?,
         Work::Saved(plan) => {
             let snapshot = engine.store.snapshot().await?;
             (usable(engine.store.as_ref(), plan, &snapshot).await?, snapshot)
@@ -111,10 +110,10 @@ async fn locked(
         }
         return Ok(exit::nothing_to_do(plan.unread));
     }
-    if !saved && !run_args.auto_approve && !terminal::confirm(question(&plan))? {
+    if !saved && !run_args.auto_approve && !interrupts.or_stop(terminal::confirm(question(&plan))).await? {
         return Err(CliError::new("not approved; nothing was changed"));
     }
-    let unreachable = engine.preflight(&plan, &snapshot).await?;
+    let unreachable = interrupts.or_stop(engine.preflight(&plan, &snapshot)).await?;
     if saved && plan.resumed.is_none() {
         match engine.store.consume_plan(lock.lease(), &plan.id).await {
             // Whoever used it died before anything of it was begun.
@@ -140,7 +139,6 @@ async fn locked(
     };
     let operations = render::report::operations(&plan);
     let drawing = tokio::spawn(render::progress::follow(received, style, operations));
-    let signals = tokio::spawn(listen(interrupt));
     let settings = Settings {
         providers: engine.providers.clone(),
         store: Arc::clone(&engine.store),
@@ -149,23 +147,24 @@ async fn locked(
         vault: Arc::clone(&engine.vault),
         unreachable,
         parallelism: usize::from(run_args.parallelism),
-        interrupt: interrupted,
+        interrupt: interrupts.receiver.clone(),
         events,
     };
     let plan = Arc::new(plan);
     let applied = apply(Arc::clone(&plan), &snapshot, settings).await;
-    signals.abort();
     let _ = drawing.await;
     let applied = applied.map(|report| render::report::of_resources(report, &plan));
     let (result, summary) = match &applied {
         Ok(report) => (result_word(report), render::report::counts(report)),
         Err(error) => ("failed", error.to_string()),
     };
-    engine.store.end_run(lock.lease(), run, result, &summary).await?;
+    let recorded = engine.store.end_run(lock.lease(), run, result, &summary).await;
     let report = applied?;
+    // Told also when the state takes no more: what was done is done.
     if global.format != Format::Json {
         terminal::say(render::report::text(&report).trim_end());
     }
+    recorded?;
     Ok(if report.succeeded() {
         exit::OK
     } else if report.interrupted {
@@ -244,23 +243,5 @@ fn result_word(report: &Report) -> &'static str {
         (_, true, _) => INTERRUPTED,
         (_, _, true) => "rolled back",
         _ => "failed",
-    }
-}
-
-/// The first Ctrl-C or SIGTERM finishes what is in flight, the second stops at once.
-async fn listen(interrupt: watch::Sender<Interrupt>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut int), Ok(mut term), Ok(mut hup)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-    else {
-        return;
-    };
-    for level in [Interrupt::Finish, Interrupt::Now] {
-        tokio::select! {
-            _ = int.recv() => {}
-            _ = term.recv() => {}
-            _ = hup.recv() => {}
-        }
-        let _ = interrupt.send(level);
     }
 }

@@ -354,7 +354,8 @@ async fn unlock(target: &StackOption, global: &Global, registry: &Registry) -> R
         return Ok(exit::OK);
     };
     terminal::say(format_args!("{holder} holds the lock; its lease runs until {:.0}.", holder.expires));
-    if !terminal::confirm("Break it? If that process still works, it will be stopped at its next write.")? {
+    let question = "Break it? If that process still works, it will be stopped at its next write.";
+    if !terminal::confirm(question).await? {
         return Err(CliError::new("the lock was left as it is"));
     }
     store.break_lock().await?;

@@ -19,6 +19,7 @@ use super::super::{
     terminal,
 };
 use super::state::{done, open, with_lock};
+use crate::files;
 
 /// How every SQLite file begins.
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
@@ -36,7 +37,7 @@ pub async fn pull(
         terminal::out(text);
         return Ok(exit::OK);
     };
-    write_private(path, &text)
+    files::write_private(path, |file| writeln!(file, "{text}"))
         .map_err(|error| CliError::new(format!("could not write {}: {error}", path.display())))?;
     let (serial, count) = (export.head.serial, export.resources.len());
     let recorded = render::count(count, "resource");
@@ -46,16 +47,6 @@ pub async fn pull(
         &format!("{}: {recorded}, serial {serial}", path.display()),
     );
     Ok(exit::OK)
-}
-
-/// Writes a file that only its owner reads, under its name only when it is whole.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    writeln!(file, "{text}")?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 pub async fn push(
@@ -134,6 +125,7 @@ async fn read_offered(file: &Path, id: &StackId, registry: &Registry) -> Result<
     if file == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut bytes).map_err(unreadable)?;
     } else {
+        files::must_be_file(file).map_err(unreadable)?;
         let mut opened = std::fs::File::open(file).map_err(unreadable)?;
         (&mut opened).take(SQLITE_MAGIC.len() as u64).read_to_end(&mut bytes).map_err(unreadable)?;
         if bytes == SQLITE_MAGIC {

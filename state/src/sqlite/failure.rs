@@ -2,7 +2,7 @@
 
 use rusqlite::{Error, ErrorCode, ffi};
 
-use crate::error::StoreError;
+use crate::error::{StoreError, is_out_of_files};
 
 /// How long a connection waits for other processes, in milliseconds.
 pub(super) const BUSY_TIMEOUT_MS: u64 = 10_000;
@@ -53,7 +53,12 @@ pub(super) fn translate(error: &Error, operation: &'static str, place: &str) -> 
                 ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
                     StoreError::ReadOnly { operation, place, reason }
                 }
+                ErrorCode::CannotOpen if is_out_of_files() => StoreError::TooManyFiles { operation, place },
                 ErrorCode::CannotOpen => StoreError::CannotOpen { operation, place, reason },
+                // No room for the index of the log, which SQLite tells from a full disk.
+                ErrorCode::SystemIoFailure if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => {
+                    StoreError::DiskFull { operation, place }
+                }
                 ErrorCode::SystemIoFailure => StoreError::Io { operation, place, reason },
                 ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
                     StoreError::Damaged { operation, place, reason, backup: None }
@@ -61,9 +66,16 @@ pub(super) fn translate(error: &Error, operation: &'static str, place: &str) -> 
                 ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
                     StoreError::Busy { operation, place, waited_ms: BUSY_TIMEOUT_MS }
                 }
-                _ => StoreError::Backend { operation, place, reason },
+                _ => StoreError::Backend { operation, place, reason: format!("{failure}: {reason}") },
             }
         }
+        // Our statements fit our schema: where one does not, the schema in the file is another.
+        Error::SqlInputError { msg, .. } => StoreError::Damaged {
+            operation,
+            place,
+            reason: format!("its schema is not ours: {msg}"),
+            backup: None,
+        },
         // A value of the wrong type or outside its range: our own schema cannot hold one.
         Error::FromSqlConversionFailure(..)
         | Error::InvalidColumnType(..)

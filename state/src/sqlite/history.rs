@@ -1,11 +1,14 @@
 //! Runs, the plans that were used up, and the small values kept beside the resources.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, Row};
 
 use super::failure::Fault;
+use super::journal;
 use super::lease::{self, timestamp};
+use super::records::{self, checksum};
 use super::writer::Context;
-use super::{journal, records};
 use crate::error::StoreError;
 use crate::history::{RunDetail, RunId, RunRecord, RunStart};
 use crate::host;
@@ -180,13 +183,41 @@ pub(super) fn consume_plan(context: &Context<'_>, lease: &Lease, plan_id: &str) 
     Ok(())
 }
 
-/// A small value.
+/// A small value. Where there is none of the name, the names of all others are looked at: its own may be damaged.
 pub(super) fn get_meta(context: &Context<'_>, key: &str) -> Result<Option<String>, Fault> {
-    Ok(context
+    let found = context
         .conn
-        .prepare_cached("SELECT value FROM meta WHERE state = ?1 AND key = ?2")?
-        .query_row((context.state, key), |row| row.get(0))
-        .optional()?)
+        .prepare_cached("SELECT value, checksum FROM meta WHERE state = ?1 AND key = ?2")?
+        .query_row((context.state, key), |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((value, sum)) = found else {
+        all_meta(context)?;
+        return Ok(None);
+    };
+    verify_meta(context, key, &value, sum)?;
+    Ok(Some(value))
+}
+
+/// All small values.
+pub(super) fn all_meta(context: &Context<'_>) -> Result<BTreeMap<String, String>, Fault> {
+    let mut select = context.conn.prepare_cached("SELECT key, value, checksum FROM meta WHERE state = ?1")?;
+    let mut rows = select.query([context.state])?;
+    let mut all = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (key, value): (String, String) = (row.get(0)?, row.get(1)?);
+        verify_meta(context, &key, &value, row.get(2)?)?;
+        all.insert(key, value);
+    }
+    Ok(all)
+}
+
+fn verify_meta(context: &Context<'_>, key: &str, value: &str, sum: Option<u32>) -> Result<(), Fault> {
+    match sum {
+        Some(sum) if sum != checksum([key, value]) => {
+            Err(context.damaged(format!("the value {key:?} does not match its checksum")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes a small value, over what is there.
@@ -194,9 +225,9 @@ pub(super) fn put_meta(context: &Context<'_>, key: &str, value: &str) -> Result<
     context
         .conn
         .prepare_cached(
-            "INSERT INTO meta (state, key, value) VALUES (?1, ?2, ?3)
-             ON CONFLICT (state, key) DO UPDATE SET value = ?3",
+            "INSERT INTO meta (state, key, value, checksum) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (state, key) DO UPDATE SET value = ?3, checksum = ?4",
         )?
-        .execute((context.state, key, value))?;
+        .execute((context.state, key, value, checksum([key, value])))?;
     Ok(())
 }

@@ -221,9 +221,12 @@ pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
 /// Reads the first bytes without SQLite, which would make files beside it. True when the file needs a check.
 fn inspect(path: &Path, place: &str) -> Result<bool, StoreError> {
     let explain = |error: io::Error| StoreError::from_io(OPERATION, place, &error);
-    if path.is_dir() {
-        let reason = "it is a directory".to_owned();
-        return Err(StoreError::CannotOpen { operation: OPERATION, place: place.to_owned(), reason });
+    // Asked before it is opened: a pipe would wait for a writer for ever.
+    let kind = fs::metadata(path).map_err(explain)?.file_type();
+    if !kind.is_file() {
+        let reason = if kind.is_dir() { "it is a directory" } else { "it is a pipe or a device, not a file" };
+        let (place, reason) = (place.to_owned(), reason.to_owned());
+        return Err(StoreError::CannotOpen { operation: OPERATION, place, reason });
     }
     let mut header = Vec::with_capacity(HEADER_BYTES);
     let mut file = File::open(path).map_err(explain)?;

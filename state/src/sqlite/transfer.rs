@@ -1,7 +1,5 @@
 //! One state out of a file as a whole, and into one.
 
-use std::collections::BTreeMap;
-
 use super::failure::Fault;
 use super::lease::{self, timestamp};
 use super::writer::Context;
@@ -30,10 +28,6 @@ pub(super) fn export(context: &Context<'_>) -> Result<Export, Fault> {
             })
         })?
         .collect::<Result<_, _>>()?;
-    let meta = conn
-        .prepare("SELECT key, value FROM meta WHERE state = ?1")?
-        .query_map([state], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<BTreeMap<String, String>, _>>()?;
     Ok(Export {
         format: EXPORT_FORMAT,
         stack: stack(context)?,
@@ -41,7 +35,7 @@ pub(super) fn export(context: &Context<'_>) -> Result<Export, Fault> {
         resources: records::all(context)?,
         runs,
         used_plans,
-        meta,
+        meta: history::all_meta(context)?,
     })
 }
 

@@ -1,6 +1,6 @@
-//! Applying when things go wrong: failures, faults, rollouts, signals, kills.
+//! Applying when things go wrong: failures, faults, rollouts, kills.
 
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 
 use super::{FLEET, Ran, SHOP, Sandbox, snapshot};
 
@@ -13,11 +13,6 @@ const SICK_LATER: &str = r#"{"fault":{"address":"home/autoscaling_groups.web/mem
 /// Latency makes an apply long enough to be met in the middle.
 fn slow(blueprint: &str, latency: &str) -> String {
     blueprint.replace("provider: sim", &format!("provider: sim\n    sim: {{ latency: {latency} }}"))
-}
-
-fn signal(name: &str, process: u32) {
-    let status = Command::new("kill").args([&format!("-{name}"), &process.to_string()]).status().unwrap();
-    assert!(status.success());
 }
 
 #[test]
@@ -169,40 +164,6 @@ fn on_failure_stop_leaves_the_failed_member_out_of_service() {
     assert_eq!(release("w3"), ("nginx=2".to_owned(), true));
     assert_eq!(release("w4"), ("nginx=1".to_owned(), false));
     snapshot("stopped", &[ran]);
-}
-
-#[test]
-fn ctrl_c_finishes_what_is_in_flight_and_records_it() {
-    let sandbox = Sandbox::new(&slow(SHOP, "1s"));
-    let mut child = sandbox.start("apply", "apply --auto-approve --parallelism 1");
-    sandbox.wait_for("apply.err", "created");
-    signal("INT", child.id());
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    let world = sandbox.world().len().unwrap();
-    assert!((1..10).contains(&world), "{world}");
-    let recorded = sandbox.json("state list --format json")["resources"].as_array().unwrap().len();
-    assert_eq!(recorded, world, "what was in flight is recorded");
-    assert!(sandbox.ok("history").contains("interrupted"));
-    sandbox.edit("latency: 1s", "latency: 1ms");
-    sandbox.ok("apply --auto-approve");
-    sandbox.assert_settled();
-}
-
-#[test]
-fn ctrl_c_twice_stops_at_once() {
-    let sandbox = Sandbox::new(&slow(SHOP, "20s"));
-    let begun = std::time::Instant::now();
-    let mut child = sandbox.start("apply", "apply --auto-approve --refresh=false");
-    sandbox.wait_for("apply.err", "begins");
-    std::thread::sleep(Duration::from_millis(300));
-    signal("INT", child.id());
-    std::thread::sleep(Duration::from_millis(300));
-    signal("INT", child.id());
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
-    sandbox.edit("latency: 20s", "latency: 1ms");
-    sandbox.ok("apply --auto-approve");
-    sandbox.assert_settled();
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn refuse_a_bad_certificate(stand: &Stand) {
 }
 
 /// The hosts that served some requests through the virtual IP, of which each must be answered with 200.
-fn visit(stand: &Stand, requests: usize) -> BTreeSet<String> {
+pub fn visit(stand: &Stand, requests: usize) -> BTreeSet<String> {
     let url = format!("https://{}.100/", stand.net);
     let pages = (0..requests).map(|_| curl(&url, "%{http_code}"));
     pages

@@ -79,7 +79,7 @@ fn somebody_else_holds_the_state_and_ctrl_c(stand: &Stand) {
     let holder = format!("process {}", going.pid());
     let locked = stand.run(APPLY).exits(75).says(&[&holder]);
     stand.snapshot("state-locked", &locked);
-    going.signal(Signal::INT);
+    going.signal_group(Signal::INT);
     let ran = going.end().exits(130);
     let report = ran.report();
     assert_eq!(report["interrupted"], true);

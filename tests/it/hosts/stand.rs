@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -75,6 +76,8 @@ impl Stand {
         let mut command = Command::new(BINARY);
         command.args(arguments).current_dir(self.folder.path());
         command.env("STANDFAST_LAB_ROOT", self.folder.path().join("labs"));
+        // Its connections lie in a folder of its own, so that they can be counted.
+        command.env("XDG_RUNTIME_DIR", self.folder.path());
         for variable in ["STANDFAST_LAB", "STANDFAST_STATE", "STANDFAST_ENV"] {
             command.env_remove(variable);
         }
@@ -290,7 +293,7 @@ pub struct Going {
 
 impl Going {
     fn new(mut command: Command) -> Going {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().unwrap();
         let stdout = Arc::new(Mutex::new(String::new()));
         let (out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
@@ -331,8 +334,23 @@ impl Going {
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap();
-        rustix::process::kill_process(pid, signal).unwrap();
+        rustix::process::kill_process(self.group(), signal).unwrap();
+    }
+
+    /// A signal to all that the run has started, too, as a terminal's Ctrl-C is.
+    pub fn signal_group(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process_group(self.group(), signal).unwrap();
+    }
+
+    /// The run leads a process group of its own, which has its number.
+    fn group(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_raw(i32::try_from(self.pid()).unwrap()).unwrap()
+    }
+
+    /// How many lines of stdout came so far; `None` once the run has ended.
+    pub fn lines(&mut self) -> Option<usize> {
+        let going = self.child.try_wait().unwrap().is_none();
+        going.then(|| self.stdout.lock().unwrap().lines().count())
     }
 
     #[track_caller]

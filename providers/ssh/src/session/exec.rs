@@ -290,6 +290,8 @@ pub(super) async fn fresh(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // Ctrl-C is for standfast alone, which lets what is in flight end.
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| local(format!("could not start ssh: {error}")))?;

@@ -183,7 +183,8 @@ impl Remote {
         self.session(&link, place).await.map_err(|error| error.during(operation))?;
         let folder = self.folder().await.map_err(|error| error.during(operation))?;
         let mut command = Command::new("ssh");
-        command.args(control::forward(place, folder, address, port));
+        // As every ssh here: Ctrl-C is for standfast alone.
+        command.args(control::forward(place, folder, address, port)).process_group(0);
         Ok(command)
     }
 
@@ -240,6 +241,8 @@ impl Remote {
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(words)
+                // Ctrl-C is for standfast alone, which lets what is in flight end.
+                .process_group(0)
                 .kill_on_drop(true)
                 .spawn()
                 .map_err(|error| local(format!("could not start ssh: {error}")))?;
@@ -304,6 +307,7 @@ impl Remote {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true)
+            .process_group(0)
             .status();
         let _ = timeout(Duration::from_secs(5), end).await;
         let _ = std::fs::remove_file(socket);

@@ -1,0 +1,60 @@
+//! Ctrl-C, SIGTERM and the loss of the terminal, for commands that hold the state's lock.
+//!
+//! They are heard from before the lock is taken until the command has ended: before the run begins one of them ends the
+//! command with nothing changed and the lock given back, after that the run decides ([`crate::apply`]). Commands that
+//! only look have nothing to give back and die of a signal as any other program.
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use super::{error::CliError, exit};
+use crate::apply::Interrupt;
+
+/// Both ends of the wish to stop. A lost lease is one, too.
+pub struct Interrupts {
+    pub sender: watch::Sender<Interrupt>,
+    pub receiver: watch::Receiver<Interrupt>,
+}
+
+impl Interrupts {
+    /// Hears the signals from now on: the first finishes what is in flight, the second stops at once.
+    pub fn listen() -> Result<Interrupts, CliError> {
+        let deaf = |error: std::io::Error| CliError::new(format!("could not listen for signals: {error}"));
+        let mut int = signal(SignalKind::interrupt()).map_err(deaf)?;
+        let mut term = signal(SignalKind::terminate()).map_err(deaf)?;
+        let mut hup = signal(SignalKind::hangup()).map_err(deaf)?;
+        let (sender, receiver) = watch::channel(Interrupt::None);
+        let heard = sender.clone();
+        tokio::spawn(async move {
+            for level in [Interrupt::Finish, Interrupt::Now] {
+                tokio::select! {
+                    _ = int.recv() => {}
+                    _ = term.recv() => {}
+                    _ = hup.recv() => {}
+                }
+                // A lost lease has said more than a first signal does.
+                heard.send_if_modified(|now| std::mem::replace(now, level.max(*now)) < level);
+            }
+        });
+        Ok(Interrupts { sender, receiver })
+    }
+
+    /// Does what comes before the first change, unless somebody wishes to stop.
+    pub async fn or_stop<T>(&self, work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+        let mut receiver = self.receiver.clone();
+        tokio::select! {
+            biased;
+            _ = receiver.wait_for(|level| *level > Interrupt::None) => {
+                Err(stopped())
+            }
+            done = work => done,
+        }
+    }
+}
+
+/// A signal came before the run began.
+pub fn stopped() -> CliError {
+    CliError::new("stopped before anything was changed").code(exit::INTERRUPTED)
+}
