@@ -56,7 +56,11 @@ impl From<StoreError> for CliError {
             StoreError::Url { .. } => exit::USAGE,
             _ => exit::ERROR,
         };
-        let damaged = matches!(error, StoreError::Damaged { .. } | StoreError::Empty { .. });
+        let damaged = match &error {
+            StoreError::Damaged { .. } | StoreError::Empty { .. } => true,
+            StoreError::Sealed { error, .. } => error.is_loss(),
+            _ => false,
+        };
         CliError { hint: error.hint(), code, damaged, ..CliError::new(error.to_string()) }
     }
 }
@@ -134,7 +138,12 @@ impl From<RecordError> for CliError {
 
 impl From<SavedPlanError> for CliError {
     fn from(error: SavedPlanError) -> Self {
-        CliError::new(error.to_string()).hint("make it again with `standfast plan --out FILE`")
+        let of_key = match &error {
+            SavedPlanError::Sealed { error, .. } if !error.is_loss() => error.hint(),
+            _ => None,
+        };
+        let again = || "make it again with `standfast plan --out FILE`".to_owned();
+        CliError::new(error.to_string()).hint(of_key.unwrap_or_else(again))
     }
 }
 

@@ -291,7 +291,7 @@ pub enum StoreError {
         reason: String,
     },
     /// The state is encrypted, and cannot be opened or written with the key that was given.
-    #[error("could not {operation}: the state {place}: {error}")]
+    #[error("could not {operation} in {place}: {error}")]
     Sealed {
         /// What was to be done.
         operation: &'static str,
