@@ -192,29 +192,32 @@ fn not_wiped(error: StoreError) -> CliError {
 fn tell(store: &dyn Store, header: Option<&Header>, word: &str, removed: Option<usize>, global: &Global) {
     let key = header.map(Header::key_id);
     let place = store.describe();
-    let mut text = match (key, word) {
+    let mut lines = vec![match (key, word) {
         (None, _) => format!("{place} is in clear from now on."),
         (Some(key), "passphrase") => format!("{place} is sealed with the new passphrase (key {key})."),
-        (Some(key), _) => format!("{place} is sealed for those recipients (key {key})."),
-    };
+        (Some(key), _) => format!("{place} is sealed for these recipients (key {key})."),
+    }];
     match removed {
         Some(0) => {}
         Some(count) => {
-            let backups = render::count(count, "backup");
-            text += &format!(" {backups} beside it removed, which the old key would still open.");
+            let why = match store.seal() {
+                Some(_) => "the old key would have opened them",
+                None => "they were in clear",
+            };
+            lines.push(format!("{} removed from beside it: {why}.", render::count(count, "backup")));
         }
-        None => {
-            text += "\nWhat the server keeps of old rows, in its tables until it vacuums them, in its logs and in its backups, \
-                     is not wiped.";
-        }
+        None => lines.push(
+            "What the server keeps of the old rows until it vacuums them, in its logs and in its backups, is not wiped."
+                .to_owned(),
+        ),
     }
-    text += " Exports and saved plans of before keep the key that they have.";
+    lines.push("Exports and saved plans of before keep the key that they have.".to_owned());
     if key.is_some() {
-        text += "\nA lost key opens nothing, for nobody: keep it in a second place.";
+        lines.push("A lost key opens nothing, for nobody: keep it in a second place.".to_owned());
     }
     let object = serde_json::json!({
-        "state": place, "sealed": word != "off", "by": (word != "off").then_some(word), "key_id": key,
+        "state": place, "sealed": key.is_some(), "by": key.map(|_| word), "key_id": key,
         "backups_removed": removed,
     });
-    done(global, &object, &text);
+    done(global, &object, &lines.join("\n"));
 }
