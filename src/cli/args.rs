@@ -401,9 +401,9 @@ pub enum StateCommand {
         #[command(flatten)]
         target: StackOption,
     },
-    /// Write the whole state out as JSON, with its history; a sealed state as it is, which needs no key
+    /// Write the whole state out as JSON, with its history
     #[command(
-        after_help = "Examples:\n  standfast state pull --out shop.json\n  standfast state pull --plain | jq .head     # of a sealed state"
+        after_help = "A sealed state is written as it is, which needs no key.\n\nExamples:\n  standfast state pull --out shop.json\n  standfast state pull --plain | jq .resources    # of a sealed state"
     )]
     Pull {
         /// The file, readable by its owner alone [default: standard output]
@@ -416,11 +416,8 @@ pub enum StateCommand {
         target: StackOption,
     },
     /// Replace the whole state by one that was pulled, or by a backup
-    ///
-    /// A sealed state stays sealed with its key, whatever is pushed. What is sealed itself needs its key and stays sealed, in
-    /// a new state with its own.
     #[command(
-        after_help = "Examples:\n  standfast state push shop.json\n  standfast state push --force .standfast/shop.backup/shop.default.1f0c6a52.00000041.db"
+        after_help = "A sealed state seals what is pushed with its own key. What is sealed itself needs its key, and in a new place it stays sealed with that.\n\nExamples:\n  standfast state push shop.json\n  standfast state push --force .standfast/shop.backup/shop.default.1f0c6a52.00000041.db"
     )]
     Push {
         /// What `state pull` wrote (`-` for standard input), or a backup of an SQLite state
@@ -454,13 +451,10 @@ pub enum StateCommand {
         #[command(flatten)]
         target: StackOption,
     },
-    /// Seal the state with a new key, or open it for good
-    ///
-    /// Makes a new data key, writes the whole state with it in one transaction, reads it back and compares. Then everything
-    /// is wiped that the old key, or none, would still open: the free space of an SQLite file, and the copies beside it.
-    /// Exports and saved plans of before keep the key that they have.
+    /// Seal the state with a new key, or take the seal off
     #[command(
-        after_help = "Examples:\n  standfast state rekey --passphrase                     # asks for it twice\n  standfast state rekey --recipient age1...ann --recipient age1...ci\n  standfast state rekey --off\n\nA lost key opens nothing, for nobody: keep the passphrase, or an identity, in a second place."
+        override_usage = "standfast state rekey [OPTIONS] --passphrase | --recipient <RECIPIENT>... | --off",
+        after_help = "All of the state is written with a new key in one transaction, read back and compared. Then everything is wiped that the old key, or none, would open: free space and log of an SQLite file, and the backups beside it. Exports and saved plans of before keep the key that they have.\n\nA lost key opens nothing, for nobody: keep the passphrase, or an identity, in a second place.\n\nExamples:\n  standfast state rekey --passphrase                    # asks for it twice\n  standfast state rekey --recipient age1... --recipient age1...\n  standfast state rekey --off"
     )]
     Rekey(RekeyArgs),
     /// Show who holds the state's lock, and break it

@@ -22,20 +22,22 @@ const NEW_PASSPHRASE: &str = "STANDFAST_STATE_NEW_PASSPHRASE";
 
 #[derive(Args, Debug, Clone)]
 pub struct KeyArgs {
-    /// A file with the passphrase of a sealed state, readable by its owner alone; the variable STANDFAST_STATE_PASSPHRASE
-    /// may hold the passphrase itself [default: asked for at a terminal]
+    /// A private file with the passphrase of a sealed state; the variable STANDFAST_STATE_PASSPHRASE may hold the passphrase
+    /// itself, and at a terminal it is asked for
     #[arg(
         help_heading = "State",
         long = "state-passphrase-file",
         env = "STANDFAST_STATE_PASSPHRASE_FILE",
+        hide_env_values = true,
         value_name = "FILE"
     )]
     passphrase_file: Option<PathBuf>,
-    /// A file with an age identity for a state that is sealed for recipients, as `age-keygen` writes it
+    /// A private file with an age identity, as `age-keygen` writes it, for a state that is sealed for recipients
     #[arg(
         help_heading = "State",
         long = "state-identity",
         env = "STANDFAST_STATE_IDENTITY",
+        hide_env_values = true,
         value_name = "FILE"
     )]
     identity: Option<PathBuf>,
