@@ -6,7 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use standfast_state::StateUrl;
 
-use super::commands::lab::LabArgs;
+use super::{
+    commands::{lab::LabArgs, state_rekey::RekeyArgs},
+    keys::KeyArgs,
+};
 use crate::blueprint::{PLAIN_NAME_RULE, is_plain_name};
 
 /// One blueprint for highly available hosting, on AWS or on your own hosts.
@@ -148,6 +151,8 @@ pub struct StoreArgs {
     /// [default: sqlite:.standfast/NAME.db beside the blueprint]
     #[arg(help_heading = "State", long, env = "STANDFAST_STATE", hide_env_values = true, value_name = "URL")]
     pub state: Option<StateUrl>,
+    #[command(flatten)]
+    pub keys: KeyArgs,
     /// How long to wait for a state that somebody else has locked
     #[arg(help_heading = "State", long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub lock_timeout: std::time::Duration,
@@ -293,6 +298,8 @@ pub struct GraphArgs {
     /// Draw every resource instead of the components; asks the hosts what it must know
     #[arg(long)]
     pub resources: bool,
+    #[command(flatten)]
+    pub keys: KeyArgs,
 }
 
 #[derive(Args, Debug)]
@@ -395,17 +402,22 @@ pub enum StateCommand {
         target: StackOption,
     },
     /// Write the whole state out as JSON, with its history
-    #[command(after_help = "Example:\n  standfast state pull --out shop.json")]
+    #[command(
+        after_help = "A sealed state is written as it is, which needs no key.\n\nExamples:\n  standfast state pull --out shop.json\n  standfast state pull --plain | jq .resources    # of a sealed state"
+    )]
     Pull {
         /// The file, readable by its owner alone [default: standard output]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Open a sealed state, and write it in clear
+        #[arg(long)]
+        plain: bool,
         #[command(flatten)]
         target: StackOption,
     },
     /// Replace the whole state by one that was pulled, or by a backup
     #[command(
-        after_help = "Examples:\n  standfast state push shop.json\n  standfast state push --force .standfast/shop.backup/shop.default.1f0c6a52.00000041.db"
+        after_help = "A sealed state seals what is pushed with its own key. What is sealed itself needs its key, and in a new place it stays sealed with that.\n\nExamples:\n  standfast state push shop.json\n  standfast state push --force .standfast/shop.backup/shop.default.1f0c6a52.00000041.db"
     )]
     Push {
         /// What `state pull` wrote (`-` for standard input), or a backup of an SQLite state
@@ -439,6 +451,12 @@ pub enum StateCommand {
         #[command(flatten)]
         target: StackOption,
     },
+    /// Seal the state with a new key, or take the seal off
+    #[command(
+        override_usage = "standfast state rekey [OPTIONS] --passphrase | --recipient <RECIPIENT>... | --off",
+        after_help = "All of the state is written with a new key in one transaction, read back and compared. Then everything is wiped that the old key, or none, would open: free space and log of an SQLite file, and the backups beside it. Exports and saved plans of before keep the key that they have.\n\nA lost key opens nothing, for nobody: keep the passphrase, or an identity, in a second place.\n\nExamples:\n  standfast state rekey --passphrase                    # asks for it twice\n  standfast state rekey --recipient age1... --recipient age1...\n  standfast state rekey --off"
+    )]
+    Rekey(RekeyArgs),
     /// Show who holds the state's lock, and break it
     Unlock {
         #[command(flatten)]

@@ -56,7 +56,11 @@ impl From<StoreError> for CliError {
             StoreError::Url { .. } => exit::USAGE,
             _ => exit::ERROR,
         };
-        let damaged = matches!(error, StoreError::Damaged { .. } | StoreError::Empty { .. });
+        let damaged = match &error {
+            StoreError::Damaged { .. } | StoreError::Empty { .. } => true,
+            StoreError::Sealed { error, .. } => error.is_loss(),
+            _ => false,
+        };
         CliError { hint: error.hint(), code, damaged, ..CliError::new(error.to_string()) }
     }
 }
@@ -134,13 +138,15 @@ impl From<RecordError> for CliError {
 
 impl From<SavedPlanError> for CliError {
     fn from(error: SavedPlanError) -> Self {
+        let again = || Some("make it again with `standfast plan --out FILE`".to_owned());
         let hint = match &error {
             SavedPlanError::Write { .. } => {
-                "nothing was saved; name another file with `--out`, or make room for it"
+                Some("nothing was saved; name another file with `--out`, or make room for it".to_owned())
             }
-            _ => "make it again with `standfast plan --out FILE`",
+            SavedPlanError::Sealed { error, .. } if !error.is_loss() => error.hint().or_else(again),
+            _ => again(),
         };
-        CliError::new(error.to_string()).hint(hint)
+        CliError { hint, ..CliError::new(error.to_string()) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use standfast_state::{LEASE_MS_DEFAULT, Lease, LockRequest, Store, StoreError};
+use standfast_state::{LEASE_MS_DEFAULT, Lease, LockRequest, SEAL_KEY, SealError, Store, StoreError};
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use super::{error::CliError, signals, terminal};
@@ -23,6 +23,28 @@ impl Lock {
     ///
     /// A wish to stop ends the waiting. `stop` is told to stop at once when another writer has taken the lease over.
     pub async fn take(
+        store: &Arc<dyn Store>,
+        command: &str,
+        patience: Duration,
+        stop: watch::Sender<Interrupt>,
+    ) -> Result<Lock, CliError> {
+        let lock = Lock::take_as_it_is(store, command, patience, stop).await?;
+        // A sealed state sees for itself that its key is still the same. One that was opened as plain may have been sealed
+        // while we waited, and plain text must not get into it.
+        if store.seal().is_none() && store.get_meta(SEAL_KEY).await?.is_some() {
+            lock.release().await?;
+            return Err(StoreError::Sealed {
+                operation: "lock the state",
+                place: store.describe(),
+                error: Box::new(SealError::OtherKey { what: "the state".to_owned() }),
+            }
+            .into());
+        }
+        Ok(lock)
+    }
+
+    /// The same for what is moved as it is, sealed or not.
+    pub async fn take_as_it_is(
         store: &Arc<dyn Store>,
         command: &str,
         patience: Duration,

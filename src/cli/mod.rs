@@ -7,6 +7,7 @@ mod args;
 mod commands;
 pub mod error;
 pub mod exit;
+mod keys;
 mod limits;
 mod locking;
 pub mod render;

@@ -15,7 +15,9 @@ use super::{
     ProviderSettings, Registry,
     args::{BlueprintArgs, Format, Global, SelectArgs, StackArgs, StoreArgs},
     error::CliError,
-    exit, render,
+    exit,
+    keys::unseal,
+    render,
 };
 use crate::{
     blueprint::{self, Blueprint, Problems, secrets::LocalSecrets},
@@ -157,9 +159,20 @@ pub fn stack_id(stack: &Stack) -> StackId {
     StackId { stack: stack.name.clone(), environment: stack.environment.clone() }
 }
 
-/// Opens the state of a stack. Where it can be read and not written, it is opened for reading: the first write then
-/// says so.
+/// Opens the state of a stack, also where it is sealed.
 pub async fn open_store(
+    args: &StoreArgs,
+    global: &Global,
+    blueprint: &Path,
+    stack: &Stack,
+    stores: &Stores,
+) -> Result<Arc<dyn Store>, CliError> {
+    unseal(open_as_it_is(args, global, blueprint, stack, stores).await?, &args.keys).await
+}
+
+/// Opens the place of a state, what is sealed in it staying so. Where it can be read and not written, it is opened for
+/// reading: the first write then says so.
+pub async fn open_as_it_is(
     args: &StoreArgs,
     global: &Global,
     blueprint: &Path,
@@ -189,6 +202,17 @@ pub async fn open_named(
     let blueprint = load(&args.blueprint, global)?;
     let stack = stack_of(&blueprint);
     open_store(&args.store, global, &blueprint.path, &stack, &registry.stores).await
+}
+
+/// The same, what is sealed in it staying so.
+pub async fn open_named_as_it_is(
+    args: &StackArgs,
+    global: &Global,
+    registry: &Registry,
+) -> Result<Arc<dyn Store>, CliError> {
+    let blueprint = load(&args.blueprint, global)?;
+    let stack = stack_of(&blueprint);
+    open_as_it_is(&args.store, global, &blueprint.path, &stack, &registry.stores).await
 }
 
 pub fn stack_of(blueprint: &Blueprint) -> Stack {

@@ -10,6 +10,7 @@ use crate::history::RunId;
 use crate::journal::IntentId;
 use crate::lock::Holder;
 use crate::record::StackId;
+use crate::seal::SealError;
 
 /// Why an operation on a state failed. Nothing of a failed write is kept.
 ///
@@ -297,6 +298,16 @@ pub enum StoreError {
         /// As the library words it.
         reason: String,
     },
+    /// The state is encrypted, and cannot be opened or written with the key that was given.
+    #[error("could not {operation} in {place}: {error}")]
+    Sealed {
+        /// What was to be done.
+        operation: &'static str,
+        /// The store.
+        place: String,
+        /// What is wrong with key or text.
+        error: Box<SealError>,
+    },
     /// Anything else that the store's engine reports.
     #[error("could not {operation}: the store {place} reports: {reason}")]
     Backend {
@@ -413,6 +424,7 @@ impl StoreError {
                  the server's certificate carries"
                     .to_owned()
             }
+            Self::Sealed { error, .. } => return error.hint(),
             Self::Backend { .. } => return None,
         };
         Some(hint)

@@ -14,6 +14,7 @@
 //! | `transfer` | whether one state may replace another, and whether two are the same |
 //! | `store` | the trait that every store implements |
 //! | `url`, `locate` | where a state is kept, and the store for it |
+//! | `seal` | encryption of a whole state: a store around any other |
 //! | `error` | what can go wrong, and the next move for each |
 //! | `sqlite` | the default store: one file, one writer thread, group commit |
 //! | `postgres` | the shared store: one database for many states (feature `postgres`) |
@@ -35,6 +36,7 @@ mod lock;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;
+mod seal;
 mod sqlite;
 mod store;
 mod transfer;
@@ -49,6 +51,10 @@ pub use lock::{Holder, LEASE_MS_DEFAULT, Lease, LockRequest};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, open_postgres};
 pub use record::{Change, Head, ResourceRecord, Snapshot, StackId};
+pub use seal::{
+    Cost, Header, Identities, OpenedBy, Opening, Recipient, SEAL_KEY, Seal, SealError, Sealed, Wrapping,
+    header_of, read_passphrase,
+};
 pub use sqlite::{SqliteStore, open_memory, open_sqlite, set_aside_sqlite};
 pub use store::{OpenMode, Store};
 pub use transfer::{Objection, is_blank, objections, same};

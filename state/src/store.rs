@@ -13,7 +13,8 @@ use crate::export::Export;
 use crate::history::{RunDetail, RunId, RunRecord, RunStart};
 use crate::journal::{Intent, IntentId, Outcome};
 use crate::lock::{Holder, Lease, LockRequest};
-use crate::record::{Change, Head, Snapshot};
+use crate::record::{Change, Head, ResourceRecord, Snapshot};
+use crate::seal::Seal;
 
 /// What opening may do, and what the store will be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,9 @@ pub trait Store: Send + Sync {
 
     /// The whole state in one consistent read.
     async fn snapshot(&self) -> Result<Snapshot, StoreError>;
+
+    /// What is recorded under one address, the current object first. Costs the same whatever the size of the state.
+    async fn objects(&self, address: &str) -> Result<Vec<ResourceRecord>, StoreError>;
 
     /// Takes the lock, or fails with [`StoreError::Locked`] at once; waiting is the caller's.
     /// The lease of a holder that is known to be dead, or that let it run out, is taken over.
@@ -106,4 +110,13 @@ pub trait Store: Send + Sync {
     /// Replaces everything that is kept of this state, lineage and serial too, by `export`; the lock stays.
     /// Whether that is wise (another lineage, an older serial) is for the caller to check.
     async fn import(&self, lease: &Lease, export: &Export) -> Result<(), StoreError>;
+
+    /// Leaves nothing in the place of what was replaced or removed: free pages, logs, copies. Returns how many copies
+    /// were removed; `None` where the place is a server, whose disks and backups are beyond this program's reach.
+    async fn wipe(&self) -> Result<Option<usize>, StoreError>;
+
+    /// The key that the state was opened with; `None` where it is not encrypted.
+    fn seal(&self) -> Option<&Seal> {
+        None
+    }
 }

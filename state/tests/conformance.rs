@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use standfast_state::{OpenMode, StackId, Store, conformance, open_memory, open_sqlite};
+use standfast_state::conformance::{self, sealing::Key};
+use standfast_state::{OpenMode, StackId, Store, open_memory, open_sqlite};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sqlite_conforms() {
@@ -15,6 +16,21 @@ async fn sqlite_conforms() {
             let store: Arc<dyn Store> = Arc::new(open_sqlite(&path, &stack, OpenMode::Create).unwrap());
             store
         })
+    })
+    .await;
+    assert!(cases >= 30);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sealed_conforms() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("states.db");
+    let key = Arc::new(Key::default());
+    let cases = conformance::run(move |stack| {
+        let (path, key) = (path.clone(), Arc::clone(&key));
+        Box::pin(
+            async move { key.open(Arc::new(open_sqlite(&path, &stack, OpenMode::Create).unwrap())).await },
+        )
     })
     .await;
     assert!(cases >= 30);

@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
+use standfast_state::conformance::sealing::Key;
 use standfast_state::{Change, LockRequest, ResourceRecord, StackId, Store, StoreError, open_memory};
 
 type Model = BTreeMap<(String, String), ResourceRecord>;
@@ -79,8 +81,11 @@ fn any_change() -> impl Strategy<Value = Change> {
     ]
 }
 
-async fn follow(writes: Vec<Vec<Change>>) {
-    let store = open_memory(&StackId::new("shop", None)).unwrap();
+fn memory() -> Arc<dyn Store> {
+    Arc::new(open_memory(&StackId::new("shop", None)).unwrap())
+}
+
+async fn follow(store: Arc<dyn Store>, writes: Vec<Vec<Change>>) {
     let request = LockRequest {
         owner: "ann".into(),
         host: "here".into(),
@@ -114,6 +119,13 @@ proptest! {
 
     #[test]
     fn changes_do_what_they_say(writes in prop::collection::vec(prop::collection::vec(any_change(), 0..4), 1..12)) {
-        futures::executor::block_on(follow(writes));
+        futures::executor::block_on(follow(memory(), writes));
+    }
+
+    #[test]
+    fn changes_do_the_same_where_the_store_cannot_read_them(
+        writes in prop::collection::vec(prop::collection::vec(any_change(), 0..4), 1..12)
+    ) {
+        futures::executor::block_on(async { follow(Key::default().open(memory()).await, writes).await });
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use pg::proxy::{Cut, Proxy};
 use pg::{assert_whole, begin, claimant, create, environment, open};
-use standfast_state::conformance::{self, cluster::Cluster};
+use standfast_state::conformance::{self, cluster::Cluster, sealing::Key};
 use standfast_state::{OpenMode, StackId, Store, StoreError, open_postgres};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -29,6 +29,18 @@ async fn postgres_conforms() {
     })
     .await;
     assert!(cases >= 30);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sealed_postgres_conforms() {
+    let cluster = Cluster::shared();
+    let url = cluster.url(&cluster.database());
+    let key = Arc::new(Key::default());
+    conformance::run(move |stack: StackId| {
+        let (url, key) = (url.clone(), Arc::clone(&key));
+        Box::pin(async move { key.open(Arc::new(open(&url, &stack).await.unwrap())).await })
+    })
+    .await;
 }
 
 /// The store passes the suite as a whole while every fifth `COMMIT` loses its connection.

@@ -9,6 +9,7 @@ mod limits;
 mod locks;
 mod plan;
 mod saved;
+mod sealing;
 mod secrets;
 mod signals;
 mod state;
@@ -314,6 +315,7 @@ fn snapshot(name: &str, ran: &[Ran]) {
             (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UUID"),
             (r"\b[0-9a-f]{32}\b", "ID"),
             (r"shop\.default\.[0-9a-f]{8}\.", "shop.default.LINEAGE."),
+            (r"\(key [0-9a-f]{16}\)", "(key KEY)"),
             (r"process \d+", "process PID"),
             // Which ones there are is a matter of features.
             (r"providers here: .*", "providers here: PROVIDERS"),

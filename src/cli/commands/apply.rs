@@ -48,7 +48,7 @@ async fn saved_plan(
     global: &Global,
     registry: &Registry,
 ) -> Result<u8, CliError> {
-    let plan = saved::read(path)?;
+    let plan = saved::read(path, |header| args.stack.store.keys.unlock(header))?;
     let blueprint = plan.blueprint_path.clone().unwrap_or_default();
     let engine =
         Engine::open(plan.stack.clone(), Path::new(&blueprint), &args.stack.store, global, registry).await?;

@@ -14,7 +14,7 @@ pub async fn run(args: &GraphArgs, global: &Global, registry: &Registry) -> Resu
         print(&Picture::of_components(&load(&args.blueprint, global)?), args, global);
         return Ok(exit::OK);
     }
-    let store = StoreArgs { state: None, lock_timeout: std::time::Duration::ZERO };
+    let store = StoreArgs { state: None, keys: args.keys.clone(), lock_timeout: std::time::Duration::ZERO };
     let stack = StackArgs { blueprint: args.blueprint.clone(), store };
     let session = Session::open(&stack, global, registry).await?;
     let graph = session.graph().await;

@@ -13,6 +13,7 @@ mod plan;
 mod show;
 mod state;
 mod state_rebuild;
+pub mod state_rekey;
 mod state_transfer;
 mod status;
 

@@ -18,7 +18,7 @@ pub async fn run(args: &PlanArgs, global: &Global, registry: &Registry) -> Resul
     plan.warnings.extend(still_going(session.engine.store.as_ref()).await?);
     print(&plan, global.format, args.details);
     if let Some(path) = &args.out {
-        saved::write(&plan, path)?;
+        saved::write(&plan, path, session.engine.store.seal())?;
         terminal::say(format_args!("\nSaved. `standfast apply {}` does exactly this.", path.display()));
     }
     Ok(match (args.detailed_exitcode, plan.is_empty()) {

@@ -12,7 +12,8 @@ use crate::plan::saved;
 pub async fn run(args: &ShowArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let path = Path::new(&args.what);
     if path.exists() && saved::is_saved_plan(path) {
-        super::plan::print(&saved::read(path)?, global.format, true);
+        let plan = saved::read(path, |header| args.target.store.keys.unlock(header))?;
+        super::plan::print(&plan, global.format, true);
         return Ok(exit::OK);
     }
     super::state::show(&args.what, &args.target, global, registry).await

@@ -12,10 +12,10 @@ use super::super::{
     exit,
     locking::{Lock, host, user},
     render::{self, Masked, MaskedMap},
-    session::{Session, open_named},
+    session::{Session, open_named, open_named_as_it_is},
     terminal,
 };
-use super::{state_rebuild, state_transfer};
+use super::{state_rebuild, state_rekey, state_transfer};
 use crate::{
     apply::Interrupt,
     plan::recorded::{Payload, Recorded},
@@ -30,8 +30,8 @@ pub async fn run(command: &StateCommand, global: &Global, registry: &Registry) -
         StateCommand::Import { address, id, target } => {
             import(address, id.as_deref(), target, global, registry).await
         }
-        StateCommand::Pull { out, target } => {
-            state_transfer::pull(out.as_deref(), target, global, registry).await
+        StateCommand::Pull { out, plain, target } => {
+            state_transfer::pull(out.as_deref(), *plain, target, global, registry).await
         }
         StateCommand::Push { file, force, target } => {
             state_transfer::push(file, *force, target, global, registry).await
@@ -40,6 +40,7 @@ pub async fn run(command: &StateCommand, global: &Global, registry: &Registry) -
             state_transfer::migrate(from, to, target, global, registry).await
         }
         StateCommand::Rebuild { target } => state_rebuild::run(target, global, registry).await,
+        StateCommand::Rekey(args) => state_rekey::run(args, global, registry).await,
         StateCommand::Unlock { target } => unlock(target, global, registry).await,
     }
 }
@@ -165,7 +166,24 @@ pub async fn with_lock<R>(
     change: impl AsyncFnOnce(&Lease) -> Result<R, CliError>,
 ) -> Result<R, CliError> {
     let (lost, _) = watch::channel(Interrupt::None);
-    let lock = Lock::take(store, command, patience, lost).await?;
+    holding(Lock::take(store, command, patience, lost).await?, change).await
+}
+
+/// The same around what is moved as it is, sealed or not.
+pub async fn with_lock_as_it_is<R>(
+    store: &Arc<dyn Store>,
+    patience: Duration,
+    command: &str,
+    change: impl AsyncFnOnce(&Lease) -> Result<R, CliError>,
+) -> Result<R, CliError> {
+    let (lost, _) = watch::channel(Interrupt::None);
+    holding(Lock::take_as_it_is(store, command, patience, lost).await?, change).await
+}
+
+async fn holding<R>(
+    lock: Lock,
+    change: impl AsyncFnOnce(&Lease) -> Result<R, CliError>,
+) -> Result<R, CliError> {
     let result = change(lock.lease()).await;
     lock.release().await?;
     result
@@ -348,7 +366,8 @@ async fn adopt(
 }
 
 async fn unlock(target: &StackOption, global: &Global, registry: &Registry) -> Result<u8, CliError> {
-    let store = open(target, global, registry).await?;
+    // Who holds the lock is no secret, and the key may be out of reach.
+    let store = open_named_as_it_is(&target.stack(), global, registry).await?;
     let Some(holder) = store.holder().await? else {
         done(global, &serde_json::json!({ "broken": false }), "Nobody holds the lock.");
         return Ok(exit::OK);

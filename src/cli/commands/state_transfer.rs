@@ -7,31 +7,44 @@ use std::{
 };
 
 use standfast_state::{
-    EXPORT_FORMAT, Export, OpenMode, StackId, StateUrl, Store, StoreError, is_blank, objections, same,
-    set_aside_sqlite,
+    EXPORT_FORMAT, Export, Header, OpenMode, SEAL_KEY, Seal, SealError, Sealed, StackId, StateUrl, Store,
+    StoreError, is_blank, objections, same, set_aside_sqlite,
 };
 
 use super::super::{
     CliError, Registry,
     args::{BlueprintArgs, Global, MigrateTarget, StackOption},
-    exit, render,
-    session::{self, load, stack_id, stack_of},
+    exit,
+    keys::{KeyArgs, unseal},
+    render,
+    session::{self, load, open_named_as_it_is, stack_id, stack_of},
     terminal,
 };
-use super::state::{done, open, with_lock};
+use super::state::{done, with_lock, with_lock_as_it_is};
 use crate::files;
 
 /// How every SQLite file begins.
 const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
 
+/// Writes a state out as it is kept: what is sealed stays so, and needs no key.
 pub async fn pull(
     out: Option<&Path>,
+    plain: bool,
     target: &StackOption,
     global: &Global,
     registry: &Registry,
 ) -> Result<u8, CliError> {
-    let store = open(target, global, registry).await?;
-    let export = store.export().await?;
+    let kept = open_named_as_it_is(&target.stack(), global, registry).await?;
+    let export = if plain {
+        let store = unseal(kept, &target.store.keys).await?;
+        if store.seal().is_some() {
+            terminal::say("This copy is not sealed: whoever reads it reads the whole state.");
+        }
+        store.export().await?
+    } else {
+        kept.export().await?
+    };
+    let sealed = export.meta.contains_key(SEAL_KEY);
     let text = super::pretty(&export);
     let Some(path) = out else {
         terminal::out(text);
@@ -43,8 +56,8 @@ pub async fn pull(
     let recorded = render::count(count, "resource");
     done(
         global,
-        &serde_json::json!({ "path": path, "serial": serial, "resources": count }),
-        &format!("{}: {recorded}, serial {serial}", path.display()),
+        &serde_json::json!({ "path": path, "serial": serial, "resources": count, "sealed": sealed }),
+        &format!("{}: {recorded}, serial {serial}{}", path.display(), if sealed { ", sealed" } else { "" }),
     );
     Ok(exit::OK)
 }
@@ -59,41 +72,73 @@ pub async fn push(
     let blueprint = load(&target.stack().blueprint, global)?;
     let stack = stack_of(&blueprint);
     let id = stack_id(&stack);
-    let offered = read_offered(file, &id, registry).await?;
+    let kept = read_offered(file, &id, registry).await?;
+    let offered = opened(file, &kept, &target.store.keys)?;
     if offered.stack.stack != id.stack && !force {
         return Err(CliError::new(format!("{} holds the state of {}", file.display(), offered.stack))
             .hint(format!("it would become that of {id}; --force makes it so")));
     }
     let url = target.store.state.clone();
     let url = url.unwrap_or_else(|| session::usual_place(global, &blueprint.path, &stack));
-    let opened = session::open_store(&target.store, global, &blueprint.path, &stack, &registry.stores).await;
-    let store = match opened {
-        Ok(store) => match store.export().await {
-            Err(StoreError::Damaged { .. }) if force => {
+    let found = session::open_store(&target.store, global, &blueprint.path, &stack, &registry.stores).await;
+    let store = match found {
+        Ok(store) => match store.export().await.map_err(CliError::from) {
+            Err(error) if error.damaged && force => {
+                let seal = store.seal().cloned();
                 drop(store);
-                anew(&url, &id, registry).await?
+                seal_as_before(anew(&url, &id, registry).await?, seal).await?
             }
             Ok(_) => store,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         },
         Err(error) if error.damaged && force => anew(&url, &id, registry).await?,
         Err(error) => return Err(error),
     };
     with_lock(&store, target.store.lock_timeout, "state push", async |lease| {
-        let present = store.export().await?;
-        refuse_unless(force, &present, &offered, &*store)?;
-        Ok(store.import(lease, &offered).await?)
+        if !force {
+            refuse_objections(&store.export().await?, &offered, &*store)?;
+        }
+        // A sealed state seals what comes in with its own key. One that is not takes over the seal of what comes in.
+        let incoming = if store.seal().is_some() { &offered } else { &kept };
+        Ok(store.import(lease, incoming).await?)
     })
     .await?;
+    let sealed = store.seal().is_some() || kept.meta.contains_key(SEAL_KEY);
     let count = offered.resources.len();
     let serial = offered.head.serial;
     let recorded = render::count(count, "resource");
+    let so = if sealed { "; it is sealed" } else { "" };
     done(
         global,
-        &serde_json::json!({ "state": store.describe(), "serial": serial, "resources": count }),
-        &format!("{} has serial {serial} now, with {recorded}.", store.describe()),
+        &serde_json::json!({ "state": store.describe(), "serial": serial, "resources": count, "sealed": sealed }),
+        &format!("{} has serial {serial} now, with {recorded}{so}.", store.describe()),
     );
     Ok(exit::OK)
+}
+
+/// The state in an export, which may be sealed.
+fn opened(file: &Path, kept: &Export, keys: &KeyArgs) -> Result<Export, CliError> {
+    let Some(header) = kept.meta.get(SEAL_KEY) else { return Ok(kept.clone()) };
+    Header::parse(header)
+        .and_then(|header| keys.unlock(&header))
+        .and_then(|seal| seal.unseal_export(kept))
+        .map_err(|error| {
+            let hint = error.hint();
+            CliError { hint, ..CliError::new(format!("could not open {}: {error}", file.display())) }
+        })
+}
+
+/// A new state in place of a sealed one has the same key, so that nothing that is pushed there is in clear for being
+/// pushed after an accident.
+async fn seal_as_before(store: Arc<dyn Store>, seal: Option<Seal>) -> Result<Arc<dyn Store>, CliError> {
+    let Some(seal) = seal else { return Ok(store) };
+    let kept = store.get_or_insert_meta(SEAL_KEY, seal.header().as_str()).await?;
+    if kept != seal.header().as_str() {
+        let (operation, place) = ("replace the state", store.describe());
+        let error = Box::new(SealError::OtherKey { what: "the state".to_owned() });
+        return Err(StoreError::Sealed { operation, place, error }.into());
+    }
+    Ok(Arc::new(Sealed::new(store, seal)))
 }
 
 /// A new state in place of a damaged one, which is kept beside it.
@@ -105,9 +150,9 @@ pub async fn anew(url: &StateUrl, id: &StackId, registry: &Registry) -> Result<A
     Ok(registry.stores.open(url, id, OpenMode::Create).await?)
 }
 
-fn refuse_unless(force: bool, present: &Export, offered: &Export, store: &dyn Store) -> Result<(), CliError> {
+fn refuse_objections(present: &Export, offered: &Export, store: &dyn Store) -> Result<(), CliError> {
     let found = objections(present, offered);
-    if force || found.is_empty() {
+    if found.is_empty() {
         return Ok(());
     }
     let reasons: Vec<String> = found.iter().map(|objection| format!("- {objection}")).collect();
@@ -170,12 +215,13 @@ pub async fn migrate(
     let source = registry.stores.open(from, &id, OpenMode::MustExist).await?;
     let goal = registry.stores.open(to, &id, OpenMode::Create).await?;
     let patience = target.lock_timeout;
-    let moved = with_lock(&source, patience, "state migrate", async |_| {
-        with_lock(&goal, patience, "state migrate", async |lease| {
+    // A sealed state is copied as it is: no key is needed, and the same one opens it there.
+    let moved = with_lock_as_it_is(&source, patience, "state migrate", async |_| {
+        with_lock_as_it_is(&goal, patience, "state migrate", async |lease| {
             let offered = source.export().await?;
             let present = goal.export().await?;
             if !is_blank(&present) {
-                refuse_unless(false, &present, &offered, &*goal)?;
+                refuse_objections(&present, &offered, &*goal)?;
             }
             goal.import(lease, &offered).await?;
             // A handle of its own: what is read back is what another process would read.

@@ -12,6 +12,7 @@ mod history;
 mod journal;
 mod locks;
 mod records;
+pub mod sealing;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -104,7 +104,12 @@ pub(super) async fn a_deposed_copy_lives_beside_its_successor(bench: Bench) {
     let successor = ResourceRecord { id: "i-new".to_owned(), ..resource("a") };
     store.record(&lease, &[depose.clone(), Change::Put(successor.clone())]).await.unwrap();
     let old = ResourceRecord { deposed: "k1".to_owned(), ..resource("a") };
-    assert_eq!(store.snapshot().await.unwrap().resources, [successor.clone(), old]);
+    assert_eq!(store.snapshot().await.unwrap().resources, [successor.clone(), old.clone()]);
+    store.record(&lease, &[Change::Put(resource("aa"))]).await.unwrap();
+    assert_eq!(store.objects("a").await.unwrap(), [successor.clone(), old]);
+    assert_eq!(store.objects("b").await.unwrap(), []);
+    let aa = Change::Remove { address: "aa".to_owned(), deposed: String::new() };
+    store.record(&lease, &[aa]).await.unwrap();
     let taken = store.record(&lease, &[depose]).await;
     assert!(matches!(taken, Err(StoreError::Conflict { .. })), "got {taken:?}");
     let gone = Change::Remove { address: "a".to_owned(), deposed: "k1".to_owned() };

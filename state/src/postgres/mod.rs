@@ -32,7 +32,7 @@ use crate::export::Export;
 use crate::history::{RunDetail, RunId, RunRecord, RunStart};
 use crate::journal::{Intent, IntentId, Outcome};
 use crate::lock::{Holder, Lease, LockRequest};
-use crate::record::{Change, Head, Snapshot, StackId};
+use crate::record::{Change, Head, ResourceRecord, Snapshot, StackId};
 use crate::store::{OpenMode, Store};
 use crate::url::StateUrl;
 use batch::Quick;
@@ -126,6 +126,15 @@ impl Store for PostgresStore {
                     open_intents: journal::open(&context).await?,
                 })
             })
+        })
+        .await
+    }
+
+    async fn objects(&self, address: &str) -> Result<Vec<ResourceRecord>, StoreError> {
+        let address = Arc::new(address.to_owned());
+        self.read("read the state", move |context| {
+            let address = Arc::clone(&address);
+            Box::pin(async move { records::objects(&context, &address).await })
         })
         .await
     }
@@ -329,5 +338,9 @@ impl Store for PostgresStore {
                 Box::pin(async move { transfer::import(&context, standing, &with.0, &with.1).await })
             })
             .await
+    }
+
+    async fn wipe(&self) -> Result<Option<usize>, StoreError> {
+        Ok(None)
     }
 }

@@ -39,6 +39,14 @@ pub(super) async fn all(context: &Context<'_>) -> Result<Vec<ResourceRecord>, Fa
     rows.iter().map(|row| read(context, row)).collect()
 }
 
+/// The objects recorded under one address, the current one first.
+pub(super) async fn objects(context: &Context<'_>, address: &str) -> Result<Vec<ResourceRecord>, Fault> {
+    let sql = "SELECT address, deposed, kind, id, provider, inputs_digest, dependencies, payload
+               FROM standfast.resources WHERE state = $1 AND address = $2 ORDER BY deposed";
+    let rows = context.session.query(sql, &[&context.state, &address]).await?;
+    rows.iter().map(|row| read(context, row)).collect()
+}
+
 fn read(context: &Context<'_>, row: &Row) -> Result<ResourceRecord, Fault> {
     let address: String = row.try_get("address")?;
     let payload = text(context, row, "payload", || format!("the payload of {address}"))?;

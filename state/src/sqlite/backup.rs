@@ -119,6 +119,24 @@ fn prune(folder: &Path, prefix: &str) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Removes every copy, and what is left of one that was not completed. Returns how many.
+pub(super) fn remove_all(file: &Path) -> std::io::Result<usize> {
+    let folder = folder(file);
+    if !folder.try_exists()? {
+        return Ok(0);
+    }
+    let mut removed = 0;
+    for entry in fs::read_dir(&folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "db" || extension == "new") {
+            fs::remove_file(&path)?;
+            removed += 1;
+        }
+    }
+    File::open(&folder)?.sync_all()?;
+    Ok(removed)
+}
+
 /// The newest copy that is whole, if there is one.
 fn newest_good(file: &Path) -> Option<PathBuf> {
     let copies = copies(&folder(file)).ok()?;

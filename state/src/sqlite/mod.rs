@@ -15,6 +15,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod wipe;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ use crate::export::Export;
 use crate::history::{RunDetail, RunId, RunRecord, RunStart};
 use crate::journal::{Intent, IntentId, Outcome};
 use crate::lock::{Holder, Lease, LockRequest};
-use crate::record::{Change, Head, Snapshot, StackId};
+use crate::record::{Change, Head, ResourceRecord, Snapshot, StackId};
 use crate::store::{OpenMode, Store};
 use failure::{Fault, translate};
 use writer::{Context, Role, Worker};
@@ -140,16 +141,25 @@ impl SqliteStore {
         let StackId { stack, environment } = stack;
         let occasion = backup::Occasion { stack, environment, lineage, serial };
         let place = self.place.clone();
+        self.aside("back up the state", move || backup::take(&file, &occasion, &place)).await
+    }
+
+    /// Work on the whole file, on a thread and a connection of its own.
+    async fn aside<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (answer, wait) = tokio::sync::oneshot::channel();
         std::thread::Builder::new()
-            .name("state-backup".to_owned())
+            .name("state-aside".to_owned())
             .spawn(move || {
                 // Nobody waits any more when this fails.
-                let _ = answer.send(backup::take(&file, &occasion, &place));
+                let _ = answer.send(work());
             })
-            .map_err(|error| StoreError::from_io("back up the state", &self.place, &error))?;
+            .map_err(|error| StoreError::from_io(operation, &self.place, &error))?;
         let closed = |_| StoreError::Closed {
-            operation: "back up the state",
+            operation,
             place: self.place.clone(),
             reason: "its thread has ended".to_owned(),
         };
@@ -176,6 +186,11 @@ impl Store for SqliteStore {
             })
         })
         .await
+    }
+
+    async fn objects(&self, address: &str) -> Result<Vec<ResourceRecord>, StoreError> {
+        let address = address.to_owned();
+        self.read("read the state", move |context| records::objects(context, &address)).await
     }
 
     async fn lock(&self, request: &LockRequest) -> Result<Lease, StoreError> {
@@ -301,6 +316,16 @@ impl Store for SqliteStore {
         self.back_up().await?;
         let (lease, export) = (lease.clone(), export.clone());
         self.write("import into the state", move |context| transfer::import(context, &lease, &export)).await
+    }
+
+    async fn wipe(&self) -> Result<Option<usize>, StoreError> {
+        match self.file.clone() {
+            Some(file) => {
+                let place = self.place.clone();
+                self.aside("wipe the state", move || wipe::run(&file, &place)).await.map(Some)
+            }
+            None => Ok(Some(0)),
+        }
     }
 }
 

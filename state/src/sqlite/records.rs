@@ -176,7 +176,7 @@ pub(super) fn put(context: &Context<'_>, record: &ResourceRecord) -> Result<(), 
 }
 
 /// The objects recorded under one address, the current one first.
-fn objects(context: &Context<'_>, address: &str) -> Result<Vec<ResourceRecord>, Fault> {
+pub(super) fn objects(context: &Context<'_>, address: &str) -> Result<Vec<ResourceRecord>, Fault> {
     let mut statement = context.conn.prepare_cached(
         "SELECT address, deposed, kind, id, provider, inputs_digest, dependencies, payload, checksum
          FROM resources WHERE state = ?1 AND address = ?2 ORDER BY deposed",

@@ -27,6 +27,7 @@ fn every_command_explains_itself() {
         "state pull",
         "state push",
         "state migrate",
+        "state rekey",
         "state unlock",
         "schema",
         "completions",
