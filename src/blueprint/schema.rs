@@ -94,7 +94,7 @@ fn shape(of: &'static Shape, partial: bool, definitions: &mut Definitions) -> Va
             or_variable(json!({ "type": "string", "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }] }))
         }
         Shape::Cidr => pattern("^[0-9A-Fa-f:.]+(/[0-9]+)?$"),
-        Shape::HostPath => pattern("^/"),
+        Shape::HostPath => pattern("^/[^\\\\\\x00-\\x1f]*$"),
         Shape::Choice(words) => choice(words),
         Shape::Secret => json!({ "type": "string", "pattern": "^\\$\\{\\s*secrets\\.[^}]+\\}$" }),
         Shape::List(item) => {

@@ -275,7 +275,13 @@ pub fn reads_as(shape: &Shape, text: &Scalar) -> bool {
         Shape::Mode => scalar::mode(&text.text).is_some(),
         Shape::Ip => scalar::ip(&text.text).is_some(),
         Shape::Cidr => scalar::network(&text.text).is_some(),
-        Shape::HostPath => text.text.starts_with('/') && !text.text.contains(['\0', '\n']),
+        // What would confuse a listing on the host, and what leads elsewhere than it says.
+        Shape::HostPath => {
+            let strange = |c: char| c.is_control() || c == '\\';
+            text.text.starts_with('/')
+                && !text.text.contains(strange)
+                && text.text.split('/').all(|part| part != "..")
+        }
         Shape::Choice(words) => words.iter().any(|(word, _)| *word == text.text),
         Shape::Either(shapes) => shapes.iter().any(|shape| reads_as(shape, text)),
         Shape::Partial(shape) => reads_as(shape, text),

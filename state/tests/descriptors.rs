@@ -1,7 +1,6 @@
 //! The process may open no more files. The limit is the whole process's: this file has one test.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs::File;
 

@@ -314,7 +314,6 @@ fn snapshot(name: &str, ran: &[Ran]) {
             (r"tester@[A-Za-z0-9_.-]+( +)", "tester@HOST  "),
             (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UUID"),
             (r"\b[0-9a-f]{32}\b", "ID"),
-            (r"shop\.default\.[0-9a-f]{8}\.", "shop.default.LINEAGE."),
             (r"\(key [0-9a-f]{16}\)", "(key KEY)"),
             (r"process \d+", "process PID"),
             // Which ones there are is a matter of features.

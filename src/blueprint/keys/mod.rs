@@ -174,7 +174,9 @@ impl Shape {
             Shape::Ip => "an IP address such as `10.77.0.100`".into(),
             Shape::Cidr => "a network such as `10.20.0.0/16`".into(),
             Shape::Path => "a path on this machine, relative to the blueprint".into(),
-            Shape::HostPath => "an absolute path on the host".into(),
+            Shape::HostPath => {
+                "an absolute path on the host, without `..`, backslash and control characters".into()
+            }
             Shape::Choice(words) => {
                 words.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ")
             }

@@ -1,6 +1,7 @@
 //! A full disk, wherever it fills up: what was promised is kept, and when there is room the next run goes on.
 //!
 //! Disks are small tmpfs, which only root may mount: elsewhere these tests say so and pass, unless they must not.
+#![cfg(test)]
 
 use std::process::Command;
 

@@ -60,7 +60,7 @@ begin() {
 # Takes away the folders that were made on the way to a path, the deepest first, those that are empty.
 drop_parents() {
   [ -f "$B/parents" ] || return 0
-  sed -n '1!G;h;$p' "$B/parents" | while read -r made; do rmdir -- "$made" 2>/dev/null || :; done
+  sed -n '1!G;h;$p' "$B/parents" | while IFS= read -r made; do rmdir -- "$made" 2>/dev/null || :; done
 }
 # After the change: the mark says what is there now.
 finish() { mark; FIRST=0; }

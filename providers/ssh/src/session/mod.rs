@@ -37,6 +37,8 @@ const CONNECTS_MAX: usize = 32;
 const CHANNELS_MAX: usize = 7;
 /// Tries of one connect where the server hung up before it said anything (MaxStartups).
 const CONNECT_TRIES: u32 = 4;
+/// A host that was not reached is not tried again for so long: a plan asks it three times, an apply once more.
+const UNREACHABLE_FOR: Duration = Duration::from_secs(60);
 /// How long a session that the server refuses (MaxSessions) is asked for again.
 const CHANNEL_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -51,10 +53,22 @@ pub struct Remote {
 /// One host's connection.
 #[derive(Debug)]
 struct Link {
-    session: Mutex<Option<Arc<Session>>>,
+    session: Mutex<Slot>,
     channels: Semaphore,
     /// sudo refused the password: asking again would lock the account.
     refused: AtomicBool,
+}
+
+/// What is known of the way to a host.
+#[derive(Debug, Default)]
+enum Slot {
+    #[default]
+    Unknown,
+    Connected(Arc<Session>),
+    /// A connection that was there has ended: the host is most likely back in a moment.
+    Ended,
+    /// Never reached, and when that was found out: another wait would end no other way.
+    Unreachable(Instant, SessionError),
 }
 
 impl Default for Remote {
@@ -72,7 +86,7 @@ impl Remote {
         let mut links = self.links.lock().await;
         let link = links.entry(place.key()).or_insert_with(|| {
             Arc::new(Link {
-                session: Mutex::new(None),
+                session: Mutex::default(),
                 channels: Semaphore::new(CHANNELS_MAX),
                 refused: AtomicBool::new(false),
             })
@@ -205,18 +219,31 @@ impl Remote {
     /// The host's connection, made if there is none.
     async fn session(&self, link: &Link, place: &Place) -> Result<Arc<Session>, SessionError> {
         let mut slot = link.session.lock().await;
-        if let Some(session) = &*slot {
-            return Ok(Arc::clone(session));
+        match &*slot {
+            Slot::Connected(session) => return Ok(Arc::clone(session)),
+            Slot::Unreachable(since, error) if since.elapsed() < UNREACHABLE_FOR => return Err(error.clone()),
+            _ => {}
         }
         let folder = self.folder().await?;
         let socket = folder.socket(place);
-        let session = match resume(&socket).await {
-            Some(session) => session,
-            None => self.connect(folder, place, &socket).await?,
+        let connected = match resume(&socket).await {
+            Some(session) => Ok(session),
+            None => self.connect(folder, place, &socket).await,
         };
-        let session = Arc::new(session);
-        *slot = Some(Arc::clone(&session));
-        Ok(session)
+        match connected {
+            Ok(session) => {
+                let session = Arc::new(session);
+                *slot = Slot::Connected(Arc::clone(&session));
+                Ok(session)
+            }
+            Err(error) => {
+                let never = !matches!(*slot, Slot::Ended);
+                if never && matches!(error, SessionError::Unreachable { .. }) {
+                    *slot = Slot::Unreachable(Instant::now(), error.clone());
+                }
+                Err(error)
+            }
+        }
     }
 
     async fn connect(
@@ -282,8 +309,8 @@ impl Remote {
             return false;
         }
         let mut slot = link.session.lock().await;
-        if slot.as_ref().is_some_and(|current| Arc::ptr_eq(current, session)) {
-            *slot = None;
+        if matches!(&*slot, Slot::Connected(current) if Arc::ptr_eq(current, session)) {
+            *slot = Slot::Ended;
         }
         true
     }
@@ -296,7 +323,7 @@ impl Remote {
     /// Ends a host's master at once: after a change of the way in, nobody shall go on over the old connection.
     pub async fn hang_up(&self, place: &Place) {
         let link = self.link(place).await;
-        link.session.lock().await.take();
+        *link.session.lock().await = Slot::Ended;
         let Ok(folder) = self.folder().await else { return };
         let socket = folder.socket(place);
         let end = Command::new("ssh")

@@ -84,6 +84,18 @@ fn empty(folder: &Path) -> bool {
     !folder.exists()
 }
 
+/// Blanks at the ends of a name are part of it.
+#[tokio::test]
+async fn the_folders_on_the_way_go_with_the_file_whatever_their_names() {
+    let bench = Bench::new();
+    let above = bench.server.path(" above ");
+    let inputs = file(&above.join("be low ").join("file "), Value::text("x"));
+    let made = bench.create("file", &inputs).await;
+    assert!(above.join("be low ").join("file ").exists());
+    bench.delete("file", &inputs, &made).await;
+    assert!(empty(&above), "{above:?}");
+}
+
 #[tokio::test]
 async fn a_file_is_made_seen_changed_and_what_was_before_comes_back() {
     let bench = Bench::new();

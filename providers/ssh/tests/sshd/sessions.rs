@@ -172,3 +172,26 @@ async fn a_silent_script_ends_at_its_time_out() {
     let error = Remote::default().run(&server.with(&[]), "wait", &script).await.unwrap_err();
     assert!(error.reason.contains("gave no answer"), "{error}");
 }
+
+/// A plan asks for facts, for what is there and for what stands in the way: of a dead host one wait is enough.
+#[tokio::test]
+async fn a_host_that_was_not_reached_is_not_waited_for_again() {
+    let server = Server::start("");
+    // Takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = i64::from(silent.local_addr().unwrap().port());
+    let place = server.with(&[("port", Value::Int(port)), ("connect_timeout_ms", Value::Int(1000))]);
+    let remote = Remote::default();
+    let first = remote.run(&place, "say", &says("x")).await.unwrap_err();
+    assert_eq!(first.class, ErrorClass::Unreachable, "{first}");
+    let begun = Instant::now();
+    let script = says("x");
+    let all = join_all((0..20).map(|_| remote.run(&place, "say", &script))).await;
+    assert!(all.into_iter().all(|again| again.unwrap_err().to_string() == first.to_string()));
+    assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+    // The next command asks anew.
+    remote.close().await;
+    drop(silent);
+    let refused = remote.run(&place, "say", &says("x")).await.unwrap_err();
+    assert_ne!(refused.to_string(), first.to_string());
+}
