@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::stream::{self, StreamExt};
+use standfast_state::conformance::sealing::Key;
 use standfast_state::{
     Change, Intent, LockRequest, OpenMode, Outcome, ResourceRecord, RunStart, StackId, StateUrl, Stores,
 };
@@ -23,16 +24,24 @@ const PARALLEL: usize = 16;
 fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    runtime.block_on(measure("sqlite", StateUrl::sqlite(&folder.path().join("bench.db"))));
+    let file = |name: &str| StateUrl::sqlite(&folder.path().join(name));
+    runtime.block_on(measure("sqlite", file("bench.db"), None));
+    runtime.block_on(measure("sqlite, sealed", file("sealed.db"), Some(Key::default())));
     #[cfg(all(feature = "postgres", unix))]
     {
         let cluster = standfast_state::conformance::cluster::Cluster::start("", |_| {});
-        runtime.block_on(measure("postgres", cluster.url(&cluster.database()).parse().unwrap()));
+        let database = || cluster.url(&cluster.database()).parse().unwrap();
+        runtime.block_on(measure("postgres", database(), None));
+        runtime.block_on(measure("postgres, sealed", database(), Some(Key::default())));
     }
 }
 
-async fn measure(name: &str, url: StateUrl) {
+async fn measure(name: &str, url: StateUrl, key: Option<Key>) {
     let store = Stores::default().open(&url, &StackId::new("bench", None), OpenMode::Create).await.unwrap();
+    let store = match key {
+        Some(key) => key.open(store).await,
+        None => store,
+    };
     let request = LockRequest {
         owner: "bench".into(),
         host: "here".into(),

@@ -184,6 +184,13 @@ async fn rows_that_were_exchanged_are_seen() {
             export.meta.insert("other_key".into(), value);
         }),
         ("a used plan", |export| export.used_plans[0].plan_id = export.meta["digest_key"].clone()),
+        ("a text of another state", |export| {
+            let (key, other) = (export.resources[0].payload[8..24].to_owned(), "0123456789abcdef");
+            let body = export.resources[0].payload.rsplit_once('.').unwrap().1.to_owned();
+            assert!(export.resources[0].payload.starts_with(&format!("sealed1.{key}.")));
+            let sum = crc32fast::hash(format!("1.{other}.{body}").as_bytes());
+            export.resources[0].payload = format!("sealed1.{other}.{sum:08x}.{body}");
+        }),
         ("a blueprint", |export| {
             export.runs[0].blueprint = None;
             export.runs[0].record.blueprint_digest = None;

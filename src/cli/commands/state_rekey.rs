@@ -42,7 +42,7 @@ struct NewKey {
     passphrase: bool,
     /// Seal it for an age recipient, age1...; may be repeated, and each of them can open it
     #[arg(long = "recipient", value_name = "RECIPIENT", conflicts_with = "off")]
-    recipients: Vec<Recipient>,
+    recipients: Vec<String>,
     /// Seal it for the recipients in a file, one a line
     #[arg(long, value_name = "FILE", conflicts_with = "off")]
     recipients_file: Option<PathBuf>,
@@ -55,11 +55,7 @@ pub async fn run(args: &RekeyArgs, global: &Global, registry: &Registry) -> Resu
     let stack = args.target.stack();
     let raw = open_named_as_it_is(&stack, global, registry).await?;
     let store = unseal(Arc::clone(&raw), &stack.store.keys).await?;
-    let wrapping = args.key.wrapping().map_err(|error| failed(store.as_ref(), error))?;
-    let wrapping = match (wrapping, args.key.passphrase) {
-        (None, true) => Some(Wrapping::Passphrase(new_passphrase()?, Cost::RECOMMENDED)),
-        (wrapping, _) => wrapping,
-    };
+    let wrapping = args.key.wrapping()?;
     if wrapping.is_none() && store.seal().is_none() {
         return Err(CliError::new(format!("{} is not sealed", store.describe())));
     }
@@ -87,13 +83,25 @@ pub async fn run(args: &RekeyArgs, global: &Global, registry: &Registry) -> Resu
 }
 
 impl NewKey {
-    /// What the new key is wrapped with; `None` for a passphrase, which is still to be asked for, and for no key at all.
-    fn wrapping(&self) -> Result<Option<Wrapping>, SealError> {
-        let mut recipients = self.recipients.clone();
-        if let Some(path) = &self.recipients_file {
-            recipients.extend(Recipient::read_list(path)?);
+    /// What the new key is wrapped with; `None` for no key at all.
+    fn wrapping(&self) -> Result<Option<Wrapping>, CliError> {
+        if self.off {
+            return Ok(None);
         }
-        Ok(if recipients.is_empty() { None } else { Some(Wrapping::Recipients(recipients)) })
+        if self.passphrase {
+            return Ok(Some(Wrapping::Passphrase(new_passphrase()?, Cost::RECOMMENDED)));
+        }
+        let unfit = |error: SealError| {
+            let hint = error.hint();
+            CliError { hint, ..CliError::new(error.to_string()).code(exit::USAGE) }
+        };
+        // Not by clap, which would repeat an identity that was mistaken for a recipient.
+        let parse = |text: &String| text.parse().map_err(unfit);
+        let mut recipients: Vec<Recipient> = self.recipients.iter().map(parse).collect::<Result<_, _>>()?;
+        if let Some(path) = &self.recipients_file {
+            recipients.extend(Recipient::read_list(path).map_err(unfit)?);
+        }
+        Ok(Some(Wrapping::Recipients(recipients)))
     }
 
     /// As the output has it.

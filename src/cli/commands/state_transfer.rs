@@ -7,8 +7,8 @@ use std::{
 };
 
 use standfast_state::{
-    EXPORT_FORMAT, Export, Header, OpenMode, SEAL_KEY, Seal, SealError, Sealed, StackId, StateUrl, Store,
-    StoreError, is_blank, objections, same, set_aside_sqlite,
+    EXPORT_FORMAT, Export, Header, Lease, OpenMode, SEAL_KEY, Seal, SealError, Sealed, StackId, StateUrl,
+    Store, StoreError, is_blank, objections, same, set_aside_sqlite,
 };
 
 use super::super::{
@@ -81,28 +81,34 @@ pub async fn push(
     let url = target.store.state.clone();
     let url = url.unwrap_or_else(|| session::usual_place(global, &blueprint.path, &stack));
     let found = session::open_store(&target.store, global, &blueprint.path, &stack, &registry.stores).await;
-    let store = match found {
+    let (store, is_lost) = match found {
         Ok(store) => match store.export().await.map_err(CliError::from) {
             Err(error) if error.damaged && force => {
                 let seal = store.seal().cloned();
                 drop(store);
-                seal_as_before(anew(&url, &id, registry).await?, seal).await?
+                (seal_as_before(anew(&url, &id, registry).await?, seal).await?, true)
             }
-            Ok(_) => store,
+            Ok(_) => (store, false),
             Err(error) => return Err(error),
         },
-        Err(error) if error.damaged && force => anew(&url, &id, registry).await?,
+        Err(error) if error.damaged && force => (anew(&url, &id, registry).await?, true),
         Err(error) => return Err(error),
     };
-    with_lock(&store, target.store.lock_timeout, "state push", async |lease| {
+    let replace = async |lease: &Lease| {
         if !force {
             refuse_objections(&store.export().await?, &offered, &*store)?;
         }
         // A sealed state seals what comes in with its own key. One that is not takes over the seal of what comes in.
         let incoming = if store.seal().is_some() { &offered } else { &kept };
         Ok(store.import(lease, incoming).await?)
-    })
-    .await?;
+    };
+    let patience = target.store.lock_timeout;
+    if is_lost {
+        // On a server what is lost is still in its place, and may have lost its header.
+        with_lock_as_it_is(&store, patience, "state push", replace).await?;
+    } else {
+        with_lock(&store, patience, "state push", replace).await?;
+    }
     let sealed = store.seal().is_some() || kept.meta.contains_key(SEAL_KEY);
     let count = offered.resources.len();
     let serial = offered.head.serial;

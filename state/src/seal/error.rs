@@ -127,7 +127,8 @@ impl SealError {
                 "a recipient is a public key such as age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p; \
                  `age-keygen -y FILE` shows that of an identity"
             }
-            Self::KeyFile { .. } | Self::Failed { .. } => return None,
+            Self::KeyFile { .. } => "check the path and what is in the file",
+            Self::Failed { .. } => return None,
         };
         Some(hint.to_owned())
     }

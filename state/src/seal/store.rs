@@ -47,13 +47,18 @@ impl Sealed {
         Self { inner, seal, order: RwLock::new(()) }
     }
 
-    /// The error for what could not be opened. Where the state has another header by now, that is the reason.
+    /// The error for what could not be opened. Where the state has another header by now, that is the reason; where it has
+    /// the same, a text with another key was put there by somebody.
     async fn explain(&self, operation: &'static str, error: SealError) -> StoreError {
         let changed = match self.inner.get_meta(SEAL_KEY).await {
             Ok(found) => found.as_deref() != Some(self.seal.header().as_str()),
             Err(_) => false,
         };
-        let error = if changed { SealError::OtherKey { what: "the state".to_owned() } } else { error };
+        let error = match error {
+            _ if changed => SealError::OtherKey { what: "the state".to_owned() },
+            SealError::OtherKey { what } => SealError::Tampered { what },
+            other => other,
+        };
         StoreError::Sealed { operation, place: self.inner.describe(), error: Box::new(error) }
     }
 

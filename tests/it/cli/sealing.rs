@@ -10,7 +10,8 @@ use std::{
 use futures::executor::block_on;
 use secrecy::SecretString;
 use standfast_state::{
-    Header, Lease, LockRequest, OpenMode, Opening, Seal, SqliteStore, StackId, Store, open_sqlite,
+    Cost, Export, Header, Lease, LockRequest, OpenMode, Opening, Seal, SqliteStore, StackId, Store, Wrapping,
+    open_sqlite,
 };
 
 use super::{Ran, SHOP, Sandbox, snapshot};
@@ -174,6 +175,8 @@ fn recipients_open_it_with_their_identities() {
     // The secret half is not taken for a public one, and not repeated.
     let ran = sandbox.run(&format!("state rekey --recipient {}", ANN.1)).code(64);
     assert!(ran.stderr.contains("the secret half of a key"), "{}", ran.shown());
+    assert!(!ran.stderr.contains(&ANN.1[20..]), "{}", ran.stderr);
+    sandbox.run("state rekey --recipient age1nobody").code(64).says("is no recipient");
     private(&sandbox, "pass.txt", &format!("{FIRST}\n"));
     sandbox.run("plan --state-passphrase-file pass.txt").code(1).says("no identity was given");
     sandbox.run("state rekey").code(64);
@@ -359,29 +362,36 @@ fn a_rekey_that_is_killed_leaves_one_key_or_the_other() {
 fn who_waits_for_the_lock_while_the_key_is_changed_writes_nothing() {
     for old in [FIRST, ""] {
         let sandbox = if old.is_empty() { Sandbox::applied(SHOP) } else { sealed() };
-        let file = |name: String| fs::File::create(sandbox.path(&name)).unwrap();
-        let start = |name: &str, line: &str| {
-            let child = rekey_command(&sandbox, line, old, SECOND)
-                .stdout(file(format!("{name}.out")))
-                .stderr(file(format!("{name}.err")))
-                .spawn()
-                .unwrap();
-            sandbox.wait_for(&format!("{name}.err"), "waiting for the state");
-            child
-        };
         let (store, lease) = hold(&sandbox);
-        let mut removing = start("removing", &format!("state rm {REPLICA} --lock-timeout 60s"));
-        let mut sealing = start("sealing", "state rekey --passphrase --lock-timeout 60s");
+        let line = format!("state rm {REPLICA} --lock-timeout 60s");
+        let file = |name: &str| fs::File::create(sandbox.path(name)).unwrap();
+        let mut waiting = rekey_command(&sandbox, &line, old, "")
+            .stdout(file("waiting.out"))
+            .stderr(file("waiting.err"))
+            .spawn()
+            .unwrap();
+        sandbox.wait_for("waiting.err", "waiting for the state");
+        let kept = block_on(store.export()).unwrap();
+        let plain = if old.is_empty() { kept } else { opened(&kept, old) };
+        let passphrase = SecretString::from(SECOND.to_owned());
+        let seal = Seal::new(&Wrapping::Passphrase(passphrase, Cost::RECOMMENDED)).unwrap();
+        block_on(store.import(&lease, &seal.seal_export(&plain).unwrap())).unwrap();
         block_on(store.release(lease)).unwrap();
-        drop(store);
-        assert_eq!(sealing.wait().unwrap().code(), Some(0));
-        let code = removing.wait().unwrap().code();
-        let said = fs::read_to_string(sandbox.path("removing.err")).unwrap();
-        // Whichever came first: both orders are right, a mixture is not.
-        let removed = !run(&sandbox, "state list", SECOND).code(0).stdout.contains(REPLICA);
-        assert_eq!(code, Some(if removed { 0 } else { 1 }), "{said}");
-        assert!(removed || said.contains("is sealed with another key"), "{said}");
+        assert_eq!(waiting.wait().unwrap().code(), Some(1));
+        let said = fs::read_to_string(sandbox.path("waiting.err")).unwrap();
+        assert!(
+            said.contains("the state is sealed with another key") && said.contains("run again"),
+            "{said}"
+        );
+        run(&sandbox, "state list", SECOND).code(0).prints(REPLICA);
     }
+}
+
+/// What an export of a sealed state holds.
+fn opened(kept: &Export, passphrase: &str) -> Export {
+    let header = Header::parse(&kept.meta["seal"]).unwrap();
+    let opening = Opening::Passphrase(SecretString::from(passphrase.to_owned()));
+    Seal::open(&header, &opening).unwrap().unseal_export(kept).unwrap()
 }
 
 /// The lock, held by this process.
@@ -399,12 +409,45 @@ fn hold(sandbox: &Sandbox) -> (SqliteStore, Lease) {
     (store, lease)
 }
 
-/// The sealed text can be opened by whoever has the key and this crate: nothing of it hangs on the program.
+#[cfg(feature = "postgres")]
 #[test]
-fn the_header_says_all_that_is_needed() {
-    let sandbox = sealed();
-    let export: standfast_state::Export = serde_json::from_value(sandbox.json("state pull")).unwrap();
-    let header = Header::parse(&export.meta["seal"]).unwrap();
-    let seal = Seal::open(&header, &Opening::Passphrase(SecretString::from(FIRST.to_owned()))).unwrap();
-    assert_eq!(seal.unseal_export(&export).unwrap().resources.len(), 10);
+fn a_state_on_a_server_is_sealed_and_survives_a_damaged_header() {
+    use standfast_state::conformance::cluster::Cluster;
+
+    let cluster = Cluster::shared();
+    let database = cluster.database();
+    let state = format!("--state {}", cluster.url(&database));
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.ok(&format!("apply --auto-approve {state}"));
+    let line = format!("state rekey --passphrase {state}");
+    Ran::of(&line, rekey_command(&sandbox, &line, "", FIRST))
+        .code(0)
+        .prints("What the server keeps of the old rows");
+    ok(&sandbox, &format!("apply --auto-approve --replace load_balancers.front {state}"));
+    ok(&sandbox, &format!("plan --detailed-exitcode {state}"));
+    let dump = "SELECT string_agg(t::text, '') FROM standfast.%";
+    for table in ["resources", "journal", "runs", "blueprints", "meta", "used_plans"] {
+        let rows = cluster.sql(&database, &dump.replace('%', table));
+        for hidden in HIDDEN {
+            assert!(!rows.contains(hidden), "{hidden} is in {table}");
+        }
+    }
+    // The views answer all the same, for the sake of the states in clear beside it.
+    assert_eq!(cluster.sql(&database, "SELECT count(*) FROM standfast.recorded WHERE payload IS NULL"), "10");
+
+    sandbox.ok(&format!("state pull --out sealed.json {state}"));
+    cluster.sql(
+        &database,
+        "UPDATE standfast.meta SET value = replace(value, 'argon2id', 'argon2ix') WHERE key = 'seal'",
+    );
+    run(&sandbox, &format!("plan {state}"), FIRST).code(1).says("the header of its seal is damaged");
+    run(&sandbox, &format!("state push sealed.json {state}"), FIRST).code(1).says("is damaged");
+    run(&sandbox, &format!("state push --force sealed.json {state}"), FIRST).code(0).prints("it is sealed");
+    ok(&sandbox, &format!("plan --detailed-exitcode {state}"));
+    // A row that nobody with the key wrote: what is pushed over it stays sealed with the same key.
+    let forge = "UPDATE standfast.resources SET payload = (SELECT payload FROM standfast.resources LIMIT 1)";
+    cluster.sql(&database, forge);
+    run(&sandbox, &format!("plan {state}"), FIRST).code(1).says("was tampered with");
+    run(&sandbox, &format!("state push --force sealed.json {state}"), FIRST).code(0).prints("it is sealed");
+    ok(&sandbox, &format!("plan --detailed-exitcode {state}"));
 }
