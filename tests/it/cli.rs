@@ -4,6 +4,7 @@ mod apply;
 mod commands;
 mod locks;
 mod plan;
+mod rollback;
 mod saved;
 mod secrets;
 mod state;
