@@ -8,10 +8,13 @@
 //!
 //! Deliberately absent: power cuts. What a finished write survives is the stores' own matter, tested beside them.
 
-pub mod dice;
 pub mod point;
 pub mod program;
+#[path = "../../it/random.rs"]
+pub mod random;
 pub mod scenario;
+pub mod seeds;
 pub mod stand;
 pub mod sweep;
+pub mod voice;
 mod watched;

@@ -39,7 +39,7 @@ monitoring:
 ";
 
 /// How many resources it has.
-pub const RESOURCES: usize = 43;
+pub const RESOURCES: usize = 46;
 
 /// One member that is named in the scenarios of single records.
 const ONE: &str = "home/load_balancers.front/target_group.web";
@@ -70,6 +70,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// Done once; every try begins with a copy of what that left.
     pub before: Vec<Deed>,
+    /// Done in each of the copies: a saved plan names the folder that it was made in.
+    pub each: Vec<Deed>,
     /// What is killed.
     pub line: Line,
     /// What a person does then. At its end the stack is as the blueprint says.
@@ -103,6 +105,7 @@ fn change(name: &'static str, edits: &[(&str, &str)]) -> Scenario {
     Scenario {
         name,
         before: vec![write(&[]), run(APPLY), write(edits)],
+        each: Vec::new(),
         line: line(APPLY, &[0]),
         after: vec![run(APPLY)],
     }
@@ -110,16 +113,20 @@ fn change(name: &'static str, edits: &[(&str, &str)]) -> Scenario {
 
 /// The same as a saved plan. One that was carried out to its end before the death is refused the second time.
 fn saved(scenario: Scenario, name: &'static str) -> Scenario {
-    let mut before = scenario.before;
-    before.push(run(SAVE));
-    Scenario { name, before, line: line(SAVED, &[0]), after: vec![Deed::Run(line(SAVED, &[0, 1]))] }
+    Scenario {
+        name,
+        each: vec![run(SAVE)],
+        line: line(SAVED, &[0]),
+        after: vec![Deed::Run(line(SAVED, &[0, 1]))],
+        ..scenario
+    }
 }
 
 /// A repair of records by hand, which may be over when it is tried again; `back` undoes it.
 fn repair(name: &'static str, text: &str, back: &str) -> Scenario {
     let mut after = vec![Deed::Run(line(text, &[0, 1]))];
     after.extend((!back.is_empty()).then(|| run(back)));
-    Scenario { name, before: vec![write(&[]), run(APPLY)], line: line(text, &[0]), after }
+    Scenario { name, before: vec![write(&[]), run(APPLY)], each: Vec::new(), line: line(text, &[0]), after }
 }
 
 const IN_PLACE: &[(&str, &str)] = &[
@@ -132,11 +139,17 @@ const RELEASE: &[(&str, &str)] = &[("version: \"1\"", "version: \"2\"")];
 
 /// Every kind.
 pub fn all() -> Vec<Scenario> {
-    let create =
-        Scenario { name: "create", before: vec![write(&[])], line: line(APPLY, &[0]), after: vec![run(APPLY)] };
+    let create = Scenario {
+        name: "create",
+        before: vec![write(&[])],
+        each: Vec::new(),
+        line: line(APPLY, &[0]),
+        after: vec![run(APPLY)],
+    };
     let destroy = Scenario {
         name: "destroy",
         before: vec![write(&[]), run(APPLY)],
+        each: Vec::new(),
         line: line(DESTROY, &[0]),
         // Everything is made again, so that nothing of the old is in the way.
         after: vec![run(DESTROY), run(APPLY)],
@@ -157,7 +170,11 @@ pub fn all() -> Vec<Scenario> {
     // Templates, target groups and parameter groups: new ones come first, and members roll onto them.
     let before_destroy = change(
         "replace, made before destroyed",
-        &[("instance_type: small", "instance_type: large"), ("port: 8081", "port: 8082"), ("version: 15", "version: 16")],
+        &[
+            ("instance_type: small", "instance_type: large"),
+            ("port: 8081", "port: 8082"),
+            ("version: 15", "version: 16"),
+        ],
     );
     let undone = Scenario {
         name: "rolling update that is rolled back",
@@ -170,6 +187,7 @@ pub fn all() -> Vec<Scenario> {
             ),
             write(RELEASE),
         ],
+        each: Vec::new(),
         line: line(APPLY, &[1]),
         after: vec![Deed::Run(line(APPLY, &[1])), write(&[]), run(APPLY)],
     };

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    dice::Dice,
+    random::Dice,
     scenario::{Deed, Scenario},
     stand::{Stand, Way},
 };
@@ -52,7 +52,7 @@ pub fn sweep(scenario: &Scenario, plan: &Plan) -> Result<Swept, String> {
     for deed in &scenario.before {
         base.perform(deed).map_err(|error| format!("{name}, before: {error}"))?;
     }
-    let whole = base.copy()?;
+    let whole = try_of(scenario, &base)?;
     let ran = whole.run(&scenario.line, 0)?;
     if !ran.code.is_some_and(|code| scenario.line.codes.contains(&code)) {
         return Err(format!("{name}: `{}` ended with {:?}: {}", scenario.line.text, ran.code, ran.told));
@@ -65,7 +65,9 @@ pub fn sweep(scenario: &Scenario, plan: &Plan) -> Result<Swept, String> {
         for _ in 0..plan.threads {
             scope.spawn(|| {
                 loop {
-                    let Some(at) = todo.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else { return };
+                    let Some(at) = todo.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else {
+                        return;
+                    };
                     let found = die_at(scenario, &base, at, plan.twice, &count);
                     findings.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
                 }
@@ -81,6 +83,12 @@ pub fn sweep(scenario: &Scenario, plan: &Plan) -> Result<Swept, String> {
         findings: findings.into_inner().unwrap_or_else(PoisonError::into_inner),
         took: begun.elapsed(),
     })
+}
+
+fn try_of(scenario: &Scenario, base: &Stand) -> Result<Stand, String> {
+    let stand = base.copy()?;
+    scenario.each.iter().try_for_each(|deed| stand.perform(deed))?;
+    Ok(stand)
 }
 
 /// Dies at one point and recovers; then again, with a second death in the recovery.
@@ -116,7 +124,7 @@ fn recover(
     count: &Count,
     last: &mut String,
 ) -> Result<u64, String> {
-    let stand = base.copy()?;
+    let stand = try_of(scenario, base)?;
     let mut deaths_in_run = 0;
     let mut die = |line, at: u64| {
         let ran = stand.run(line, at)?;
