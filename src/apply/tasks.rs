@@ -96,6 +96,9 @@ struct Lowering<'a> {
     changed: HashMap<MemberKey, (Option<u32>, u32)>,
     /// Edges that are better kept but may be given up where they close a cycle: (task, needs).
     wishes: Vec<(u32, u32)>,
+    /// Something is replaced, the old one first, that others stand on: members among them may have to go together,
+    /// whatever their rollout would have.
+    together: bool,
 }
 
 impl<'a> Lowering<'a> {
@@ -108,6 +111,9 @@ impl<'a> Lowering<'a> {
             drop: vec![None; count],
             changed: HashMap::new(),
             wishes: Vec::new(),
+            together: plan.steps.iter().any(|step| {
+                step.action == Action::Replace && !step.create_before_destroy && !step.dependants.is_empty()
+            }),
         };
         for (number, step) in (0u32..).zip(&plan.steps) {
             let at = number as usize;
@@ -132,6 +138,15 @@ impl<'a> Lowering<'a> {
 
     fn need_softly(&mut self, task: u32, needed: u32, soft: bool) {
         self.tasks[task as usize].needs.push(Need { task: needed, soft });
+    }
+
+    /// What a rollout asks for: given up only where the old of what is replaced below could never go.
+    fn need_in_turn(&mut self, task: u32, needed: u32) {
+        if self.together {
+            self.wishes.push((task, needed));
+        } else {
+            self.need(task, needed);
+        }
     }
 
     fn order_steps(&mut self) {
@@ -261,15 +276,27 @@ impl<'a> Lowering<'a> {
             let task = self.add(operation, Some(key));
             if last.is_empty() {
                 // Not drained before everything is there that its change needs.
-                self.tasks[task as usize].needs.extend(outside.iter().copied());
-                waits_for.iter().for_each(|&needed| self.need(task, needed));
+                for need in &outside {
+                    if need.soft {
+                        self.need_softly(task, need.task, true);
+                    } else {
+                        self.need_in_turn(task, need.task);
+                    }
+                }
+                waits_for.iter().for_each(|&needed| self.need_in_turn(task, needed));
             }
             last.iter().for_each(|&needed| self.need(task, needed));
             last = vec![task];
         }
-        let first = if last.is_empty() { waits_for.to_vec() } else { last };
+        let first = if last.is_empty() { waits_for.to_vec() } else { last.clone() };
         for &task in inside {
-            first.iter().for_each(|&needed| self.need(task, needed));
+            for &needed in &first {
+                if last.is_empty() {
+                    self.need_in_turn(task, needed);
+                } else {
+                    self.need(task, needed);
+                }
+            }
         }
         // One that is only put back has no steps.
         let mut last = if inside.is_empty() { first } else { inside.to_vec() };

@@ -46,6 +46,7 @@ pub use namings::{How, Naming};
 use origin::Origin;
 pub use reference::reference_markdown;
 pub use schema::schema;
+use variables::Given;
 
 /// The environment when none is asked for.
 pub const DEFAULT_ENVIRONMENT: &str = "default";
@@ -90,6 +91,30 @@ pub fn load(path: &Path, options: &Options) -> Result<Blueprint, Problems> {
 /// Checks a text. `path` is what paths in it are relative to, and what messages call it.
 pub fn check(text: &str, path: &Path, options: &Options) -> Result<Blueprint, Problems> {
     pipeline::check(text, path, options, &|name| std::env::var(name).ok())
+}
+
+/// Checks the text of an earlier run with the variables that it had, a JSON object, and nothing given from outside.
+/// `path` is where the blueprint lies now.
+pub fn recall(
+    text: &str,
+    path: &Path,
+    environment: Option<&str>,
+    variables: &str,
+) -> Result<Blueprint, Problems> {
+    let files = vec![variables::read_text(variables, Path::new("the variables of the run"))?];
+    let options = Options { environment: environment.map(str::to_owned), ..Options::default() };
+    pipeline::check_with(text, path, &options, &Given { options: &[], files, environment: &|_| None })
+}
+
+/// The name of the stack, of a blueprint that may be wrong in every other way.
+pub fn name_of(path: &Path) -> Result<Option<String>, Problems> {
+    let text = read::read_file(path)?;
+    let sink = diagnostic::Sink::default();
+    let name = read::read(&text, &sink).and_then(|root| Some(root.get("name")?.as_scalar()?.text.clone()));
+    match name {
+        None if sink.errors() > 0 => Err(sink.into_problems(path, &text.into())),
+        name => Ok(name.filter(|name| is_plain_name(name))),
+    }
 }
 
 impl Blueprint {

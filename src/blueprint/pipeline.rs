@@ -31,10 +31,19 @@ pub fn check(
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Blueprint, Problems> {
     let files = variables::read_files(&options.variable_files)?;
-    let given = Given { options: &options.variables, files, environment };
+    check_with(text, path, options, &Given { options: &options.variables, files, environment })
+}
+
+/// The same with variables from where `given` says; of `options` the environment alone counts.
+pub fn check_with(
+    text: &str,
+    path: &Path,
+    options: &Options,
+    given: &Given<'_>,
+) -> Result<Blueprint, Problems> {
     let sink = Sink::default();
     let text: Arc<str> = text.into();
-    let blueprint = stages(&text, path, options, &given, &sink);
+    let blueprint = stages(&text, path, options, given, &sink);
     match blueprint {
         Some(mut blueprint) if sink.errors() == 0 => {
             (blueprint.warnings, _) = sink.finish(&text);

@@ -32,30 +32,29 @@ pub struct Given<'a> {
 
 /// Reads the files of variables: maps of name to value, in YAML or JSON.
 pub fn read_files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Node)>, Problems> {
-    paths
-        .iter()
-        .map(|path| {
-            let text = read_file(path)?;
-            let sink = Sink::default();
-            let root = read(&text, &sink);
-            match root {
-                Some(root) if root.as_map().is_some() && sink.errors() == 0 => Ok((path.clone(), root)),
-                Some(root) if root.is_null() && sink.errors() == 0 => {
-                    Ok((path.clone(), Node::empty_map(root.span)))
-                }
-                other => {
-                    if sink.errors() == 0 {
-                        let span = other.map_or(NOWHERE, |node| node.span);
-                        sink.push(
-                            Diagnostic::error(span, "a file of variables must be a map")
-                                .expected("`NAME: VALUE` on each line"),
-                        );
-                    }
-                    Err(sink.into_problems(path, &text.into()))
-                }
+    paths.iter().map(|path| read_text(&read_file(path)?, path)).collect()
+}
+
+/// The same from its text; `path` is what messages call it.
+pub fn read_text(text: &str, path: &Path) -> Result<(PathBuf, Node), Problems> {
+    let sink = Sink::default();
+    let root = read(text, &sink);
+    match root {
+        Some(root) if root.as_map().is_some() && sink.errors() == 0 => Ok((path.to_owned(), root)),
+        Some(root) if root.is_null() && sink.errors() == 0 => {
+            Ok((path.to_owned(), Node::empty_map(root.span)))
+        }
+        other => {
+            if sink.errors() == 0 {
+                let span = other.map_or(NOWHERE, |node| node.span);
+                sink.push(
+                    Diagnostic::error(span, "a file of variables must be a map")
+                        .expected("`NAME: VALUE` on each line"),
+                );
             }
-        })
-        .collect()
+            Err(sink.into_problems(path, &text.into()))
+        }
+    }
 }
 
 /// The value of every declared variable. `root`: the blueprint with its overlay.

@@ -77,6 +77,19 @@ pub enum Command {
         after_help = "Examples:\n  standfast destroy shop.yaml\n  standfast destroy shop.yaml --target autoscaling_groups.web"
     )]
     Destroy(DestroyArgs),
+    /// Go back to the blueprint and the variables of an earlier run
+    ///
+    /// Plans that run's blueprint and variables, as the history keeps them, against what is there now; shows the plan, asks,
+    /// and applies it as an ordinary run. Without RUN: the last run that succeeded with another blueprint or other variables
+    /// than the latest run's; after a destroy, the last one that succeeded.
+    ///
+    /// What holds data is never deleted or replaced by it unless `--destroy` names it, and deletion protection holds all the
+    /// same. Files that the blueprint names (certificates, releases, known_hosts) and secrets are taken as they are now: the
+    /// history keeps neither. The blueprint's own file stays as it is, so the next apply would go forward again.
+    #[command(
+        after_help = "Examples:\n  standfast rollback                  # to before the last change\n  standfast rollback 12\n  standfast rollback 12 --plan        # only look\n  standfast rollback 12 --destroy home/databases.orders/database.main\n  standfast history show 12 --format json | jq -r .blueprint > shop.yaml"
+    )]
+    Rollback(RollbackArgs),
     /// How every component is doing now, as its hosts and load balancers see it
     Status(StackArgs),
     /// What differs in the world from what was left there
@@ -93,7 +106,7 @@ pub enum Command {
     Show(ShowArgs),
     /// What was run before: who, when, with what result
     #[command(
-        after_help = "Examples:\n  standfast history shop.yaml\n  standfast history show 12 --blueprint shop.yaml"
+        after_help = "Examples:\n  standfast history shop.yaml\n  standfast history show 12 --blueprint shop.yaml\n  standfast history prune --keep 100"
     )]
     History(HistoryArgs),
     /// Addresses and endpoints that the last apply left
@@ -271,6 +284,32 @@ pub struct DestroyArgs {
 }
 
 #[derive(Args, Debug)]
+pub struct RollbackArgs {
+    /// The run to go back to, as `standfast history` numbers it [default: see above]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    pub run: Option<u64>,
+    /// The blueprint whose state is meant [default: standfast.yaml, or the only .yaml file here]
+    #[arg(help_heading = "Blueprint", long, value_name = "FILE")]
+    pub blueprint: Option<PathBuf>,
+    /// Which of its environments
+    #[arg(help_heading = "Blueprint", long, env = "STANDFAST_ENV", value_name = "NAME")]
+    pub env: Option<String>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Allow it to delete or replace this, which holds data: an address; may be repeated
+    #[arg(help_heading = "Selection", long = "destroy", value_name = "ADDRESS")]
+    pub destroy: Vec<String>,
+    /// Only show what it would do
+    #[arg(long)]
+    pub plan: bool,
+    /// Only plan, and save that, for `standfast apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub run_args: RunArgs,
+}
+
+#[derive(Args, Debug)]
 pub struct DriftArgs {
     #[command(flatten)]
     pub stack: StackArgs,
@@ -328,6 +367,18 @@ pub enum HistoryCommand {
     Show {
         /// Its number, as `standfast history` lists it
         run: u64,
+        #[command(flatten)]
+        target: StackOption,
+    },
+    /// Take old runs out of the history
+    ///
+    /// The last 1,000 are kept anyway. Never taken: runs with something still in flight, the last that called a provider, and
+    /// the last of each result that had a blueprint, so that there is always one to roll back to.
+    #[command(after_help = "Example:\n  standfast history prune --keep 100")]
+    Prune {
+        /// How many of the last runs stay
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        keep: u32,
         #[command(flatten)]
         target: StackOption,
     },

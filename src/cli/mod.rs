@@ -40,6 +40,12 @@ pub struct Registry {
     pub stores: Stores,
 }
 
+/// Carries out one command and gives its exit code: what `main` does, for a caller with a runtime of its own. Dropped in
+/// the middle it leaves behind what a killed process would.
+pub async fn run(cli: &Cli, registry: &Registry) -> Result<u8, CliError> {
+    commands::run(cli, registry).await
+}
+
 /// Runs the program and returns its exit code.
 pub fn main(registry: Registry) -> u8 {
     let cli = match Cli::try_parse() {
@@ -63,7 +69,7 @@ pub fn main(registry: Registry) -> u8 {
             return exit::ERROR;
         }
     };
-    let code = match runtime.block_on(commands::run(&cli, &registry)) {
+    let code = match runtime.block_on(run(&cli, &registry)) {
         Ok(code) => code,
         Err(error) => {
             terminal::error(&error, &cli.global);

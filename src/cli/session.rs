@@ -74,7 +74,7 @@ pub fn warn(blueprint: &Blueprint) {
 }
 
 /// The mistakes of a blueprint, laid out for a person or as they are for a program.
-fn mistakes(problems: &Problems, format: Format) -> CliError {
+pub fn mistakes(problems: &Problems, format: Format) -> CliError {
     if format == Format::Json {
         let error = CliError::new("the blueprint has mistakes").code(exit::BLUEPRINT);
         return CliError { problems: Some(Box::new(serde_json::json!(problems))), ..error };
@@ -307,6 +307,11 @@ impl Session {
         let blueprint = load(&args.blueprint, global)?;
         let engine =
             Engine::open(stack_of(&blueprint), &blueprint.path, &args.store, global, registry).await?;
+        Session::of(blueprint, engine, global)
+    }
+
+    /// A blueprint and what carries its plans out.
+    pub fn of(blueprint: Blueprint, engine: Engine, global: &Global) -> Result<Session, CliError> {
         let mut regions = blueprint.regions.clone();
         if global.lab {
             use_lab(&mut regions, &engine.stack.name)?;

@@ -415,6 +415,8 @@ impl<'a> Maker<'a> {
         let places =
             operations.flat_map(|member| member.before.iter().chain(&member.after)).map(|one| &one.place);
         let secrets = secret_digests(values.chain(places), situation.vault)?;
+        let mut warnings = situation.observations.map(Observations::warnings).unwrap_or_default();
+        warnings.extend(members::together(&self.steps, &rollouts));
         Ok(Plan {
             format_version: FORMAT_VERSION,
             id: situation.plan_id.clone(),
@@ -427,7 +429,7 @@ impl<'a> Maker<'a> {
             rollouts,
             outputs: situation.graph.outputs.clone(),
             probes: situation.graph.probes.clone(),
-            warnings: situation.observations.map(Observations::warnings).unwrap_or_default(),
+            warnings,
             unread: self.unread,
             in_flight,
             resumed: None,

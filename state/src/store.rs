@@ -91,6 +91,13 @@ pub trait Store: Send + Sync {
     /// One run with its blueprint, variables and journal, or [`StoreError::NoSuchRun`].
     async fn run(&self, id: RunId) -> Result<RunDetail, StoreError>;
 
+    /// Takes runs out of the history with their journals, and blueprints that no run names any more. Returns how many.
+    ///
+    /// Kept are the last `keep_runs` (at least one), every run with an open intent, the last one that wrote an intent
+    /// (the journal's numbers go on from it), and, for each word that runs with a blueprint ended with, the last of
+    /// them: what was right once can still be gone back to. A plan that was used stays used. The serial stays.
+    async fn prune(&self, lease: &Lease, keep_runs: usize) -> Result<u64, StoreError>;
+
     /// Marks a saved plan as used, once: [`StoreError::PlanUsed`] says when and by which run it was before.
     async fn consume_plan(&self, lease: &Lease, plan_id: &str) -> Result<(), StoreError>;
 

@@ -8,6 +8,7 @@ mod disks;
 mod limits;
 mod locks;
 mod plan;
+mod rollback;
 mod saved;
 mod sealing;
 mod secrets;

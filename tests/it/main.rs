@@ -9,4 +9,5 @@ mod engine;
 mod fence;
 mod hosts;
 mod lab;
+mod random;
 mod stores;

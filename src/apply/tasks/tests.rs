@@ -138,6 +138,28 @@ fn members_go_one_after_the_other_each_drained_first() {
     assert_eq!(tasks[drain("b")].needs.len(), 1);
 }
 
+/// No order keeps one member in service while what both stand on is replaced, the old one first: they go together.
+#[test]
+fn members_on_something_that_is_replaced_beneath_them_go_together() {
+    let replace = |name, after, dependants| (name, Action::Replace, false, after, dependants);
+    let steps: Vec<Said> = vec![
+        replace("net", vec![], vec![1, 2]),
+        replace("a", vec![0], vec![]),
+        replace("b", vec![0], vec![]),
+    ];
+    let rollout = json!([{
+        "component": "baselines.b", "canary": 1, "max_unavailable": 1, "on_failure": "rollback",
+        "members": [member("a", &[1]), member("b", &[2])],
+    }]);
+    let order = order(&plan(&steps, &rollout)).unwrap();
+    let at = |what: &str| order.iter().position(|said| said == what).unwrap();
+    for name in ["a", "b"] {
+        let turn = ["drain", "drop", "make", "health", "undrain"].map(|verb| at(&format!("{verb} {name}")));
+        assert!(turn.is_sorted(), "{order:?}");
+        assert!(turn[1] < at("drop net") && at("make net") < turn[2], "{order:?}");
+    }
+}
+
 #[test]
 fn who_follows_members_waits_until_they_are_back_and_does_not_go_on_without_them() {
     let update = |name, after| (name, Action::Update, false, after, vec![]);
@@ -205,7 +227,7 @@ proptest! {
         // A rollout of the last updates: nothing above them, as members are.
         let above: Vec<u32> = steps.iter().flat_map(|step| step.3.clone()).collect();
         let free: Vec<u32> = (0..steps.len() as u32)
-            .filter(|at| steps[*at as usize].1 == Action::Update && !above.contains(at))
+            .filter(|at| matches!(steps[*at as usize].1, Action::Update | Action::Replace) && !above.contains(at))
             .take(members)
             .collect();
         let list: Vec<_> = free.iter().map(|at| member(&format!("m{at}"), &[*at])).collect();

@@ -16,6 +16,7 @@ use super::{
         terminal,
     },
     plan::{print, purpose},
+    rollback::Return,
 };
 use crate::{
     apply::{Report, Settings, apply, close_intents},
@@ -25,10 +26,12 @@ use crate::{
         saved,
     },
 };
-use standfast_state::{OpenIntent, RunStart, Snapshot, Store, StoreError};
+use standfast_state::{Lease, OpenIntent, RunId, RunStart, Snapshot, Store, StoreError};
 
 /// How far back the runs of a saved plan are looked for.
 const RESUMES_MAX: usize = 100;
+/// How many runs the history keeps when nobody says otherwise.
+const RUNS_KEPT: u64 = 1_000;
 
 pub async fn run(args: &ApplyArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let named = args.stack.blueprint.blueprint.as_deref();
@@ -59,6 +62,7 @@ async fn saved_plan(
 pub enum Work<'a> {
     New { session: &'a Session, select: &'a SelectArgs, purpose: Purpose },
     Saved(Box<Plan>),
+    Back(&'a Return),
 }
 
 /// Locks, plans, asks, applies, records the run, unlocks.
@@ -72,6 +76,7 @@ pub async fn carry_out(
     let interrupts = Interrupts::listen()?;
     let command = match work {
         Work::New { purpose: Purpose::Destroy, .. } => "destroy",
+        Work::Back(_) => "rollback",
         _ => "apply",
     };
     let lock = Lock::take(&engine.store, command, store_args.lock_timeout, interrupts.sender.clone()).await?;
@@ -98,6 +103,11 @@ async fn locked(
             let snapshot = engine.store.snapshot().await?;
             (usable(engine.store.as_ref(), plan, &snapshot).await?, snapshot)
         }
+        Work::Back(back) => interrupts.or_stop(back.plan()).await?,
+    };
+    let about = match work {
+        Work::Back(back) => format!("back to run {}: ", back.run),
+        _ => String::new(),
     };
     let saved = matches!(work, Work::Saved(_));
     if global.format != Format::Json {
@@ -128,7 +138,7 @@ async fn locked(
         blueprint: plan.blueprint.clone(),
         variables: serde_json::to_string(&plan.variables).unwrap_or_default(),
         plan_id: Some(plan.id.clone()),
-        summary: counts(&plan.summary),
+        summary: format!("{about}{}", counts(&plan.summary)),
     };
     let run = engine.store.begin_run(lock.lease(), &start).await?;
     let (events, received) = mpsc::unbounded_channel();
@@ -158,11 +168,15 @@ async fn locked(
         Ok(report) => (result_word(report), render::report::counts(report)),
         Err(error) => ("failed", error.to_string()),
     };
-    let recorded = engine.store.end_run(lock.lease(), run, result, &summary).await;
+    let recorded = engine.store.end_run(lock.lease(), run, result, &format!("{about}{summary}")).await;
+    forget_old(engine.store.as_ref(), lock.lease(), run).await;
     let report = applied?;
     // Told also when the state takes no more: what was done is done.
     if global.format != Format::Json {
         terminal::say(render::report::text(&report).trim_end());
+        if let Work::Back(back) = work {
+            back.say_what_differs();
+        }
     }
     recorded?;
     Ok(if report.succeeded() {
@@ -172,6 +186,15 @@ async fn locked(
     } else {
         exit::ERROR
     })
+}
+
+/// A state does not grow for ever. That the history could not be shortened takes nothing from what the run did.
+async fn forget_old(store: &dyn Store, lease: &Lease, run: RunId) {
+    if run.0 > RUNS_KEPT
+        && let Err(error) = store.prune(lease, RUNS_KEPT as usize).await
+    {
+        terminal::warn("history", &error.to_string(), error.hint().as_deref());
+    }
 }
 
 /// A saved plan whose run was killed or stopped is gone on with; any other fits only the state that it was made from.

@@ -1,13 +1,18 @@
-//! `history`: the runs that the state remembers.
+//! `history`: the runs that the state remembers, and how it forgets old ones.
+
+use std::{sync::Arc, time::Duration};
 
 use standfast_state::{RunId, RunRecord, Store};
 
-use super::super::{
-    CliError, Registry,
-    args::{Global, HistoryArgs, HistoryCommand},
-    exit, render,
-    session::open_named,
-    terminal,
+use super::{
+    super::{
+        CliError, Registry,
+        args::{Global, HistoryArgs, HistoryCommand},
+        exit, render,
+        session::open_named,
+        terminal,
+    },
+    state::{done, plain_run, with_lock},
 };
 
 pub async fn run(args: &HistoryArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
@@ -16,11 +21,48 @@ pub async fn run(args: &HistoryArgs, global: &Global, registry: &Registry) -> Re
             let store = open_named(&target.stack(), global, registry).await?;
             one(store.as_ref(), RunId(*run), global).await
         }
+        Some(HistoryCommand::Prune { keep, target }) => {
+            let store = open_named(&target.stack(), global, registry).await?;
+            let keep = usize::try_from(*keep).unwrap_or(usize::MAX);
+            prune(&store, keep, target.store.lock_timeout, global).await
+        }
         None => {
             let store = open_named(&args.stack, global, registry).await?;
             all(store.as_ref(), args.limit, global).await
         }
     }
+}
+
+/// A run of its own: it is seen who did it, and the state was copied before.
+async fn prune(
+    store: &Arc<dyn Store>,
+    keep: usize,
+    patience: Duration,
+    global: &Global,
+) -> Result<u8, CliError> {
+    let removed = with_lock(store, patience, "history prune", async |lease| {
+        let summary = format!("all but the last {keep}");
+        let run = store.begin_run(lease, &plain_run("history prune", &summary)).await?;
+        // This run is not one of those that were asked for.
+        let pruned = store.prune(lease, keep.saturating_add(1)).await;
+        let (result, summary) = match &pruned {
+            Ok(removed) => ("succeeded", format!("{} removed", runs(*removed))),
+            Err(error) => ("failed", error.to_string()),
+        };
+        store.end_run(lease, run, result, &summary).await?;
+        Ok(pruned?)
+    })
+    .await?;
+    done(
+        global,
+        &serde_json::json!({ "removed": removed }),
+        &format!("{} removed from the history.", runs(removed)),
+    );
+    Ok(exit::OK)
+}
+
+fn runs(number: u64) -> String {
+    render::count(usize::try_from(number).unwrap_or(usize::MAX), "run")
 }
 
 async fn all(store: &dyn Store, limit: usize, global: &Global) -> Result<u8, CliError> {

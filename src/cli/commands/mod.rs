@@ -10,6 +10,7 @@ mod init;
 pub mod lab;
 mod outputs;
 mod plan;
+mod rollback;
 mod show;
 mod state;
 mod state_rebuild;
@@ -34,6 +35,7 @@ pub async fn run(cli: &Cli, registry: &Registry) -> Result<u8, CliError> {
         Command::Plan(args) => plan::run(args, global, registry).await,
         Command::Apply(args) => apply::run(args, global, registry).await,
         Command::Destroy(args) => destroy::run(args, global, registry).await,
+        Command::Rollback(args) => rollback::run(args, global, registry).await,
         Command::Status(args) => status::run(args, global, registry).await,
         Command::Drift(args) => drift::run(args, global, registry).await,
         Command::Graph(args) => graph::run(args, global, registry).await,

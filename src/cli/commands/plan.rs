@@ -1,5 +1,7 @@
 //! `plan`: what apply would do, and why.
 
+use std::path::Path;
+
 use super::super::{
     CliError, Registry,
     args::{Format, Global, PlanArgs, SelectArgs},
@@ -8,7 +10,7 @@ use super::super::{
     terminal,
 };
 use crate::plan::{Plan, Purpose, Warning, saved};
-use standfast_state::Store;
+use standfast_state::{Seal, Store};
 
 pub async fn run(args: &PlanArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let session = Session::open(&args.stack, global, registry).await?;
@@ -18,14 +20,20 @@ pub async fn run(args: &PlanArgs, global: &Global, registry: &Registry) -> Resul
     plan.warnings.extend(still_going(session.engine.store.as_ref()).await?);
     print(&plan, global.format, args.details);
     if let Some(path) = &args.out {
-        saved::write(&plan, path, session.engine.store.seal())?;
-        terminal::say(format_args!("\nSaved. `standfast apply {}` does exactly this.", path.display()));
+        save(&plan, path, session.engine.store.seal())?;
     }
     Ok(match (args.detailed_exitcode, plan.is_empty()) {
         (true, false) => exit::CHANGES,
         (true, true) => exit::nothing_to_do(plan.unread),
         (false, _) => exit::OK,
     })
+}
+
+/// Saves a plan, and says what it is for.
+pub fn save(plan: &Plan, path: &Path, seal: Option<&Seal>) -> Result<(), CliError> {
+    saved::write(plan, path, seal)?;
+    terminal::say(format_args!("\nSaved. `standfast apply {}` does exactly this.", path.display()));
+    Ok(())
 }
 
 /// Whoever holds the state may still be at work.

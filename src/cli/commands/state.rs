@@ -189,6 +189,19 @@ async fn holding<R>(
     result
 }
 
+/// The start of a run that needs no blueprint.
+pub fn plain_run(command: &str, summary: &str) -> RunStart {
+    RunStart {
+        command: command.to_owned(),
+        owner: user(),
+        host: host(),
+        blueprint: None,
+        variables: "{}".to_owned(),
+        plan_id: None,
+        summary: summary.to_owned(),
+    }
+}
+
 /// Changes the records as a run of its own: the history says who did it, and a plan that was begun is not gone on with.
 pub async fn record(
     store: &dyn Store,
@@ -197,16 +210,7 @@ pub async fn record(
     summary: &str,
     changes: &[Change],
 ) -> Result<(), CliError> {
-    let start = RunStart {
-        command: command.to_owned(),
-        owner: user(),
-        host: host(),
-        blueprint: None,
-        variables: "{}".to_owned(),
-        plan_id: None,
-        summary: summary.to_owned(),
-    };
-    let run = store.begin_run(lease, &start).await?;
+    let run = store.begin_run(lease, &plain_run(command, summary)).await?;
     let recorded = store.record(lease, changes).await;
     let result = if recorded.is_ok() { "succeeded" } else { "failed" };
     store.end_run(lease, run, result, summary).await?;

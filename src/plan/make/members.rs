@@ -6,7 +6,8 @@ use standfast_contract::{Address, Member};
 
 use crate::{
     graph::Graph,
-    plan::{Action, MemberPlan, RolloutPlan, Step, in_flight::label_of, select::Selected},
+    plan::{Action, MemberPlan, RolloutPlan, Step, Warning, in_flight::label_of, select::Selected},
+    words,
 };
 
 /// The rollouts that have something to do, members in the order in which they are changed: those first that an earlier
@@ -104,6 +105,47 @@ fn put_back(graph: &Graph, member: &Member, selected: &Selected) -> Option<Membe
         after: member.after.clone(),
         new: false,
     })
+}
+
+/// A warning for each rollout whose members no order keeps in service: what they stand on is replaced, the old one first, and
+/// so they leave together, more of them than the rollout allows.
+pub fn together(steps: &[Step], rollouts: &[RolloutPlan]) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let goes_first = |step: &Step| step.action == Action::Replace && !step.create_before_destroy;
+    let drops = |step: u32| matches!(steps[step as usize].action, Action::Replace | Action::Delete);
+    let changed = |rollout: &RolloutPlan| rollout.members.iter().any(|member| !member.new);
+    if !rollouts.iter().any(changed) {
+        return warnings;
+    }
+    let above: HashSet<u32> =
+        steps.iter().filter(|step| goes_first(step)).flat_map(|step| step.dependants.clone()).collect();
+    let lowest = (0u32..).zip(steps).filter(|(number, step)| goes_first(step) && !above.contains(number));
+    for (number, step) in lowest {
+        let mut gone = HashSet::new();
+        let mut queue = vec![number];
+        while let Some(at) = queue.pop() {
+            if gone.insert(at) {
+                queue.extend(steps[at as usize].dependants.iter().filter(|&&step| drops(step)));
+            }
+        }
+        for rollout in rollouts {
+            let leaves =
+                |member: &&MemberPlan| !member.new && member.steps.iter().any(|step| gone.contains(step));
+            let count = rollout.members.iter().filter(leaves).count();
+            if count > rollout.max_unavailable as usize {
+                warnings.push(Warning {
+                    subject: rollout.component.to_string(),
+                    message: format!(
+                        "{} leave service together: they stand on {}, which is replaced, the old one first",
+                        words::count(count, "member"),
+                        step.address
+                    ),
+                    hint: None,
+                });
+            }
+        }
+    }
+    warnings
 }
 
 /// Whether a resource's name is a member's: `web1`, or `web1.` and more.

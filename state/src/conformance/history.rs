@@ -90,6 +90,63 @@ pub(super) async fn a_plan_is_used_once(bench: Bench) {
     }
 }
 
+pub(super) async fn pruning_keeps_what_may_still_be_needed(bench: Bench) {
+    let store = bench.open().await;
+    let neighbour = bench.open_environment("other").await;
+    let (held, theirs) = begin(&neighbour).await;
+    neighbour.intend(&held, &intent(theirs, "n")).await.unwrap();
+    let lease = store.lock(&claimant("ann", 60_000)).await.unwrap();
+    store.consume_plan(&lease, "plan-2").await.unwrap();
+    let blueprint = |number: u64| format!("blueprint of {number}");
+    for number in 1..=9 {
+        let with = RunStart {
+            blueprint: (number != 7).then(|| blueprint(number)),
+            plan_id: (number == 2).then(|| "plan-2".to_owned()),
+            ..start()
+        };
+        let run = store.begin_run(&lease, &with).await.unwrap();
+        if number <= 6 {
+            let entry = store.intend(&lease, &intent(run, &format!("r{number}"))).await.unwrap();
+            // The third run lost an answer.
+            let outcome = if number == 3 { Outcome::Unknown } else { Outcome::Done };
+            store.settle(&lease, entry, &outcome, &[]).await.unwrap();
+        }
+        let result = if number == 1 || number >= 6 { "failed" } else { "succeeded" };
+        store.end_run(&lease, run, result, "").await.unwrap();
+    }
+    let before = store.snapshot().await.unwrap();
+    let last = store.run(RunId(6)).await.unwrap().journal[0].id;
+
+    assert_eq!(store.prune(&lease, 2).await.unwrap(), 4);
+    let kept: Vec<u64> = store.runs(20).await.unwrap().iter().map(|run| run.id.0).collect();
+    // The last two; the last that wrote an intent; the last that succeeded; the one that is not over.
+    assert_eq!(kept, [9, 8, 6, 5, 3]);
+    for number in [9, 8, 6, 5, 3] {
+        let detail = bench.open().await.run(RunId(number)).await.unwrap();
+        assert_eq!(detail.blueprint, Some(blueprint(number)));
+        assert_eq!(detail.journal.len(), usize::from(number <= 6), "of run {number}");
+    }
+    assert_eq!(store.snapshot().await.unwrap(), before, "records and open intents stay");
+    let gone = store.run(RunId(2)).await;
+    assert!(matches!(gone, Err(StoreError::NoSuchRun { .. })), "got {gone:?}");
+    let used = store.consume_plan(&lease, "plan-2").await;
+    assert!(matches!(used, Err(StoreError::PlanUsed { run: Some(RunId(2)), .. })), "got {used:?}");
+    assert_eq!(neighbour.runs(20).await.unwrap().len(), 1);
+    assert_eq!(neighbour.snapshot().await.unwrap().open_intents.len(), 1);
+
+    assert_eq!(store.prune(&lease, 0).await.unwrap(), 1, "never the last one");
+    assert_eq!(store.prune(&lease, 1).await.unwrap(), 0);
+    let run = store.begin_run(&lease, &start()).await.unwrap();
+    assert_eq!(run, RunId(10));
+    assert!(
+        store.intend(&lease, &intent(run, "later")).await.unwrap() > last,
+        "no number is given out twice"
+    );
+    store.break_lock().await.unwrap();
+    let fenced = store.prune(&lease, 1).await;
+    assert!(matches!(fenced, Err(StoreError::LeaseLost { .. })), "got {fenced:?}");
+}
+
 pub(super) async fn an_export_brings_a_state_to_another_store(bench: Bench) {
     let source = bench.open().await;
     let lease = source.lock(&claimant("ann", 60_000)).await.unwrap();

@@ -69,6 +69,7 @@ const CASES: &[(&str, Case)] = cases![
     history::a_run_keeps_its_blueprint_variables_and_journal,
     history::a_killed_run_has_no_end_and_may_be_ended_later,
     history::a_plan_is_used_once,
+    history::pruning_keeps_what_may_still_be_needed,
     history::an_export_brings_a_state_to_another_store,
 ];
 

@@ -150,6 +150,50 @@ fn read(row: &Row) -> Result<RunRecord, Fault> {
     })
 }
 
+/// Takes old runs out of the history, and says how many.
+pub(super) async fn prune(
+    context: &Context<'_>,
+    standing: &Standing,
+    lease: &Lease,
+    keep_runs: usize,
+) -> Result<u64, Fault> {
+    verify(context, standing, lease)?;
+    let keep = i64::try_from(keep_runs.max(1)).unwrap_or(i64::MAX);
+    let sql = "SELECT id FROM standfast.runs WHERE state = $1
+            AND id NOT IN (SELECT id FROM standfast.runs WHERE state = $1 ORDER BY id DESC LIMIT $2)
+            AND id NOT IN (SELECT run FROM standfast.journal WHERE state = $1 AND open)
+            AND id NOT IN (SELECT run FROM standfast.journal j WHERE state = $1 ORDER BY j.id DESC LIMIT 1)
+            AND id NOT IN (SELECT max(id) FROM standfast.runs
+                           WHERE state = $1 AND blueprint_digest IS NOT NULL GROUP BY result)";
+    let rows = context.session.query(sql, &[&context.state, &keep]).await?;
+    let old: Vec<i64> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    if old.is_empty() {
+        return Ok(0);
+    }
+    let effects = vec![
+        // Until now the run itself tells that it used the plan.
+        effect!(
+            "UPDATE standfast.used_plans u SET run = (SELECT max(id) FROM standfast.runs r
+                WHERE r.state = u.state AND r.plan_id = u.plan_id)
+             WHERE u.state = $1 AND u.run IS NULL",
+            context.state,
+        ),
+        effect!(
+            "DELETE FROM standfast.journal WHERE state = $1 AND run = ANY ($2)",
+            context.state,
+            old.clone(),
+        ),
+        effect!("DELETE FROM standfast.runs WHERE state = $1 AND id = ANY ($2)", context.state, old.clone()),
+        effect!(
+            "DELETE FROM standfast.blueprints b WHERE b.state = $1 AND NOT EXISTS
+                (SELECT 1 FROM standfast.runs r WHERE r.state = b.state AND r.blueprint_digest = b.digest)",
+            context.state,
+        ),
+    ];
+    context.session.pipeline(effects).await?;
+    Ok(old.len() as u64)
+}
+
 fn no_such_run(context: &Context<'_>, run: RunId) -> Fault {
     StoreError::NoSuchRun { place: context.place.to_owned(), run }.into()
 }

@@ -265,6 +265,16 @@ impl Store for PostgresStore {
             .await
     }
 
+    async fn prune(&self, lease: &Lease, keep_runs: usize) -> Result<u64, StoreError> {
+        let lease = Arc::new(lease.clone());
+        self.writer
+            .alone("prune the history", move |context, standing| {
+                let lease = Arc::clone(&lease);
+                Box::pin(async move { history::prune(&context, standing, &lease, keep_runs).await })
+            })
+            .await
+    }
+
     async fn consume_plan(&self, lease: &Lease, plan_id: &str) -> Result<(), StoreError> {
         let with = Arc::new((lease.clone(), plan_id.to_owned()));
         self.writer

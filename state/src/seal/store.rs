@@ -251,6 +251,10 @@ impl Store for Sealed {
         self.opened("read the history", self.seal.unseal_detail(&sealed)).await
     }
 
+    async fn prune(&self, lease: &Lease, keep_runs: usize) -> Result<u64, StoreError> {
+        self.inner.prune(lease, keep_runs).await
+    }
+
     async fn consume_plan(&self, lease: &Lease, plan_id: &str) -> Result<(), StoreError> {
         let sealed = self.sealed("use the saved plan", self.seal.seal_plan_id(plan_id))?;
         self.inner.consume_plan(lease, &sealed).await.map_err(|error| match error {

@@ -155,6 +155,44 @@ fn read(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
     })
 }
 
+/// Takes old runs out of the history, and says how many.
+pub(super) fn prune(context: &Context<'_>, lease: &Lease, keep_runs: usize) -> Result<u64, Fault> {
+    lease::verify(context, lease)?;
+    let (conn, state) = (context.conn, context.state);
+    let keep = i64::try_from(keep_runs.max(1)).unwrap_or(i64::MAX);
+    let old: Vec<i64> = conn
+        .prepare(
+            "SELECT id FROM runs WHERE state = ?1
+                AND id NOT IN (SELECT id FROM runs WHERE state = ?1 ORDER BY id DESC LIMIT ?2)
+                AND id NOT IN (SELECT run FROM journal WHERE state = ?1 AND open = 1)
+                AND id NOT IN (SELECT run FROM journal WHERE state = ?1 ORDER BY journal.id DESC LIMIT 1)
+                AND id NOT IN (SELECT max(id) FROM runs
+                               WHERE state = ?1 AND blueprint_digest IS NOT NULL GROUP BY result)",
+        )?
+        .query_map((state, keep), |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    if old.is_empty() {
+        return Ok(0);
+    }
+    // Until now the run itself tells that it used the plan.
+    conn.execute(
+        "UPDATE used_plans SET run = (SELECT max(id) FROM runs
+            WHERE runs.state = used_plans.state AND runs.plan_id = used_plans.plan_id)
+         WHERE state = ?1 AND run IS NULL",
+        [state],
+    )?;
+    for run in &old {
+        journal::remove(context, *run)?;
+        conn.prepare_cached("DELETE FROM runs WHERE state = ?1 AND id = ?2")?.execute((state, run))?;
+    }
+    conn.execute(
+        "DELETE FROM blueprints WHERE state = ?1 AND NOT EXISTS
+            (SELECT 1 FROM runs WHERE runs.state = ?1 AND blueprint_digest = digest)",
+        [state],
+    )?;
+    Ok(old.len() as u64)
+}
+
 fn no_such_run(context: &Context<'_>, run: RunId) -> Fault {
     StoreError::NoSuchRun { place: context.place.to_owned(), run }.into()
 }

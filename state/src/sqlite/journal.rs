@@ -99,15 +99,22 @@ pub(super) fn open(context: &Context<'_>) -> Result<Vec<OpenIntent>, Fault> {
     Ok(entries.into_iter().map(open).collect())
 }
 
-/// A run's entries, oldest first. Its first entry and the next run's bound the search: only the run that holds
-/// the lock writes intents.
+/// A run's entries, found without an index: its first entry and the next run's bound the search, since only the run that
+/// holds the lock writes intents.
+const OF_RUN: &str = "state = ?1 AND run = ?2
+    AND id >= (SELECT first_intent FROM runs WHERE state = ?1 AND id = ?2)
+    AND id < coalesce((SELECT min(first_intent) FROM runs WHERE state = ?1 AND id > ?2), 1 << 62)";
+
+/// Drops a run's entries, before the run itself goes.
+pub(super) fn remove(context: &Context<'_>, run: i64) -> Result<(), Fault> {
+    let sql = format!("DELETE FROM journal WHERE {OF_RUN}");
+    context.conn.prepare_cached(&sql)?.execute((context.state, run))?;
+    Ok(())
+}
+
+/// A run's entries, oldest first.
 pub(super) fn of_run(context: &Context<'_>, run: RunId) -> Result<Vec<JournalEntry>, Fault> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM journal WHERE state = ?1 AND run = ?2
-            AND id >= (SELECT first_intent FROM runs WHERE state = ?1 AND id = ?2)
-            AND id < coalesce((SELECT min(first_intent) FROM runs WHERE state = ?1 AND id > ?2), 1 << 62)
-         ORDER BY id"
-    );
+    let sql = format!("SELECT {COLUMNS} FROM journal WHERE {OF_RUN} ORDER BY id");
     let run = i64::try_from(run.0).unwrap_or(i64::MAX);
     entries(context, &sql, &[context.state, run])
 }

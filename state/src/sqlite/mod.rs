@@ -273,6 +273,11 @@ impl Store for SqliteStore {
         self.read("read the history", move |context| history::detail(context, id)).await
     }
 
+    async fn prune(&self, lease: &Lease, keep_runs: usize) -> Result<u64, StoreError> {
+        let lease = lease.clone();
+        self.write("prune the history", move |context| history::prune(context, &lease, keep_runs)).await
+    }
+
     async fn consume_plan(&self, lease: &Lease, plan_id: &str) -> Result<(), StoreError> {
         let (lease, plan_id) = (lease.clone(), plan_id.to_owned());
         self.write("use the saved plan", move |context| history::consume_plan(context, &lease, &plan_id))

@@ -17,6 +17,8 @@ fn every_command_explains_itself() {
         "graph",
         "show",
         "history",
+        "history prune",
+        "rollback",
         "outputs",
         "state",
         "state list",

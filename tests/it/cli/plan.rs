@@ -420,3 +420,35 @@ fn a_database_on_hosts_is_refused_with_what_hosts_can_have() {
     let ran = [sandbox.run("plan").code(65), sandbox.run("apply --auto-approve").code(65)];
     super::snapshot("unsupported-on-hosts", &ran);
 }
+
+/// What several members stand on is replaced, the old one first: no rollout can keep them in service, and the plan says so.
+#[test]
+fn members_that_leave_together_are_told_beforehand() {
+    let sandbox = Sandbox::applied(
+        "\
+standfast: 1
+name: fleet
+regions:
+  home: { provider: sim, zones: 1 }
+networks:
+  main: { cidr: 10.20.0.0/16 }
+load_balancers:
+  front: { listeners: [{ port: 80, to: web }] }
+autoscaling_groups:
+  web:
+    capacity: { min: 1, desired: 3, max: 3 }
+    workload: { package: nginx }
+    port: 80
+    health_check: { path: / }
+    update: { max_unavailable: 1, canary: 1 }
+",
+    );
+    sandbox.edit("10.20.0.0/16", "10.30.0.0/16");
+    sandbox
+        .run("plan")
+        .code(0)
+        .prints("3 members leave service together: they stand on home/networks.main/network.main");
+    sandbox.ok("apply --auto-approve");
+    sandbox.assert_settled();
+    assert!(sandbox.world().objects().unwrap().iter().all(|object| !object.drained));
+}
