@@ -61,14 +61,20 @@ impl Lock {
         let mut told = false;
         let mut stopped = stop.subscribe();
         let lease = loop {
-            match store.lock(&request).await {
+            let asked = tokio::select! {
+                asked = store.lock(&request) => asked,
+                // The second wish: a server that does not answer is not waited for. What it grants all the same is the
+                // lock of a process that is gone.
+                _ = stopped.wait_for(|level| *level == Interrupt::Now) => return Err(signals::stopped()),
+            };
+            match asked {
                 Ok(lease) => break lease,
                 Err(StoreError::Locked { holder, .. }) if Instant::now() < deadline => {
                     if !told {
                         terminal::say(format_args!("waiting for the state: {holder} holds it"));
                         told = true;
                     }
-                    // Never in the midst of asking: a lock that was granted then would be nobody's.
+                    // The first is not heard in the midst of asking: a lock that was granted then would be nobody's.
                     tokio::select! {
                         () = tokio::time::sleep(ASK_EVERY) => {}
                         _ = stopped.wait_for(|level| *level > Interrupt::None) => return Err(signals::stopped()),

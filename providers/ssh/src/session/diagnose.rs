@@ -74,6 +74,8 @@ pub fn worth_another_try(log: &str) -> bool {
     ["kex_exchange_identification", "Connection reset by", "Connection closed by", "banner exchange"]
         .iter()
         .any(|words| log.contains(words))
+        // The whole time was waited for a word of it: more of that is no help.
+        && !log.contains("timed out during banner exchange")
         && denied(log).is_none()
         // The jump host is there and cannot get any further.
         && !log.contains("open failed: ")
