@@ -129,7 +129,8 @@ pub fn together(steps: &[Step], rollouts: &[RolloutPlan]) -> Vec<Warning> {
             }
         }
         for rollout in rollouts {
-            let leaves = |member: &&MemberPlan| !member.new && member.steps.iter().any(|step| gone.contains(step));
+            let leaves =
+                |member: &&MemberPlan| !member.new && member.steps.iter().any(|step| gone.contains(step));
             let count = rollout.members.iter().filter(leaves).count();
             if count > rollout.max_unavailable as usize {
                 warnings.push(Warning {

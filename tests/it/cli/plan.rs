@@ -444,9 +444,10 @@ autoscaling_groups:
 ",
     );
     sandbox.edit("10.20.0.0/16", "10.30.0.0/16");
-    sandbox.run("plan").code(0).prints(
-        "3 members leave service together: they stand on home/networks.main/network.main",
-    );
+    sandbox
+        .run("plan")
+        .code(0)
+        .prints("3 members leave service together: they stand on home/networks.main/network.main");
     sandbox.ok("apply --auto-approve");
     sandbox.assert_settled();
     assert!(sandbox.world().objects().unwrap().iter().all(|object| !object.drained));
