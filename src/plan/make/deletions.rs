@@ -1,6 +1,6 @@
 //! What is recorded and no longer wanted, and what only the record has to learn.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use standfast_contract::{Address, Lifecycle, Map};
 
@@ -91,9 +91,15 @@ impl Maker<'_> {
     /// For each deletion, the steps of what was recorded to depend on it.
     pub(super) fn order_deletions(&mut self) {
         let mut waits = Vec::new();
+        // Whoever stood on an old copy may do so still: a run that dies after the new one is made has not moved them yet.
+        let mut old_copies: HashMap<&Address, Vec<u32>> = HashMap::new();
+        for (number, step) in (0u32..).zip(&self.steps).filter(|(_, step)| !step.deposed.is_empty()) {
+            old_copies.entry(&step.address).or_default().push(number);
+        }
         for record in self.situation.recorded.iter().filter(|record| record.deposed.is_empty()) {
             let Some(&dependant) = self.step_of.get(&record.address) else { continue };
             for dependency in &record.dependencies {
+                waits.extend(old_copies.get(dependency).into_iter().flatten().map(|&copy| (copy, dependant)));
                 if let Some(&step) = self.step_of.get(dependency)
                     && matches!(self.steps[step as usize].action, Action::Delete | Action::Replace)
                 {

@@ -314,3 +314,17 @@ fn what_was_in_flight_stays_open_until_a_plan_deals_with_it() {
     sandbox.assert_settled();
     assert_eq!(sandbox.world().duplicates().unwrap(), []);
 }
+
+/// Killed between the new template and the members that move onto it: the old one goes after they have, in the same apply.
+#[test]
+fn an_old_copy_that_a_killed_run_left_waits_for_those_that_stand_on_it() {
+    let sandbox = Sandbox::applied(
+        &FLEET.replace("port: 80\n    health", "port: 80\n    instance_type: small\n    health"),
+    );
+    sandbox.edit("instance_type: small", "instance_type: large");
+    sandbox.meddle(r#"{"fault":{"address":"autoscaling_groups.web","verb":"drain","kind":"die_before"}}"#);
+    assert_eq!(sandbox.run("apply --auto-approve").code, None);
+    let ran = sandbox.run("apply --auto-approve").code(0);
+    assert!(!ran.stderr.contains("DependencyViolation"), "{}", ran.shown());
+    sandbox.assert_settled();
+}

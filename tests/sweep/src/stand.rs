@@ -10,7 +10,7 @@ use std::{
 
 use standfast::plan::saved;
 use standfast_sim::World;
-use standfast_state::{OpenMode, RunRecord, Snapshot, StackId, Store, open_sqlite};
+use standfast_state::{OpenMode, Outcome, RunRecord, Snapshot, StackId, Store, open_sqlite};
 
 use crate::{
     point::Passed,
@@ -90,12 +90,34 @@ impl Stand {
             }
             Deed::Run(line) => {
                 let ran = self.run(line, 0)?;
-                match ran.code {
-                    Some(code) if line.codes.contains(&code) => Ok(()),
-                    code => Err(format!("`{}` ended with {code:?}: {}", line.text, ran.told)),
-                }
+                self.expect(line, &ran)
             }
         }
+    }
+
+    /// Whether it ended as it should; else what it said, and what the journal has as failed.
+    pub fn expect(&self, line: &Line, ran: &Ran) -> Result<(), Finding> {
+        if ran.code.is_some_and(|code| line.codes.contains(&code)) {
+            return Ok(());
+        }
+        let failed = self.store(async |store| {
+            let Some(last) = store.runs(1).await.ok().and_then(|runs| Some(runs.first()?.id)) else {
+                return Ok(Vec::new());
+            };
+            let journal = store.run(last).await.map_err(|error| error.to_string())?.journal;
+            let failed = journal.into_iter().filter_map(|entry| match entry.outcome {
+                Some(Outcome::Failed { message }) => Some(message),
+                _ => None,
+            });
+            Ok(failed.collect())
+        });
+        Err(format!(
+            "`{}` ended with {:?}: {} {:?}",
+            line.text,
+            ran.code,
+            ran.told,
+            failed?.unwrap_or_default()
+        ))
     }
 
     /// Runs a command that is killed at a point; 0: it lives.

@@ -54,9 +54,7 @@ pub fn sweep(scenario: &Scenario, plan: &Plan) -> Result<Swept, String> {
     }
     let whole = try_of(scenario, &base)?;
     let ran = whole.run(&scenario.line, 0)?;
-    if !ran.code.is_some_and(|code| scenario.line.codes.contains(&code)) {
-        return Err(format!("{name}: `{}` ended with {:?}: {}", scenario.line.text, ran.code, ran.told));
-    }
+    whole.expect(&scenario.line, &ran).map_err(|error| format!("{name}: {error}"))?;
     let points = ran.passed.count;
     let count = Count::default();
     let todo: Mutex<VecDeque<u64>> = Mutex::new((1..=points).collect());
@@ -151,9 +149,7 @@ fn recover(
         if let (None, Deed::Run(line)) = (points, deed) {
             let ran = stand.run(line, 0)?;
             points = Some(ran.passed.count);
-            if !ran.code.is_some_and(|code| line.codes.contains(&code)) {
-                return Err(format!("`{}` ended with {:?}: {}", line.text, ran.code, ran.told));
-            }
+            stand.expect(line, &ran)?;
         } else {
             stand.perform(deed)?;
         }
