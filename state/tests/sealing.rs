@@ -132,6 +132,9 @@ async fn nothing_is_left_of_what_was_replaced() {
     // A second run, so that there are copies.
     raw.begin_run(&lease, &start()).await.unwrap();
     let plain = raw.export().await.unwrap();
+    // More than what comes in its place: pages become free, with what was on them.
+    let many = (0..500).map(|number| Change::Put(resource(&format!("many-{number}"), "telling-id")));
+    raw.record(&lease, &many.collect::<Vec<_>>()).await.unwrap();
     let sealed = Seal::new(&Wrapping::Recipients(vec![Identities::generate().1])).unwrap();
     raw.import(&lease, &sealed.seal_export(&plain).unwrap()).await.unwrap();
     let telling =

@@ -53,9 +53,14 @@ struct NewKey {
 
 pub async fn run(args: &RekeyArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let stack = args.target.stack();
+    let recipients = args.key.recipients()?;
     let raw = open_named_as_it_is(&stack, global, registry).await?;
     let store = unseal(Arc::clone(&raw), &stack.store.keys).await?;
-    let wrapping = args.key.wrapping()?;
+    let wrapping = match args.key.word() {
+        "passphrase" => Some(Wrapping::Passphrase(new_passphrase()?, Cost::RECOMMENDED)),
+        "recipients" => Some(Wrapping::Recipients(recipients)),
+        _ => None,
+    };
     if wrapping.is_none() && store.seal().is_none() {
         return Err(CliError::new(format!("{} is not sealed", store.describe())));
     }
@@ -83,25 +88,18 @@ pub async fn run(args: &RekeyArgs, global: &Global, registry: &Registry) -> Resu
 }
 
 impl NewKey {
-    /// What the new key is wrapped with; `None` for no key at all.
-    fn wrapping(&self) -> Result<Option<Wrapping>, CliError> {
-        if self.off {
-            return Ok(None);
-        }
-        if self.passphrase {
-            return Ok(Some(Wrapping::Passphrase(new_passphrase()?, Cost::RECOMMENDED)));
-        }
+    /// Those that are named. Not by clap, which would repeat an identity that was mistaken for a recipient.
+    fn recipients(&self) -> Result<Vec<Recipient>, CliError> {
         let unfit = |error: SealError| {
             let hint = error.hint();
             CliError { hint, ..CliError::new(error.to_string()).code(exit::USAGE) }
         };
-        // Not by clap, which would repeat an identity that was mistaken for a recipient.
         let parse = |text: &String| text.parse().map_err(unfit);
         let mut recipients: Vec<Recipient> = self.recipients.iter().map(parse).collect::<Result<_, _>>()?;
         if let Some(path) = &self.recipients_file {
             recipients.extend(Recipient::read_list(path).map_err(unfit)?);
         }
-        Ok(Some(Wrapping::Recipients(recipients)))
+        Ok(recipients)
     }
 
     /// As the output has it.

@@ -105,9 +105,11 @@ impl Header {
         if found > FORMAT {
             return Err(SealError::Newer { found, supported: FORMAT });
         }
-        let body: Body = serde_json::from_str(&format!("{before}}}")).map_err(unfit)?;
-        if body.cipher != CIPHER {
-            return Err(damaged(&format!("it names the cipher `{}`", body.cipher)));
+        let whole = format!("{before}}}");
+        let body: Body = serde_json::from_str(&whole).map_err(unfit)?;
+        // One header, one text: format and cipher are what the wrapped key is bound to.
+        if found != FORMAT || body.cipher != CIPHER || body.text()? != whole {
+            return Err(damaged("it is not as this format writes it"));
         }
         Ok(Self { text: text.to_owned(), body })
     }

@@ -126,6 +126,11 @@ fn a_wrong_passphrase_a_forged_header_and_a_damaged_one_are_told_apart() {
     let later = body_of(seal.header()).replace("\"standfast_seal\":1", "\"standfast_seal\":2,\"more\":[]");
     let error = Header::parse(&forge_header(&later)).unwrap_err();
     assert_eq!(error, SealError::Newer { found: 2, supported: 1 });
+    // An earlier format than the first is none, and one header has one text.
+    for (from, to) in [("_seal\":1", "_seal\":0"), ("\"wrap\":", "\"wrap\": ")] {
+        let error = Header::parse(&forge_header(&body_of(seal.header()).replace(from, to))).unwrap_err();
+        assert!(matches!(error, SealError::HeaderDamaged { .. }), "{error}");
+    }
     let forged = body_of(seal.header()).replace("\"wrap\"", "\"wrop\"");
     let error = Header::parse(&forge_header(&forged)).unwrap_err();
     assert!(matches!(error, SealError::HeaderDamaged { .. }), "{error}");
@@ -140,6 +145,9 @@ fn a_damaged_text_a_forged_one_and_a_later_one_are_told_apart() {
     assert!(matches!(open("ten"), SealError::Damaged { .. }));
     assert!(matches!(open(&sealed[..sealed.len() - 1]), SealError::Damaged { .. }));
     assert!(matches!(open(""), SealError::Damaged { .. }));
+    for format in ["0", "01", "+1", "one"] {
+        assert!(matches!(open(&forge_text(format, &key, &body)), SealError::Damaged { .. }), "{format}");
+    }
     assert_eq!(open(&forge_text("2", &key, &body)), SealError::Newer { found: 2, supported: 1 });
     assert_eq!(
         open(&forge_text("1", &key.replace(key.chars().next().unwrap(), "x"), &body)),

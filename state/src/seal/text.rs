@@ -140,7 +140,11 @@ fn take_apart(sealed: &str) -> Result<(u32, &str, &str), &'static str> {
     if sum != checksum(format, key, body) {
         return Err("it does not match its checksum");
     }
-    Ok((format.parse().map_err(|_| none)?, key, body))
+    match format.parse::<u32>() {
+        // One number, one text: neither `01` nor `0`.
+        Ok(number) if number >= FORMAT && number.to_string() == format => Ok((number, key, body)),
+        _ => Err(none),
+    }
 }
 
 fn checksum(format: &str, key: &str, body: &str) -> String {
