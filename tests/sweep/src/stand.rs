@@ -10,7 +10,7 @@ use std::{
 
 use standfast::plan::saved;
 use standfast_sim::World;
-use standfast_state::{OpenMode, Outcome, RunRecord, Snapshot, StackId, Store, open_sqlite};
+use standfast_state::{OpenMode, Outcome, RunRecord, SealError, Snapshot, StackId, Store, open_sqlite};
 
 use crate::{
     point::Passed,
@@ -196,7 +196,8 @@ impl Stand {
         }
         let plan = Line { text: "plan @/standfast.yaml --out @/told.plan".to_owned(), codes: &[0] };
         self.perform(&Deed::Run(plan))?;
-        let plan = saved::read(&self.path("told.plan")).map_err(|error| error.to_string())?;
+        let plan = saved::read(&self.path("told.plan"), |_| Err(SealError::NoPassphrase))
+            .map_err(|error| error.to_string())?;
         for intent in open {
             if !plan.in_flight.iter().any(|told| told.intent == intent.id) {
                 return Err(format!(
