@@ -243,6 +243,8 @@ fn every_command_speaks_json() {
         "outputs standfast.yaml".to_owned(),
         "history standfast.yaml".to_owned(),
         "history show 1 --blueprint standfast.yaml".to_owned(),
+        "history prune --keep 100 --blueprint standfast.yaml".to_owned(),
+        "rollback 1 --plan --blueprint standfast.yaml".to_owned(),
         format!("show {replica} --blueprint standfast.yaml"),
         "state list --blueprint standfast.yaml".to_owned(),
         format!("state show {replica} --blueprint standfast.yaml"),
