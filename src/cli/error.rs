@@ -56,7 +56,10 @@ impl From<StoreError> for CliError {
             StoreError::Url { .. } => exit::USAGE,
             _ => exit::ERROR,
         };
-        let damaged = matches!(error, StoreError::Damaged { .. } | StoreError::Empty { .. });
+        let damaged = matches!(
+            error,
+            StoreError::Damaged { .. } | StoreError::DamagedObject { .. } | StoreError::Empty { .. }
+        );
         CliError { hint: error.hint(), code, damaged, ..CliError::new(error.to_string()) }
     }
 }
