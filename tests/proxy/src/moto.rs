@@ -3,9 +3,11 @@
 //! `STANDFAST_MOTO` names the program `moto_server`; `scripts/test` installs it. It keeps everything in memory: ending it
 //! forgets all.
 
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// The variable with the program's path.
@@ -18,6 +20,7 @@ const START_PATIENCE: Duration = Duration::from_secs(60);
 pub struct Moto {
     /// Where it answers.
     pub address: SocketAddr,
+    buckets: AtomicUsize,
     /// The keeper waits for its end.
     _keeper: ChildStdin,
 }
@@ -63,7 +66,23 @@ impl Moto {
             assert!(Instant::now() < deadline, "moto_server does not answer at {address}");
             std::thread::sleep(Duration::from_millis(50));
         }
-        Self { address, _keeper: kept }
+        Self { address, buckets: AtomicUsize::new(0), _keeper: kept }
+    }
+
+    /// A new bucket of S3, and its name.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[expect(clippy::expect_used, reason = "a helper of tests")]
+    pub fn bucket(&self) -> String {
+        let name = format!("bucket-{}", self.buckets.fetch_add(1, Ordering::SeqCst));
+        let mut stream = TcpStream::connect(self.address).expect("a connection");
+        let request = "HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        stream.write_all(format!("PUT /{name} {request}").as_bytes()).expect("to send");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.contains(" 200 "), "the bucket was not made: {answer}");
+        name
     }
 
     /// Its URL, such as `http://127.0.0.1:4567`.
