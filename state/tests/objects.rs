@@ -184,6 +184,7 @@ async fn damage_is_refused_with_the_objects_name_and_a_gap_is_damage() {
         let error = reopened().await.err().unwrap();
         assert!(matches!(error, StoreError::DamagedObject { .. }), "{object} is missing: {error}");
         assert!(error.to_string().contains(object.as_str()), "{error}");
+        assert!(error.to_string().contains("it is not there"), "{error}");
         objects.meddle(object, Some(whole));
     }
     objects.meddle(&newest, Some(bytes::Bytes::from_static(b"{\"standfast\":2}\n{}\n")));
