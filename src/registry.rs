@@ -24,5 +24,8 @@ pub fn providers(settings: &ProviderSettings) -> Result<Providers, CliError> {
 
 /// Every kind of store that this program was built with. One that needs a provider's SDK joins here.
 pub fn stores() -> Stores {
-    Stores::default()
+    let stores = Stores::default();
+    #[cfg(feature = "aws")]
+    let stores = stores.with(Arc::new(standfast_aws::S3Kind));
+    stores
 }

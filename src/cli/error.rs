@@ -57,7 +57,7 @@ impl From<StoreError> for CliError {
             _ => exit::ERROR,
         };
         let damaged = match &error {
-            StoreError::Damaged { .. } | StoreError::Empty { .. } => true,
+            StoreError::Damaged { .. } | StoreError::DamagedObject { .. } | StoreError::Empty { .. } => true,
             StoreError::Sealed { error, .. } => error.is_loss(),
             _ => false,
         };

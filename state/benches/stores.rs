@@ -1,6 +1,7 @@
 //! Recording 10,000 results in each store, sixteen at a time, as an apply does: an intent, then an outcome with its record.
 //!
-//! `cargo bench -p standfast-state --features postgres --bench stores`. PostgreSQL is a server of the bench's own on the
+//! `cargo bench -p standfast-state --features postgres,objects --bench stores`. Objects lie in memory, so that only the
+//! store's own cost is seen, and what a service's answers cost when each takes 5 ms. PostgreSQL is a server of the bench's own on the
 //! same machine, with everything that makes it durable switched on.
 
 #![expect(
@@ -15,7 +16,8 @@ use std::time::Instant;
 use futures::stream::{self, StreamExt};
 use standfast_state::conformance::sealing::Key;
 use standfast_state::{
-    Change, Intent, LockRequest, OpenMode, Outcome, ResourceRecord, RunStart, StackId, StateUrl, Stores,
+    Change, Intent, LockRequest, OpenMode, Outcome, ResourceRecord, RunStart, StackId, StateUrl, Store,
+    Stores,
 };
 
 const RESULTS: usize = 10_000;
@@ -24,24 +26,37 @@ const PARALLEL: usize = 16;
 fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
+    let open = |url: StateUrl| async move {
+        Stores::default().open(&url, &StackId::new("bench", None), OpenMode::Create).await.unwrap()
+    };
     let file = |name: &str| StateUrl::sqlite(&folder.path().join(name));
-    runtime.block_on(measure("sqlite", file("bench.db"), None));
-    runtime.block_on(measure("sqlite, sealed", file("sealed.db"), Some(Key::default())));
+    runtime.block_on(async {
+        measure("sqlite", open(file("bench.db")).await).await;
+        measure("sqlite, sealed", Key::default().open(open(file("sealed.db")).await).await).await;
+    });
+    #[cfg(feature = "objects")]
+    for latency_ms in [0, 5] {
+        use standfast_state::object::{memory::MemoryObjects, open_objects};
+        let objects = MemoryObjects::default().with_latency(std::time::Duration::from_millis(latency_ms));
+        let stack = StackId::new("bench", None);
+        runtime.block_on(async {
+            let store = open_objects(Arc::new(objects.clone()), &stack, OpenMode::Create).await.unwrap();
+            measure(&format!("objects, {latency_ms} ms"), Arc::new(store)).await;
+            println!("  {} calls", objects.calls());
+        });
+    }
     #[cfg(all(feature = "postgres", unix))]
     {
         let cluster = standfast_state::conformance::cluster::Cluster::start("", |_| {});
         let database = || cluster.url(&cluster.database()).parse().unwrap();
-        runtime.block_on(measure("postgres", database(), None));
-        runtime.block_on(measure("postgres, sealed", database(), Some(Key::default())));
+        runtime.block_on(async {
+            measure("postgres", open(database()).await).await;
+            measure("postgres, sealed", Key::default().open(open(database()).await).await).await;
+        });
     }
 }
 
-async fn measure(name: &str, url: StateUrl, key: Option<Key>) {
-    let store = Stores::default().open(&url, &StackId::new("bench", None), OpenMode::Create).await.unwrap();
-    let store = match key {
-        Some(key) => key.open(store).await,
-        None => store,
-    };
+async fn measure(name: &str, store: Arc<dyn Store>) {
     let request = LockRequest {
         owner: "bench".into(),
         host: "here".into(),

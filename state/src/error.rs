@@ -152,6 +152,30 @@ pub enum StoreError {
         /// The newest good backup, where the store keeps any.
         backup: Option<String>,
     },
+    /// An object that holds a part of the state is missing, or not as it was written.
+    #[error("could not {operation}: the object {object} of the state {place} is damaged ({reason})")]
+    DamagedObject {
+        /// What was to be done.
+        operation: &'static str,
+        /// The store.
+        place: String,
+        /// Its key, below the place.
+        object: String,
+        /// What was found.
+        reason: String,
+    },
+    /// The service that keeps the state refuses.
+    #[error("could not {operation}: {place} is refused ({reason})")]
+    Refused {
+        /// What was to be done.
+        operation: &'static str,
+        /// The store.
+        place: String,
+        /// As the service words it.
+        reason: String,
+        /// What the user can do, as a sentence.
+        next_move: String,
+    },
     /// No space is left.
     #[error("could not {operation}: no space is left for the state {place}")]
     DiskFull {
@@ -371,6 +395,13 @@ impl StoreError {
                  or recover the state with `standfast state rebuild`"
                     .to_owned()
             }
+            Self::DamagedObject { place, .. } => format!(
+                "where the bucket keeps versions, put the last good one of that object back; else \
+                 `standfast state pull --state '{place}?snapshot=NUMBER' --out FILE` reads a snapshot, the newest \
+                 under `snapshot/` first, and `standfast state push FILE --state` another prefix restores it; what was \
+                 made since is found by `standfast state rebuild`"
+            ),
+            Self::Refused { next_move, .. } => next_move.clone(),
             Self::DiskFull { .. } => {
                 "free some space and run again: the journal holds what was in flight".to_owned()
             }

@@ -5,8 +5,10 @@
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
 /// What tells one process from every other, also from a later one with the same number.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
     /// The kernel's boot: another one means that every process of before is gone, and that clock too.
     pub(crate) boot: Option<String>,

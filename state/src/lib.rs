@@ -18,6 +18,7 @@
 //! | `error` | what can go wrong, and the next move for each |
 //! | `sqlite` | the default store: one file, one writer thread, group commit |
 //! | `postgres` | the shared store: one database for many states (feature `postgres`) |
+//! | `object` | states in a service that keeps objects and writes them on a condition (feature `objects`) |
 //! | `host` | this machine's clocks and processes, for judging who still lives |
 //! | `conformance` | the suite that a store passes or fails as a whole (feature `conformance`) |
 //!
@@ -33,6 +34,8 @@ mod host;
 mod journal;
 mod locate;
 mod lock;
+#[cfg(feature = "objects")]
+pub mod object;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod record;

@@ -21,7 +21,7 @@ fn backups(sandbox: &Sandbox) -> Vec<PathBuf> {
 #[test]
 fn a_place_without_a_store_is_refused_with_what_there_is() {
     let sandbox = Sandbox::new(SHOP);
-    for url in ["s3://bucket/prefix", "consul:here"] {
+    for url in ["gs://bucket/prefix", "consul:here"] {
         let ran = sandbox.run(&format!("plan --state {url}")).code(64);
         ran.says("this standfast keeps no state in").says("`sqlite:PATH`").says("STANDFAST_STATE");
     }
@@ -140,22 +140,22 @@ fn where_nothing_can_be_written_the_state_can_still_be_looked_at() {
     sandbox.assert_settled();
 }
 
-#[cfg(feature = "postgres")]
-mod postgres {
-    use standfast_state::conformance::cluster::Cluster;
-
+/// What every shared store must do for whole commands.
+#[cfg(any(feature = "aws", feature = "postgres"))]
+mod shared {
     use super::*;
     use crate::cli::FLEET;
 
-    #[test]
-    fn two_stacks_share_a_database_and_a_second_writer_of_one_is_told_who_holds_it() {
-        let cluster = Cluster::shared();
-        let url = cluster.url(&cluster.database());
-        let shop = Sandbox::new(&SHOP.replace("provider: sim", "provider: sim\n    sim: { latency: 1s }"));
-        let fleet = Sandbox::new(FLEET);
+    fn slow(blueprint: &str) -> Sandbox {
+        Sandbox::new(&blueprint.replace("provider: sim", "provider: sim\n    sim: { latency: 1s }"))
+    }
+
+    pub fn a_second_writer_is_told_who_holds_it(url: &str) {
+        let (shop, fleet) = (slow(SHOP), Sandbox::new(FLEET));
         let mut first = shop.start("first", &format!("apply --auto-approve --state {url}"));
         shop.wait_for("first.err", "begins");
         shop.run(&format!("apply --auto-approve --state {url}")).code(75).says("held by tester@");
+        shop.run(&format!("apply --auto-approve --lock-timeout 1s --state {url}")).code(75).says("waiting");
         fleet.ok(&format!("apply --auto-approve --state {url}"));
         let ran = shop.run(&format!("apply --auto-approve --lock-timeout 60s --state {url}")).code(0);
         assert!(ran.stderr.contains("waiting for the state: tester@"), "{}", ran.shown());
@@ -166,28 +166,49 @@ mod postgres {
         fleet.run(&format!("destroy --auto-approve --state {url}")).code(0);
     }
 
-    #[test]
-    fn a_holder_that_was_killed_blocks_nobody() {
-        let cluster = Cluster::shared();
-        let url = cluster.url(&cluster.database());
+    pub fn two_environments_are_applied_at_the_same_time(url: &str) {
+        let blueprint = format!("{SHOP}environments:\n  blue: {{}}\n  green: {{}}\n");
+        // Two runners, each with a world of its own.
+        let mut runners = ["blue", "green"].map(|environment| {
+            let runner = slow(&blueprint);
+            let line = format!("apply --auto-approve --env {environment} --state {url}");
+            let child = runner.start("apply", &line);
+            (environment, runner, child)
+        });
+        for (_, runner, child) in &mut runners {
+            runner.wait_for("apply.err", "begins");
+            assert_eq!(child.try_wait().unwrap(), None, "both at the same time");
+        }
+        for (environment, runner, child) in &mut runners {
+            assert_eq!(child.wait().unwrap().code(), Some(0));
+            let plan = runner.json(&format!("plan --format json --env {environment} --state {url}"));
+            assert_eq!(plan["steps"], serde_json::json!([]));
+            let history = runner.json(&format!("history --format json --env {environment} --state {url}"));
+            assert_eq!(history["runs"].as_array().unwrap().len(), 1);
+        }
+    }
+
+    pub fn a_holder_that_was_killed_blocks_nobody(url: &str) {
         let sandbox = Sandbox::new(SHOP);
         sandbox.meddle(r#"{"fault":{"address":"databases.orders","verb":"create","kind":"die_before"}}"#);
         assert_eq!(sandbox.run(&format!("apply --auto-approve --state {url}")).code, None);
         sandbox.run(&format!("apply --auto-approve --state {url}")).code(0);
         let listed = sandbox.json(&format!("state list --format json --state {url}"));
         assert_eq!(listed["resources"].as_array().unwrap().len(), sandbox.world().len().unwrap());
+        assert_eq!(
+            sandbox.json(&format!("plan --format json --state {url}"))["steps"],
+            serde_json::json!([])
+        );
     }
 
-    #[test]
-    fn a_state_moves_to_a_database_and_back_with_its_history() {
-        let cluster = Cluster::shared();
-        let url = cluster.url(&cluster.database());
+    /// `shown` is the place as messages have it.
+    pub fn a_state_moves_there_and_back_with_its_history(url: &str, shown: &str) {
         let sandbox = Sandbox::applied(SHOP);
         let before = export(&sandbox, "");
         sandbox
             .run(&format!("state migrate sqlite:.standfast/shop.db {url}"))
             .code(0)
-            .prints("copied to postgres://postgres@")
+            .prints(&format!("copied to {shown}"))
             .prints("STANDFAST_STATE");
         let there = export(&sandbox, &format!("--state {url}"));
         assert_eq!((&there["head"], &there["resources"]), (&before["head"], &before["resources"]));
@@ -203,6 +224,104 @@ mod postgres {
         sandbox.run(&format!("state migrate sqlite:none.db {url}")).code(1).says("there is nothing there");
         // With a holder on either side nothing moves.
         sandbox.run(&format!("state migrate {url} {url}")).code(64);
+    }
+}
+
+#[cfg(feature = "aws")]
+mod s3 {
+    use standfast_fault_proxy::{Fault, Moto, Proxy};
+
+    use super::*;
+
+    /// A new bucket, reached through a server at `endpoint`.
+    fn url(endpoint: &str) -> String {
+        let bucket = Moto::shared().bucket();
+        format!("s3://{bucket}/states?region=us-east-1&endpoint={endpoint}")
+    }
+
+    #[test]
+    fn a_second_writer_is_told_who_holds_it() {
+        shared::a_second_writer_is_told_who_holds_it(&url(&Moto::shared().url()));
+    }
+
+    #[test]
+    fn two_environments_are_applied_at_the_same_time() {
+        shared::two_environments_are_applied_at_the_same_time(&url(&Moto::shared().url()));
+    }
+
+    #[test]
+    fn a_holder_that_was_killed_blocks_nobody() {
+        shared::a_holder_that_was_killed_blocks_nobody(&url(&Moto::shared().url()));
+    }
+
+    #[test]
+    fn a_state_moves_there_and_back_with_its_history() {
+        shared::a_state_moves_there_and_back_with_its_history(&url(&Moto::shared().url()), "s3://");
+    }
+
+    /// Whole commands, while answers are lost after their effect and calls fail.
+    #[test]
+    fn an_apply_over_a_bad_line_is_an_apply() {
+        let proxy = Proxy::start(Moto::shared().address).unwrap();
+        proxy.add("lost", Fault::lose_answer().every(5));
+        proxy.add("failed", Fault::internal_error().every(7));
+        let url = url(&proxy.url());
+        let sandbox = Sandbox::new(SHOP);
+        sandbox.ok(&format!("apply --auto-approve --state {url}"));
+        let ran = sandbox.json(&format!("apply --auto-approve --format json --state {url}"));
+        assert_eq!(ran["error"], serde_json::Value::Null);
+        assert_eq!(
+            sandbox.json(&format!("plan --format json --state {url}"))["steps"],
+            serde_json::json!([])
+        );
+        let listed = sandbox.json(&format!("state list --format json --state {url}"));
+        assert_eq!(listed["resources"].as_array().unwrap().len(), sandbox.world().len().unwrap());
+        assert!(proxy.struck("lost") >= 4, "only {} answers were lost", proxy.struck("lost"));
+    }
+
+    #[test]
+    fn a_place_that_refuses_says_what_to_do() {
+        let endpoint = Moto::shared().url();
+        let sandbox = Sandbox::new(SHOP);
+        let at =
+            |rest: &str| format!("plan --state s3://nowhere/x?region=us-east-1&endpoint={endpoint}{rest}");
+        sandbox.run(&at("")).code(1).says("s3://nowhere/x is refused (NoSuchBucket").says("aws s3 mb");
+        sandbox.run(&at("&regoin=1")).code(64).says("a parameter `regoin`");
+        let mut command = sandbox.command(&at(""));
+        command.env_remove("AWS_ACCESS_KEY_ID").env("AWS_EC2_METADATA_DISABLED", "true");
+        Ran::of("plan", command).code(1).says("credentials").says("aws sso login");
+    }
+}
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use standfast_state::conformance::cluster::Cluster;
+
+    use super::*;
+
+    fn url() -> String {
+        let cluster = Cluster::shared();
+        cluster.url(&cluster.database())
+    }
+
+    #[test]
+    fn a_second_writer_is_told_who_holds_it() {
+        shared::a_second_writer_is_told_who_holds_it(&url());
+    }
+
+    #[test]
+    fn two_environments_are_applied_at_the_same_time() {
+        shared::two_environments_are_applied_at_the_same_time(&url());
+    }
+
+    #[test]
+    fn a_holder_that_was_killed_blocks_nobody() {
+        shared::a_holder_that_was_killed_blocks_nobody(&url());
+    }
+
+    #[test]
+    fn a_state_moves_there_and_back_with_its_history() {
+        shared::a_state_moves_there_and_back_with_its_history(&url(), "postgres://postgres@");
     }
 
     #[test]

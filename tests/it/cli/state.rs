@@ -68,7 +68,7 @@ fn a_state_that_is_none_is_refused() {
     let ran = [
         sandbox.run("state list --state sqlite:text.db").code(1),
         sandbox.run("state list --state sqlite:empty.db").code(1),
-        sandbox.run("plan --state s3://bucket/key").code(64),
+        sandbox.run("plan --state gs://bucket/key").code(64),
     ];
     snapshot("state-refused", &ran);
     // The state of another stack is not taken for this one's.
