@@ -1,3 +1,20 @@
-//! The room of the AWS provider: everything that needs an AWS SDK crate will live here, one file a kind of resource.
+//! The provider `aws`: everything that needs an AWS SDK crate.
 //!
-//! Deliberately empty so far. The feature `aws` switches it, so that nobody who does not use it pays for the SDKs.
+//! Read in this order: `place` says which account and region, `clients` reaches them, `failure` says what went wrong,
+//! `marks` and `names` how things are known again; `kinds` has one file a kind of resource, each with the same few
+//! verbs; `provider` makes the contract of them; `expand` makes components into resources, purely.
+//!
+//! Deliberately absent: databases, session stores, DNS, monitoring and disaster recovery, which expansion refuses by
+//! name; and a client of our own for anything that the SDK does, retries of reads and rate limits included.
+
+mod clients;
+mod expand;
+mod failure;
+mod kinds;
+mod look_up;
+mod marks;
+mod names;
+mod place;
+mod provider;
+
+pub use provider::AwsProvider;
