@@ -154,6 +154,8 @@ fn judge(code: &str, status: u16) -> Trouble {
         | "ResourceInUseFault"
         | "DeleteConflict"
         | "InvalidIPAddress.InUse" => Trouble::InUse,
+        // Something that the blueprint names, and not what is being looked at.
+        "CertificateNotFound" | "SSLPolicyNotFound" => Trouble::Refused,
         "NatGatewayNotFound" | "Gateway.NotAttached" | "NoSuchEntity" | "ParameterNotFound" => {
             Trouble::NotFound
         }

@@ -10,8 +10,10 @@ use crate::{
 
 /// The zones of the region, by name.
 pub(crate) const ZONES: &str = "zones";
-/// An image by its id or by an SSM parameter's name: `{id, root_device}`, null where there is none.
+/// An image by its id or by an SSM parameter's name: `{id, root_device, root_gib}`, null where there is none.
 pub(crate) const IMAGE: &str = "image";
+/// Where an image says nothing of its disk.
+const ROOT_GIB: i32 = 8;
 /// What is in a VPC: `{cidr, public, private, database}`, the last three lists of `{id, zone}`.
 pub(crate) const VPC: &str = "vpc";
 
@@ -43,10 +45,15 @@ async fn image(site: &Site, name: &str) -> Result<Value, Failure> {
     let filter = aws_sdk_ec2::types::Filter::builder().name("image-id").values(&id).build();
     let call = site.look.ec2.describe_images().filters(filter);
     let answer = call.send().await.map_err(failed("ec2:DescribeImages"))?;
-    Ok(answer.images().first().map_or(Value::Null, |image| {
-        let device = image.root_device_name().unwrap_or("/dev/xvda");
-        Value::Map(map([("id", id.as_str().into()), ("root_device", device.into())]))
-    }))
+    let Some(image) = answer.images().first() else { return Ok(Value::Null) };
+    let device = image.root_device_name().unwrap_or("/dev/xvda");
+    let root = image.block_device_mappings().iter().find(|disk| disk.device_name() == Some(device));
+    let size = root.and_then(|disk| disk.ebs()).and_then(|ebs| ebs.volume_size()).unwrap_or(ROOT_GIB);
+    Ok(Value::Map(map([
+        ("id", id.as_str().into()),
+        ("root_device", device.into()),
+        ("root_gib", Value::Int(size.into())),
+    ])))
 }
 
 async fn parameter(site: &Site, name: &str) -> Result<Option<String>, Failure> {

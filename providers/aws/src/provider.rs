@@ -88,7 +88,7 @@ impl AwsProvider {
         let site = self.site(place).await?;
         let looks = kinds::all().map(|works| {
             let site = Arc::clone(&site);
-            async move { (works.kind().name, works.look(&site, Select::Stack(&context.stack)).await) }
+            async move { (works.kind().name, kinds::look(works, &site, Select::Stack(&context.stack)).await) }
         });
         let mut found = Vec::new();
         for (kind, seen) in join_all(looks).await {
@@ -146,10 +146,10 @@ async fn look_for(
     let ids: Vec<&str> = requests.iter().filter_map(|request| request.id.as_deref()).collect();
     let mut seen = Vec::new();
     for page in ids.chunks(IDS_MAX) {
-        seen.extend(works.look(site, Select::Ids(page)).await?);
+        seen.extend(kinds::look(works, site, Select::Ids(page)).await?);
     }
     if ids.len() < requests.len() {
-        seen.extend(works.look(site, Select::Stack(&context.stack)).await?);
+        seen.extend(kinds::look(works, site, Select::Stack(&context.stack)).await?);
     }
     seen.retain(is_there);
     Ok(seen)
@@ -210,7 +210,7 @@ async fn ready(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Failu
     let began = Instant::now();
     let mut wait = Duration::from_millis(200);
     loop {
-        let seen = works.look(job.site, Select::Ids(&[id])).await?;
+        let seen = kinds::look(works, job.site, Select::Ids(&[id])).await?;
         let told = match seen.into_iter().next() {
             Some(seen) => match seen.phase {
                 Phase::Ready => return Ok(seen),
@@ -261,7 +261,7 @@ async fn id_of(
     if let Some(id) = &call.id {
         return Ok(Some(id.clone()));
     }
-    let seen = works.look(site, Select::Stack(&context.stack)).await?;
+    let seen = kinds::look(works, site, Select::Stack(&context.stack)).await?;
     let mine = |seen: &Seen| marks::address(&seen.tags).as_ref() == Some(&call.address);
     Ok(seen.into_iter().filter(is_there).find(mine).map(|seen| seen.id))
 }
@@ -289,7 +289,7 @@ async fn remove(
         wait = (wait * 2).min(site.poll * 5);
     }
     let mut wait = Duration::from_millis(200);
-    while let Some(seen) = works.look(site, Select::Ids(&[id])).await?.into_iter().find(is_there) {
+    while let Some(seen) = kinds::look(works, site, Select::Ids(&[id])).await?.into_iter().find(is_there) {
         if let Phase::Pending(word) = seen.phase {
             (context.progress)(&format!("AWS says: {word}"));
         }
@@ -400,8 +400,7 @@ impl Provider for AwsProvider {
         let site = self.site_of(&call.place).await?;
         let works = known(&call.kind)?;
         let job = Job { site: &site, context, call };
-        let earlier = works
-            .look(&site, Select::Token(&context.stack, &call.token))
+        let earlier = kinds::look(works, &site, Select::Token(&context.stack, &call.token))
             .await
             .map_err(|failure| failure.of(operation(), false))?;
         let id = match earlier.into_iter().find(is_there) {

@@ -44,7 +44,7 @@ pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
     let stack = build.request.stack;
     let guard = add_guard(build, balancer, &within, &groups);
     let is_http = balancer.layer == 7;
-    let places = places(build, balancer, &within);
+    let elastic_ips = elastic_ips(build, balancer, &within);
     let protected = balancer.common.deletion_protection.unwrap_or(false);
     let mut settings = map([("deletion_protection.enabled", protected.to_string().into())]);
     let more = if is_http {
@@ -63,7 +63,8 @@ pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
             ("name", names::name(stack, &address, SHORT_MAX).into()),
             ("type", if is_http { "application" } else { "network" }.into()),
             ("scheme", "internet-facing".into()),
-            ("places", places.into()),
+            ("subnets", within.public.clone().into()),
+            ("elastic_ips", elastic_ips),
             ("security_groups", vec![OutputRef::resource(&guard, "id")].into()),
             ("settings", settings.into()),
         ],
@@ -169,18 +170,16 @@ fn add_guard(
     )
 }
 
-/// In every zone; an NLB has an address of its own in each, which stays.
-fn places(build: &mut Build<'_>, balancer: &LoadBalancer, within: &Within) -> Vec<Value> {
+/// An NLB has an address of its own in each zone, which stays.
+fn elastic_ips(build: &mut Build<'_>, balancer: &LoadBalancer, within: &Within) -> Value {
+    if balancer.layer == 7 {
+        return Value::Null;
+    }
     let zones = build.zones.clone();
-    let each = within.public.iter().enumerate().map(|(at, subnet)| {
-        let elastic_ip = if balancer.layer == 4 {
-            let zone = zones.get(at).cloned().unwrap_or_else(|| at.to_string());
-            let address = build.add("ec2", "elastic_ip", &zone, []);
-            OutputRef::resource(&address, "id")
-        } else {
-            Value::Null
-        };
-        Value::Map(map([("subnet", subnet.clone()), ("elastic_ip", elastic_ip)]))
+    let each = (0..within.public.len()).map(|at| {
+        let zone = zones.get(at).cloned().unwrap_or_else(|| at.to_string());
+        let address = build.add("ec2", "elastic_ip", &zone, []);
+        OutputRef::resource(&address, "id")
     });
     each.collect()
 }

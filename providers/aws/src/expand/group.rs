@@ -135,7 +135,8 @@ fn add_template(build: &mut Build<'_>, group: &AutoscalingGroup, within: &Within
     let name = image(group, instance_type);
     let found = build.answer(IMAGE, &name).cloned();
     let of = |key: &str| found.as_ref()?.as_map()?.get(key).cloned();
-    let (Some(image), Some(root_device)) = (of("id"), of("root_device")) else {
+    let (Some(image), Some(root_device), Some(root_gib)) = (of("id"), of("root_device"), of("root_gib"))
+    else {
         let (message, hint) = match &found {
             None => (format!("which image `{name}` is could not be looked up"), String::new()),
             Some(_) => (
@@ -158,6 +159,7 @@ fn add_template(build: &mut Build<'_>, group: &AutoscalingGroup, within: &Within
             ("name", names::name(build.request.stack, &address, TEMPLATE_MAX).into()),
             ("image", image),
             ("root_device", root_device),
+            ("root_gib", root_gib),
             ("instance_type", instance_type.as_str().into()),
             ("security_groups", vec![OutputRef::resource(&guard, "id")].into()),
             ("user_data", user_data.into()),

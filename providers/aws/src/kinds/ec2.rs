@@ -9,14 +9,23 @@ use crate::{
     marks::{ADDRESS, ENVIRONMENT, STACK, TOKEN, Tags},
 };
 
+/// For calls that know no filter of ids: the ids themselves. One that is missing fails the whole call.
+pub(super) fn ids(select: Select<'_>) -> Option<Vec<String>> {
+    match select {
+        Select::Ids(ids) => Some(ids.iter().map(|id| (*id).to_owned()).collect()),
+        _ => None,
+    }
+}
+
 fn filter(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Filter {
     Filter::builder().name(name).set_values(Some(values.into_iter().map(Into::into).collect())).build()
 }
 
-/// `id`: the name of the filter that takes ids. A filter finds what there is; a list of ids would fail for one missing.
+/// `id`: the name of the filter that takes ids, empty where there is none. A filter finds what there is; a list of ids would fail for one missing.
 pub(super) fn filters(select: Select<'_>, id: &str) -> Vec<Filter> {
     let tag = |key: &str, value: &str| filter(&format!("tag:{key}"), [value]);
     match select {
+        Select::Ids(_) if id.is_empty() => Vec::new(),
         Select::Ids(ids) => vec![filter(id, ids.iter().copied())],
         Select::Stack(stack) => vec![tag(STACK, &stack.name), tag(ENVIRONMENT, &stack.environment)],
         Select::Token(stack, token) => {

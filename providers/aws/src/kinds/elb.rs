@@ -9,7 +9,7 @@ use super::Select;
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
-    marks::{self, Tags},
+    marks::Tags,
 };
 
 /// ARNs in one call.
@@ -49,17 +49,6 @@ pub(super) async fn tags_of(site: &Site, arns: &[String]) -> Result<BTreeMap<Str
     Ok(found)
 }
 
-/// Whether something with these tags was asked for.
-pub(super) fn is_selected(select: Select<'_>, arn: &str, tags: &Tags) -> bool {
-    match select {
-        Select::Ids(ids) => ids.contains(&arn),
-        Select::Stack(stack) => marks::is_of(tags, stack),
-        Select::Token(stack, token) => {
-            marks::is_of(tags, stack) && tags.get(marks::TOKEN).is_some_and(|made_by| made_by == token)
-        }
-    }
-}
-
 /// Those that were asked for, each with its tags. `arn` names one.
 pub(super) async fn selected<T>(
     site: &Site,
@@ -75,7 +64,7 @@ pub(super) async fn selected<T>(
     let with_tags = all.into_iter().filter_map(|one| {
         let arn = arn(&one)?.to_owned();
         let tags = tags.remove(&arn).unwrap_or_default();
-        is_selected(select, &arn, &tags).then_some((one, tags))
+        select.takes(&arn, &tags).then_some((one, tags))
     });
     Ok(with_tags.collect())
 }

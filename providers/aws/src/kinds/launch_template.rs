@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     clients::Site,
-    failure::{Failure, failed},
+    failure::{Failure, Trouble, failed},
 };
 
 pub(super) struct LaunchTemplate;
@@ -28,6 +28,7 @@ static KIND: Kind = Kind::new(
         fixed("name"),
         must("image"),
         must("root_device"),
+        Attribute::new("root_gib").required().unit("GiB"),
         must("instance_type"),
         must("security_groups"),
         may("instance_profile"),
@@ -47,11 +48,8 @@ impl Works for LaunchTemplate {
     }
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
-        let filters = ec2::filters(select, "launch-template-id");
-        let call = site.look.ec2.describe_launch_templates().set_filters(Some(filters));
-        let templates: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
         let mut seen = Vec::new();
-        for template in templates.map_err(failed("ec2:DescribeLaunchTemplates"))? {
+        for template in list_all(site, select).await? {
             let call = site
                 .look
                 .ec2
@@ -115,6 +113,7 @@ fn data(job: &Job<'_>) -> Result<RequestLaunchTemplateData, Failure> {
     let groups = job.texts("security_groups").into_iter().map(str::to_owned).collect();
     let disk = LaunchTemplateEbsBlockDeviceRequest::builder()
         .encrypted(job.is("disks_encrypted"))
+        .volume_size(job.int("root_gib")?)
         .volume_type(VolumeType::Gp3)
         .delete_on_termination(true)
         .build();
@@ -159,6 +158,12 @@ fn seen_as(template: &Found, data: Option<&ResponseLaunchTemplateData>) -> Seen 
             ("name", text(template.launch_template_name())),
             ("image", text(data.and_then(|data| data.image_id()))),
             ("root_device", text(disk.and_then(|disk| disk.device_name()))),
+            (
+                "root_gib",
+                disk.and_then(|disk| disk.ebs())
+                    .and_then(|ebs| ebs.volume_size())
+                    .map_or(Value::Null, |size| Value::Int(size.into())),
+            ),
             ("instance_type", text(data.and_then(|data| data.instance_type()).map(|it| it.as_str()))),
             ("security_groups", list(groups.iter().map(String::as_str))),
             ("instance_profile", text(profile)),
@@ -174,5 +179,27 @@ fn seen_as(template: &Found, data: Option<&ResponseLaunchTemplateData>) -> Seen 
             ("version", Value::Text(template.latest_version_number().unwrap_or_default().to_string())),
         ]),
         parts: Parts::new(),
+    }
+}
+
+/// By their ids; where one of several is missing, which fails the call, all that there are.
+async fn list_all(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> {
+    let describe = || site.look.ec2.describe_launch_templates();
+    let ids = ec2::ids(select);
+    let is_one = ids.as_ref().is_some_and(|ids| ids.len() == 1);
+    let call = describe().set_launch_template_ids(ids.clone()).set_filters(Some(ec2::filters(select, "")));
+    let found: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
+    match found.map_err(failed("ec2:DescribeLaunchTemplates")) {
+        Err(failure) if failure.trouble == Trouble::NotFound && is_one => Ok(Vec::new()),
+        Err(failure) if failure.trouble == Trouble::NotFound => {
+            let all: Result<Vec<_>, _> = describe().into_paginator().items().send().collect().await;
+            let mut all = all.map_err(failed("ec2:DescribeLaunchTemplates"))?;
+            // Each costs a call more.
+            all.retain(|one| {
+                one.launch_template_id.as_ref().is_some_and(|id| ids.iter().flatten().any(|it| it == id))
+            });
+            Ok(all)
+        }
+        other => other,
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 
 pub(super) struct LoadBalancer;
 
-/// `places`: each `{subnet}`, for an NLB with the `elastic_ip` that it has there. `settings`: attributes by AWS's names,
+/// `elastic_ips`: of an NLB, one for each of `subnets` in their order. `settings`: attributes by AWS's names,
 /// those that are not asked for left alone.
 static KIND: Kind = Kind::new(
     "load_balancer",
@@ -26,7 +26,8 @@ static KIND: Kind = Kind::new(
         fixed("name"),
         fixed("type"),
         fixed("scheme"),
-        must("places"),
+        must("subnets"),
+        may("elastic_ips").unobserved(),
         may("security_groups"),
         may("settings"),
         out("dns_name"),
@@ -88,7 +89,7 @@ impl Works for LoadBalancer {
                 elb.set_security_groups().load_balancer_arn(&seen.id).set_security_groups(Some(groups));
             call.send().await.map_err(failed("elasticloadbalancing:SetSecurityGroups"))?;
         }
-        if job.differs("places", seen) {
+        if job.differs("subnets", seen) {
             let call = elb.set_subnets().load_balancer_arn(&seen.id).set_subnet_mappings(Some(mappings(job)));
             call.send().await.map_err(failed("elasticloadbalancing:SetSubnets"))?;
         }
@@ -107,17 +108,16 @@ impl Works for LoadBalancer {
 }
 
 fn mappings(job: &Job<'_>) -> Vec<SubnetMapping> {
-    let places = job.find("places").and_then(Value::as_list).unwrap_or_default();
-    let of = |place: &Value, key: &str| place.as_map()?.get(key)?.as_str().map(str::to_owned);
-    places
-        .iter()
-        .map(|place| {
-            SubnetMapping::builder()
-                .set_subnet_id(of(place, "subnet"))
-                .set_allocation_id(of(place, "elastic_ip"))
-                .build()
-        })
-        .collect()
+    let texts = |key: &str| {
+        let list = job.find(key).and_then(Value::as_list).unwrap_or_default();
+        list.iter().map(|text| text.as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let addresses = texts("elastic_ips").into_iter().chain(std::iter::repeat(None));
+    let each = texts("subnets").into_iter().zip(addresses);
+    each.map(|(subnet, address)| {
+        SubnetMapping::builder().set_subnet_id(subnet).set_allocation_id(address).build()
+    })
+    .collect()
 }
 
 async fn look_at(site: &Site, found: &Found, tags: Tags) -> Result<Seen, Failure> {
@@ -128,10 +128,7 @@ async fn look_at(site: &Site, found: &Found, tags: Tags) -> Result<Seen, Failure
     let attributes = described.attributes().iter();
     let settings: Map =
         attributes.filter_map(|one| Some((one.key()?.to_owned(), one.value()?.into()))).collect();
-    let places = found.availability_zones().iter().map(|zone| {
-        let held = zone.load_balancer_addresses().iter().find_map(|one| one.allocation_id());
-        map([("subnet", text(zone.subnet_id())), ("elastic_ip", text(held))])
-    });
+    let subnets = found.availability_zones().iter().filter_map(|zone| zone.subnet_id());
     let state = found.state();
     let reason = || state.and_then(|state| state.reason()).unwrap_or("AWS gives no reason").to_owned();
     let label = arn.split_once(":loadbalancer/").map_or("", |(_, label)| label);
@@ -147,7 +144,7 @@ async fn look_at(site: &Site, found: &Found, tags: Tags) -> Result<Seen, Failure
             ("name", text(found.load_balancer_name())),
             ("type", text(found.r#type().map(LoadBalancerTypeEnum::as_str))),
             ("scheme", text(found.scheme().map(LoadBalancerSchemeEnum::as_str))),
-            ("places", list(places)),
+            ("subnets", list(subnets)),
             ("security_groups", list(found.security_groups().iter().map(String::as_str))),
             ("settings", settings.into()),
         ]),

@@ -46,6 +46,27 @@ pub(crate) enum Select<'a> {
     Token(&'a Stack, &'a str),
 }
 
+impl Select<'_> {
+    /// Whether something was asked for.
+    pub fn takes(self, id: &str, tags: &Tags) -> bool {
+        match self {
+            Select::Ids(ids) => ids.contains(&id),
+            Select::Stack(stack) => marks::is_of(tags, stack),
+            Select::Token(stack, token) => {
+                marks::is_of(tags, stack) && tags.get(marks::TOKEN).is_some_and(|made_by| made_by == token)
+            }
+        }
+    }
+}
+
+/// What was asked for and nothing else, however well the endpoint filters: taking another's thing for ours would be the
+/// end of it.
+pub(crate) async fn look(works: &dyn Works, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
+    let mut seen = works.look(site, select).await?;
+    seen.retain(|seen| select.takes(&seen.id, &seen.tags));
+    Ok(seen)
+}
+
 /// How far along it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Phase {
@@ -189,7 +210,7 @@ pub(crate) fn list<T: Into<Value>>(items: impl IntoIterator<Item = T>) -> Value 
 pub(crate) trait Works: Send + Sync {
     fn kind(&self) -> &'static Kind;
 
-    /// In as few calls as the pages allow.
+    /// In as few calls as the pages allow; it may give more than was asked for. Called through [`look`].
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure>;
 
     /// Makes it, with its tags in the same call, and gives its id. What that call cannot say is left to `fit`.

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::{ResourceType, Route, RouteOrigin};
 use standfast_contract::{Kind, Map, Value};
 
-use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, ec2, fixed, list, map, may, text, texts};
+use super::{
+    ID, Job, Parts, Phase, Seen, Select, TAGS, Works, ec2, fixed, list, look, map, may, text, texts,
+};
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
@@ -87,7 +89,7 @@ impl Works for RouteTable {
 
     async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
         let ec2 = &site.change.ec2;
-        for seen in self.look(site, Select::Ids(&[id])).await? {
+        for seen in look(self, site, Select::Ids(&[id])).await? {
             for association in seen.parts.values() {
                 let call = ec2.disassociate_route_table().association_id(association);
                 match call.send().await.map_err(failed("ec2:DisassociateRouteTable")) {

@@ -22,21 +22,10 @@ impl Works for VpcEndpoint {
     }
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
-        let filters = ec2::filters(select, "vpc-endpoint-id");
-        let call = site.look.ec2.describe_vpc_endpoints().set_filters(Some(filters));
-        let endpoints: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
-        let endpoints = endpoints.map_err(failed("ec2:DescribeVpcEndpoints"))?;
+        let endpoints = list_all(site, select).await?;
         let seen = endpoints.iter().map(|endpoint| Seen {
             id: endpoint.vpc_endpoint_id().unwrap_or_default().to_owned(),
-            phase: match endpoint.state() {
-                Some(State::Pending | State::PendingAcceptance) => Phase::Pending("pending".into()),
-                Some(State::Deleting) => Phase::Pending("deleting".into()),
-                Some(State::Deleted) => Phase::Gone,
-                Some(state @ (State::Failed | State::Rejected | State::Expired)) => {
-                    Phase::Failed(state.as_str().to_owned())
-                }
-                _ => Phase::Ready,
-            },
+            phase: phase(endpoint.state()),
             tags: ec2::tags_of(endpoint.tags()),
             attributes: map([
                 ("vpc", text(endpoint.vpc_id())),
@@ -99,5 +88,33 @@ impl Works for VpcEndpoint {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// By their ids; where one of several is missing, which fails the call, all that there are.
+async fn list_all(site: &Site, select: Select<'_>) -> Result<Vec<aws_sdk_ec2::types::VpcEndpoint>, Failure> {
+    let describe = || site.look.ec2.describe_vpc_endpoints();
+    let ids = ec2::ids(select);
+    let is_one = ids.as_ref().is_some_and(|ids| ids.len() == 1);
+    let call = describe().set_vpc_endpoint_ids(ids).set_filters(Some(ec2::filters(select, "")));
+    let found: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
+    match found.map_err(failed("ec2:DescribeVpcEndpoints")) {
+        Err(failure) if failure.trouble == Trouble::NotFound && is_one => Ok(Vec::new()),
+        Err(failure) if failure.trouble == Trouble::NotFound => {
+            let all: Result<Vec<_>, _> = describe().into_paginator().items().send().collect().await;
+            all.map_err(failed("ec2:DescribeVpcEndpoints"))
+        }
+        other => other,
+    }
+}
+
+/// The reference has these words with capitals; what is answered has none.
+fn phase(state: Option<&State>) -> Phase {
+    let word = state.map(State::as_str).unwrap_or_default().to_ascii_lowercase();
+    match word.as_str() {
+        "pending" | "pendingacceptance" | "deleting" => Phase::Pending(word),
+        "deleted" => Phase::Gone,
+        "failed" | "rejected" | "expired" => Phase::Failed(format!("its state is `{word}`")),
+        _ => Phase::Ready,
     }
 }
