@@ -21,6 +21,7 @@ use crate::{
     clients::Site,
     expand,
     failure::{Failure, Trouble},
+    health,
     kinds::{self, IDS_MAX, Job, Phase, Seen, Select, Works, as_asked},
     look_up, marks,
     place::Place,
@@ -48,6 +49,14 @@ impl fmt::Debug for AwsProvider {
 impl AwsProvider {
     pub fn new() -> Self {
         AwsProvider::default()
+    }
+
+    /// With a site that is open already.
+    #[cfg(test)]
+    pub(crate) fn with(site: Site) -> Self {
+        let place = site.place.clone();
+        let cell = Arc::new(OnceCell::new_with(Some(Arc::new(site))));
+        AwsProvider { sites: Mutex::new([(place, cell)].into()) }
     }
 
     /// Opened once, however many ask at the same time.
@@ -227,9 +236,26 @@ async fn ready(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Failu
     }
 }
 
+/// Whether a thing must be ready before it is brought to what is wanted. What has just been made must; what is changed may
+/// never become ready without the change.
+#[derive(Clone, Copy)]
+enum First {
+    Wait,
+    Fit,
+}
+
+async fn listed(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Failure> {
+    let seen = kinds::look(works, job.site, Select::Ids(&[id])).await?;
+    let gone = || Failure::new(Trouble::NotFound, "", format!("{id} is not there"));
+    seen.into_iter().find(is_there).ok_or_else(gone)
+}
+
 /// Brings a thing that exists to what is wanted, and says what it puts out.
-async fn settle(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Made, Failure> {
-    let mut seen = ready(works, job, id).await?;
+async fn settle(works: &dyn Works, job: &Job<'_>, id: &str, first: First) -> Result<Made, Failure> {
+    let mut seen = match first {
+        First::Wait => ready(works, job, id).await?,
+        First::Fit => listed(works, job, id).await?,
+    };
     let call = job.call;
     let differs =
         call.inputs.keys().chain(call.prior.keys()).any(|key| key != "tags" && job.differs(key, &seen));
@@ -407,7 +433,7 @@ impl Provider for AwsProvider {
             Some(seen) => seen.id,
             None => works.make(&job).await.map_err(|failure| made_in_vain(failure, operation()))?,
         };
-        match settle(works, &job, &id).await {
+        match settle(works, &job, &id, First::Wait).await {
             Ok(made) => Ok(made),
             Err(failure) if failure.trouble == Trouble::Broken => {
                 // It would be in nobody's record.
@@ -427,7 +453,7 @@ impl Provider for AwsProvider {
         let done = async {
             let id = id_of(context, &site, works, call).await?;
             let gone = || Failure::new(Trouble::NotFound, "", "it is not there");
-            settle(works, &job, &id.ok_or_else(gone)?).await
+            settle(works, &job, &id.ok_or_else(gone)?, First::Fit).await
         };
         done.await.map_err(|failure| failure.of(operation(), true))
     }
@@ -457,11 +483,28 @@ impl Provider for AwsProvider {
         removed.await.map_err(|failure| failure.of(format!("delete {}", call.address), true))
     }
 
-    async fn operate(&self, _: &Context, operation: &Operation) -> Result<(), ProviderError> {
-        Err(ProviderError::permanent(
-            format!("{} {}", operation.verb, operation.address),
-            "the provider aws has no such operation",
-        ))
+    /// Holds a group to the health of its machines.
+    async fn operate(&self, context: &Context, operation: &Operation) -> Result<(), ProviderError> {
+        let what = format!("see {} healthy", operation.address);
+        if operation.verb != health::MEMBERS {
+            return Err(ProviderError::permanent(what, "the provider aws has no such operation"));
+        }
+        let site = self.site_of(&operation.place).await?;
+        let began = Instant::now();
+        let patience = Duration::from_millis(operation.timeout_ms);
+        loop {
+            let seen = health::members(&site, &operation.inputs).await;
+            let seen = seen.map_err(|failure| failure.of(&what, false))?;
+            if seen.all_serve() {
+                return Ok(());
+            }
+            if began.elapsed() >= patience {
+                return Err(ProviderError::permanent(what, format!("after {} s {}", patience.as_secs(), seen.words()))
+                    .hint("The machine's own log tells more: `aws ec2 get-console-output --latest --instance-id ...`."));
+            }
+            (context.progress)(&seen.words());
+            sleep(site.poll * 2).await;
+        }
     }
 
     async fn find(&self, context: &Context, places: &[Value]) -> Vec<Result<Vec<Found>, ProviderError>> {
@@ -482,11 +525,22 @@ impl Provider for AwsProvider {
     }
 
     async fn probe(&self, _: &Context, probes: &[Probe]) -> Vec<Health> {
-        let nobody = |probe: &Probe| Health {
-            state: HealthState::Unreachable,
-            detail: format!("the provider aws does not know how to ask `{}`", probe.verb),
+        let asked = probes.iter().map(|probe| async {
+            if probe.verb != health::MEMBERS {
+                return Err(ProviderError::permanent(
+                    "ask AWS",
+                    format!("nobody knows what `{}` asks", probe.verb),
+                ));
+            }
+            let site = self.site_of(&probe.place).await?;
+            let seen = health::members(&site, &probe.inputs).await;
+            seen.map_err(|failure| failure.of("ask AWS", false))
+        });
+        let told = |answer: Result<health::Members, ProviderError>| match answer {
+            Ok(members) => Health { state: members.state(), detail: members.words() },
+            Err(error) => Health { state: HealthState::Unreachable, detail: error.reason },
         };
-        probes.iter().map(nobody).collect()
+        join_all(asked).await.into_iter().map(told).collect()
     }
 
     async fn close(&self) {}
@@ -510,3 +564,6 @@ fn half_made(failure: Failure, operation: String) -> ProviderError {
     }
     error
 }
+
+#[cfg(test)]
+mod tests;

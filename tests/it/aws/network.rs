@@ -21,8 +21,9 @@ fn a_network_is_made_once_and_leaves_an_empty_account() {
     let account = Account::applied(NETWORK);
     let census = account.census();
     let count = |kind: &str| census.get(kind).map_or(0, Vec::len);
-    let counts = ["vpc", "subnet", "internet_gateway", "elastic_ip", "nat_gateway", "route_table", "vpc_endpoint"]
-        .map(|kind| (kind, count(kind)));
+    let counts =
+        ["vpc", "subnet", "internet_gateway", "elastic_ip", "nat_gateway", "route_table", "vpc_endpoint"]
+            .map(|kind| (kind, count(kind)));
     assert_eq!(
         counts,
         [
@@ -83,7 +84,7 @@ fn what_was_changed_by_hand_is_put_back() {
 fn a_lost_state_is_found_again_by_tags() {
     let account = Account::applied(NETWORK);
     std::fs::remove_dir_all(account.sandbox.path(".standfast")).unwrap();
-    account.run("state rebuild --auto-approve").code(0);
+    account.run("state rebuild").code(0);
     account.run("apply --auto-approve").code(0);
     account.assert_settled();
 }

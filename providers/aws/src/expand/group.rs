@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use standfast_contract::{
-    Address, Component, ExpandRequest, Lookup, OnFailure, OutputRef, Value,
+    Address, Component, ExpandRequest, Lookup, Member, OnFailure, Operation, OutputRef, Probe, Rollout,
+    Value,
     component::{AutoscalingGroup, LoadBalancer, ScalingMetric},
 };
 
 use super::{
-    Build, ask, balancer,
+    Build, PROVIDER, ask, balancer,
     network::{self, Within},
     user_data,
 };
 use crate::{
+    health,
     kinds::map,
     look_up::IMAGE,
     names::{self, LONG_MAX, TEMPLATE_MAX},
@@ -86,7 +88,7 @@ pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
             ("template_version", OutputRef::resource(&template, "version")),
             ("health", if targets.is_empty() { "EC2" } else { "ELB" }.into()),
             ("grace_s", seconds(BOOT + health_timeout)),
-            ("target_groups", if targets.is_empty() { Value::Null } else { targets.into() }),
+            ("target_groups", if targets.is_empty() { Value::Null } else { targets.clone().into() }),
             ("scaling", if scaling.is_empty() { Value::Null } else { scaling.into() }),
             ("min_healthy_percent", Value::Int(i64::try_from(percent).unwrap_or(100))),
             ("warmup_s", seconds(health_timeout)),
@@ -117,6 +119,54 @@ pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
         desired.follows = listeners;
     }
     build.output("name", OutputRef::resource(&address, "id"));
+    watch(build, group, &address, &template, targets);
+}
+
+/// The group is done when its machines serve, and `status` asks whether they do.
+fn watch(
+    build: &mut Build<'_>,
+    group: &AutoscalingGroup,
+    address: &Address,
+    template: &Address,
+    targets: Vec<Value>,
+) {
+    let inputs = map([
+        ("group", OutputRef::resource(address, "id")),
+        ("target_groups", if targets.is_empty() { Value::Null } else { targets.into() }),
+    ]);
+    let place = build.place.to_value();
+    let patience = BOOT + group.update.health_timeout;
+    let gate = Operation {
+        address: build.address(health::MEMBERS, "main"),
+        provider: PROVIDER.into(),
+        verb: health::MEMBERS.into(),
+        place: place.clone(),
+        lane: build.place.lane(SERVICE),
+        inputs: inputs.clone(),
+        timeout_ms: u64::try_from(patience.as_millis()).unwrap_or(u64::MAX),
+    };
+    // AWS rolls the machines by itself: to the engine the group is one member, held to its health.
+    build.out.rollouts.push(Rollout {
+        component: build.id.clone(),
+        region: build.region.name.clone(),
+        canary: 0,
+        max_unavailable: 1,
+        on_failure: group.update.on_failure,
+        members: vec![Member {
+            name: "main".into(),
+            resources: vec![template.clone(), address.clone()],
+            before: Vec::new(),
+            after: vec![gate],
+        }],
+    });
+    build.out.probes.push(Probe {
+        component: build.id.clone(),
+        subject: "machines".into(),
+        provider: PROVIDER.into(),
+        place,
+        verb: health::MEMBERS.into(),
+        inputs,
+    });
 }
 
 fn seconds(duration: Duration) -> Value {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_autoscaling::types::{
-    AutoScalingGroup as Found, Filter, InstanceRefreshStatus, LaunchTemplateSpecification, LifecycleState,
-    MetricType, PredefinedMetricSpecification, RefreshPreferences, ScalingPolicy, Tag,
-    TargetTrackingConfiguration,
+    AutoScalingGroup as Found, DesiredConfiguration, Filter, InstanceRefreshStatus,
+    LaunchTemplateSpecification, MetricType, PredefinedMetricSpecification, RefreshPreferences,
+    ScalingPolicy, Tag, TargetTrackingConfiguration,
 };
 use standfast_contract::{Attribute, Kind, Map, Value};
 use tokio::time::sleep;
@@ -105,8 +105,7 @@ impl Works for AutoscalingGroup {
     }
 
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
-        const OWN: [&str; 8] =
-            ["min", "max", "desired", "subnets", "template", "template_version", "health", "grace_s"];
+        const OWN: [&str; 6] = ["min", "max", "desired", "subnets", "health", "grace_s"];
         let asg = &job.site.change.asg;
         let is_new_version = ["template", "template_version"].iter().any(|key| job.differs(key, seen));
         if OWN.iter().any(|key| job.find(key).is_some() && job.differs(key, seen)) {
@@ -118,7 +117,6 @@ impl Works for AutoscalingGroup {
                 .max_size(job.int("max")?)
                 .set_desired_capacity(desired)
                 .vpc_zone_identifier(joined(job))
-                .launch_template(template(job)?)
                 .health_check_type(job.text("health")?)
                 .health_check_grace_period(job.int("grace_s")?);
             call.send().await.map_err(failed("autoscaling:UpdateAutoScalingGroup"))?;
@@ -204,22 +202,14 @@ async fn groups(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> 
 fn seen_as(group: &Found, policies: &[ScalingPolicy]) -> Seen {
     let name = group.auto_scaling_group_name().unwrap_or_default();
     let template = group.launch_template();
-    let serving = group
-        .instances()
-        .iter()
-        .filter(|instance| instance.lifecycle_state() == Some(&LifecycleState::InService))
-        .count();
-    let wanted = group.desired_capacity().unwrap_or_default();
     let whole = |number: Option<i32>| number.map_or(Value::Null, |number| Value::Int(number.into()));
     let own = policies.iter().filter(|policy| policy.auto_scaling_group_name() == Some(name));
     let own: Vec<(Map, &str)> =
         own.filter_map(|policy| Some((rule(policy)?, policy.policy_name()?))).collect();
     let subnets = group.vpc_zone_identifier().unwrap_or_default();
     let phase = match group.status() {
-        Some(_) => Phase::Pending(format!("{} instances left", group.instances().len())),
-        None if i64::try_from(serving).unwrap_or(i64::MAX) < i64::from(wanted) => {
-            Phase::Pending(format!("{serving} of {wanted} instances in service"))
-        }
+        Some(_) => Phase::Pending(format!("{} machines left", group.instances().len())),
+        // It is there, whatever its machines do: a group whose machines do not start must be open to mending.
         None => Phase::Ready,
     };
     let tags = group.tags().iter();
@@ -336,7 +326,9 @@ async fn fit_scaling(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Replaces the machines by such of the new version, and watches AWS do it. What AWS rolls back is an error here.
+/// Replaces the machines by such of the new version, and watches AWS do it. What AWS rolls back is an error here. The group
+/// gets the version from the refresh: AWS can roll back only what it was told this way.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-refresh-rollback.html>
 async fn refresh(job: &Job<'_>, group: &str) -> Result<(), Failure> {
     let preferences = RefreshPreferences::builder()
         .min_healthy_percentage(job.int("min_healthy_percent")?)
@@ -344,8 +336,14 @@ async fn refresh(job: &Job<'_>, group: &str) -> Result<(), Failure> {
         .skip_matching(true)
         .auto_rollback(job.maybe("on_failure") == Some("rollback"))
         .build();
-    let call =
-        job.site.change.asg.start_instance_refresh().auto_scaling_group_name(group).preferences(preferences);
+    let call = job
+        .site
+        .change
+        .asg
+        .start_instance_refresh()
+        .auto_scaling_group_name(group)
+        .desired_configuration(wanted)
+        .preferences(preferences);
     let started = match call.send().await.map_err(failed("autoscaling:StartInstanceRefresh")) {
         Ok(started) => started.instance_refresh_id,
         // One that an earlier try started: it is watched like one of this.

@@ -7,6 +7,6 @@ pub(crate) fn encode(text: &str) -> String {
 }
 
 /// `None` where it is no base64, or no UTF-8 behind it.
-pub(super) fn decode(text: &str) -> Option<String> {
+pub(crate) fn decode(text: &str) -> Option<String> {
     String::from_utf8(base64::decode(text).ok()?).ok()
 }
