@@ -336,6 +336,7 @@ async fn refresh(job: &Job<'_>, group: &str) -> Result<(), Failure> {
         .skip_matching(true)
         .auto_rollback(job.maybe("on_failure") == Some("rollback"))
         .build();
+    let wanted = DesiredConfiguration::builder().launch_template(template(job)?).build();
     let call = job
         .site
         .change
