@@ -59,7 +59,9 @@ impl Canned {
             .retry_config(RetryConfig::standard().with_max_attempts(1))
             .load()
             .await;
-        Site { poll: Duration::from_millis(1), ..Site::of(place, &config) }
+        let mut site = Site::of(place, &config);
+        site.poll = Duration::from_millis(1);
+        site
     }
 
     /// The actions that were called.

@@ -152,7 +152,7 @@ async fn refusals_say_what_may_be_done() {
     let told = |answer| async {
         let (provider, _canned) = provider(vec![(DESCRIBE, nats("")), (CREATE, answer)]).await;
         let error = provider.create(&context().0, &nat()).await.unwrap_err();
-        format!("{:?}: {error}. {}", error.class, error.hint.unwrap_or_default())
+        format!("{:?}: {error}. {}", error.class, error.hint.as_deref().unwrap_or_default())
     };
     let shown = [
         told(Error(503, "RequestLimitExceeded", "Request limit exceeded.")).await,
