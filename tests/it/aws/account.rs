@@ -31,7 +31,10 @@ impl Drop for Account {
 
 fn moto() -> PathBuf {
     let path = std::env::var_os("STANDFAST_MOTO");
-    path.expect("STANDFAST_MOTO must be the path of moto's `moto_server`, with boto3 beside it").into()
+    path.unwrap_or_else(|| {
+        panic!("STANDFAST_MOTO must be the path of moto's `moto_server`, with boto3 beside it")
+    })
+    .into()
 }
 
 impl Account {

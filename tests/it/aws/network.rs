@@ -60,7 +60,11 @@ fn what_was_changed_by_hand_is_put_back() {
          vpc = ec2.describe_vpcs(Filters=[{'Name': 'cidr', 'Values': ['10.20.0.0/16']}])['Vpcs'][0]['VpcId']\n\
          ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={'Value': False})\n\
          nat = ec2.describe_nat_gateways(Filters=[{'Name': 'tag:standfast:address', 'Values': ['*.eu-west-1b']}])\n\
-         ec2.delete_nat_gateway(NatGatewayId=nat['NatGateways'][0]['NatGatewayId'])",
+         nat = [n for n in nat['NatGateways'] if any(t['Value'].endswith('nat_gateway.eu-west-1b') for t in n['Tags'])][0]\n\
+         ec2.delete_nat_gateway(NatGatewayId=nat['NatGatewayId'])\n\
+         # AWS lets go of the address with the gateway, moto does not.\n\
+         held = ec2.describe_addresses(AllocationIds=[nat['NatGatewayAddresses'][0]['AllocationId']])['Addresses'][0]\n\
+         ec2.disassociate_address(AssociationId=held['AssociationId'])",
     );
     let steps = account.plan("").steps();
     assert_eq!(

@@ -69,7 +69,7 @@ fn what_was_changed_by_hand_is_put_back() {
          listener = elb.describe_listeners(LoadBalancerArn=front['LoadBalancerArn'])['Listeners'][0]['ListenerArn']\n\
          rules = elb.describe_rules(ListenerArn=listener)['Rules']\n\
          elb.delete_rule(RuleArn=[r for r in rules if r['Priority'] == '1'][0]['RuleArn'])\n\
-         group = [g for g in elb.describe_target_groups()['TargetGroups'] if g['HealthCheckPath' ] == '/healthz'][0]['TargetGroupArn']\n\
+         group = [g for g in elb.describe_target_groups()['TargetGroups'] if g.get('HealthCheckPath') == '/healthz'][0]['TargetGroupArn']\n\
          elb.modify_target_group(TargetGroupArn=group, HealthCheckPath='/other')\n\
          elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[{'Key': 'deregistration_delay.timeout_seconds', 'Value': '7'}])\n\
          web = [g for g in asg.describe_auto_scaling_groups()['AutoScalingGroups'] if g['MinSize'] == 3][0]['AutoScalingGroupName']\n\
@@ -161,8 +161,9 @@ fn changes_are_planned_as_they_are_and_leave_nothing_else() {
             assert_eq!(account.plan("").steps(), *steps, "{from} -> {to}");
         }
         account.run("apply --auto-approve").code(0);
-        account.assert_settled();
+        assert_eq!(account.plan("").steps(), Vec::<String>::new(), "{from} -> {to}");
     }
+    account.assert_settled();
     assert!(account.census()["launch_template"].iter().all(|one| one["tags"]["team"] == "web"));
 }
 
