@@ -91,7 +91,8 @@ fn what_was_changed_by_hand_is_put_back() {
     account.assert_settled();
 }
 
-/// What is edited, and the steps of its plan. Each is applied and settled before the next.
+/// What is edited, and the steps of its plan. Each is applied and settled before the next. Not here: another version of a
+/// launch template, for moto knows no instance refresh, and other tags of one, which moto forgets.
 const CHANGES: &[(&str, &str, &[&str])] = &[
     (
         "{ path: /api/*, to: api }, { host: api.example.net, to: api }",
@@ -149,7 +150,6 @@ const CHANGES: &[(&str, &str, &[&str])] = &[
             "update refuge/load_balancers.raw/security_group.main (changed: ingress)",
         ],
     ),
-    ("provider: aws, ", "provider: aws, tags: { team: web }, ", &[]),
 ];
 
 #[test]
@@ -157,14 +157,11 @@ fn changes_are_planned_as_they_are_and_leave_nothing_else() {
     let account = Account::applied(SHOP);
     for (from, to, steps) in CHANGES {
         account.sandbox.edit(from, to);
-        if !steps.is_empty() {
-            assert_eq!(account.plan("").steps(), *steps, "{from} -> {to}");
-        }
+        assert_eq!(account.plan("").steps(), *steps, "{from} -> {to}");
         account.run("apply --auto-approve").code(0);
         assert_eq!(account.plan("").steps(), Vec::<String>::new(), "{from} -> {to}");
     }
     account.assert_settled();
-    assert!(account.census()["launch_template"].iter().all(|one| one["tags"]["team"] == "web"));
 }
 
 #[test]
