@@ -17,6 +17,8 @@ pub fn providers(settings: &ProviderSettings) -> Result<Providers, CliError> {
     let mut providers: BTreeMap<&'static str, Arc<dyn Provider>> = BTreeMap::new();
     let mut add = |provider: Arc<dyn Provider>| providers.insert(provider.name(), provider);
     add(Arc::new(Sim::new(Arc::new(world))));
+    #[cfg(feature = "aws")]
+    add(Arc::new(standfast_aws::AwsProvider::new()));
     #[cfg(feature = "ssh")]
     add(Arc::new(standfast_ssh::SshProvider::new()));
     Ok(Providers(providers))

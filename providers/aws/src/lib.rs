@@ -1,8 +1,27 @@
 //! The room of AWS: everything that needs an AWS SDK crate lives here. The feature `aws` switches it, so that nobody who
 //! does not use it pays for the SDKs.
 //!
-//! `state_store` keeps states in S3. Deliberately absent so far: the provider, one file a kind of resource.
+//! `state_store` keeps states in S3; all else is the provider `aws`. Read in this order: `place` says which account and
+//! region, `clients` reaches them, `failure` says what went wrong, `marks` and `names` how things are known again; `kinds`
+//! has one file a kind of resource, each with the same few verbs; `provider` makes the contract of them, and `health` says
+//! how a group is doing; `expand` makes components into resources, purely.
+//!
+//! Deliberately absent: databases, session stores, DNS, monitoring and disaster recovery, which expansion refuses by
+//! name; and a client of our own for anything that the SDK does, retries of reads and rate limits included.
 
+#[cfg(test)]
+mod canned;
+mod clients;
+mod expand;
+mod failure;
+mod health;
+mod kinds;
+mod look_up;
+mod marks;
+mod names;
+mod place;
+mod provider;
 mod state_store;
 
+pub use provider::AwsProvider;
 pub use state_store::S3Kind;

@@ -11,9 +11,12 @@ pub static NETWORK: Object = Object::new(
         Key::new(
             "nat",
             Shape::Choice(&[
-                ("per_zone", "a gateway in every zone"),
+                (
+                    "per_zone",
+                    "a gateway in every zone; AWS bills each by the hour, near 33 USD a month, and by the GB",
+                ),
                 ("single", "one for all: cheaper, and lost with its zone"),
-                ("none", "no way out"),
+                ("none", "no way out: machines cannot fetch packages"),
             ]),
             "How private machines reach the world.",
         )

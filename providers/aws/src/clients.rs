@@ -1,0 +1,139 @@
+//! Clients of one account and region.
+//!
+//! There are two of each service. Those that look are retried by the SDK. Those that change are not: a repeated create
+//! may make a second thing, so the engine repeats it, after a look for what the first one made. Both share the SDK's
+//! adaptive rate limit of their service, which slows down when AWS throttles.
+
+use std::time::Duration;
+
+use aws_config::{
+    BehaviorVersion, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
+};
+use standfast_contract::ProviderError;
+
+use crate::{
+    failure::{Failure, failed},
+    place::Place,
+};
+
+/// Tries of a call that looks, the first included.
+const LOOK_TRIES_MAX: u32 = 6;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Of one try: AWS answers in seconds or not at all.
+const TRY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// One client of each service.
+pub(crate) struct Clients {
+    pub asg: aws_sdk_autoscaling::Client,
+    pub ec2: aws_sdk_ec2::Client,
+    pub elb: aws_sdk_elasticloadbalancingv2::Client,
+    pub ssm: aws_sdk_ssm::Client,
+}
+
+impl Clients {
+    fn new(config: &SdkConfig) -> Self {
+        Clients {
+            asg: aws_sdk_autoscaling::Client::new(config),
+            ec2: aws_sdk_ec2::Client::new(config),
+            elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
+            ssm: aws_sdk_ssm::Client::new(config),
+        }
+    }
+}
+
+/// An account and region, with whom we are there.
+pub(crate) struct Site {
+    pub place: Place,
+    pub look: Clients,
+    pub change: Clients,
+    sts: aws_sdk_sts::Client,
+    /// How often a state that takes its time is asked for.
+    pub poll: Duration,
+}
+
+impl Site {
+    /// Signs in, and refuses another account than the pinned one.
+    pub async fn open(place: &Place) -> Result<Self, ProviderError> {
+        let site = Site::of(place, &configure(place).await);
+        if place.account.is_some() {
+            site.check().await?;
+        }
+        Ok(site)
+    }
+
+    /// Calls nothing.
+    pub fn of(place: &Place, config: &SdkConfig) -> Self {
+        Site {
+            place: place.clone(),
+            look: Clients::new(config),
+            change: Clients::new(
+                &config.to_builder().retry_config(RetryConfig::adaptive().with_max_attempts(1)).build(),
+            ),
+            sts: aws_sdk_sts::Client::new(config),
+            poll: Duration::from_secs(2),
+        }
+    }
+
+    /// Whether the credentials work, and for the pinned account.
+    pub async fn check(&self) -> Result<(), ProviderError> {
+        let signed_in = account(&self.sts).await;
+        let answers = signed_in
+            .map_err(|failure| failure.of(format!("sign in to AWS ({})", self.place.location), false))?;
+        match &self.place.account {
+            Some(pinned) => check_account(pinned, &answers),
+            None => Ok(()),
+        }
+    }
+}
+
+fn check_account(pinned: &str, answers: &str) -> Result<(), ProviderError> {
+    if pinned == answers {
+        return Ok(());
+    }
+    Err(ProviderError::permanent(
+        format!("work in AWS account {pinned}"),
+        format!("the credentials are of account {answers}"),
+    )
+    .hint("Set AWS_PROFILE to a profile of that account, or correct `account` of the region. Nothing was touched."))
+}
+
+/// Credentials, profiles, endpoints by the SDK's own chain.
+async fn configure(place: &Place) -> SdkConfig {
+    let base = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .region(aws_config::Region::new(place.location.clone()))
+        .retry_config(RetryConfig::adaptive().with_max_attempts(LOOK_TRIES_MAX))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .operation_attempt_timeout(TRY_TIMEOUT)
+                .build(),
+        )
+        .load()
+        .await;
+    let Some(role) = &place.assume_role else { return base };
+    let assumed = AssumeRoleProvider::builder(role).session_name("standfast").configure(&base).build().await;
+    base.to_builder()
+        .credentials_provider(aws_sdk_sts::config::SharedCredentialsProvider::new(assumed))
+        .build()
+}
+
+/// The account that answers.
+async fn account(sts: &aws_sdk_sts::Client) -> Result<String, Failure> {
+    let caller = sts.get_caller_identity().send().await.map_err(failed("sts:GetCallerIdentity"))?;
+    Ok(caller.account.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_account_than_the_pinned_one_is_refused_by_both_numbers() {
+        assert!(check_account("123456789012", "123456789012").is_ok());
+        let error = check_account("123456789012", "210987654321").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "could not work in AWS account 123456789012: the credentials are of account 210987654321"
+        );
+    }
+}

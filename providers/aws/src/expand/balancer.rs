@@ -1,0 +1,349 @@
+//! A load balancer: an ALB for layer 7, an NLB for layer 4, with a target group for every group that it serves.
+//!
+//! Its stickiness is a cookie of AWS's own (`AWSALB`): AWS gives it no other name. What is a health check of two
+//! seconds elsewhere is one of five here, AWS's shortest.
+
+use std::time::Duration;
+
+use standfast_contract::{
+    Address, Component, ComponentId, Map, OutputRef, Value,
+    component::{Algorithm, AutoscalingGroup, Certificate, Listener, LoadBalancer, Route},
+};
+
+use super::{
+    Build,
+    network::{self, Within},
+};
+use crate::{
+    kinds::map,
+    names::{self, LONG_MAX, SHORT_MAX},
+};
+
+const SERVICE: &str = "elasticloadbalancing";
+/// TLS 1.2 and 1.3. <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html>
+const TLS_POLICY: &str = "ELBSecurityPolicy-TLS13-1-2-2021-06";
+const ANYWHERE: &str = "0.0.0.0/0";
+/// Where a cookie says nothing of its age.
+const COOKIE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+// AWS's limits of a health check, of draining and of a cookie, in seconds.
+const INTERVAL_S: std::ops::RangeInclusive<u64> = 5..=300;
+const TIMEOUT_S: std::ops::RangeInclusive<u64> = 2..=120;
+const THRESHOLD: std::ops::RangeInclusive<u32> = 2..=10;
+const DRAIN_MAX_S: u64 = 3_600;
+const COOKIE_MAX_S: u64 = 7 * 24 * 60 * 60;
+
+/// The target group of a group behind a balancer.
+pub(super) fn target_group(region: &str, balancer: &ComponentId, group: &str) -> Address {
+    Address::new(region, balancer, "target_group", group)
+}
+
+pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
+    let Some(within) = network::within(build) else { return };
+    check(build, balancer, &within);
+    let groups = groups(build, balancer);
+    let stack = build.request.stack;
+    let guard = add_guard(build, balancer, &within, &groups);
+    let is_http = balancer.layer == 7;
+    let elastic_ips = elastic_ips(build, balancer, &within);
+    let protected = balancer.common.deletion_protection.unwrap_or(false);
+    let mut settings = map([("deletion_protection.enabled", protected.to_string().into())]);
+    let more = if is_http {
+        ("routing.http.drop_invalid_header_fields.enabled", "true")
+    } else {
+        // Else a zone whose members are down answers nobody.
+        ("load_balancing.cross_zone.enabled", "true")
+    };
+    settings.insert(more.0.into(), more.1.into());
+    let address = build.address("load_balancer", "main");
+    let main = build.add(
+        SERVICE,
+        "load_balancer",
+        "main",
+        [
+            ("name", names::name(stack, &address, SHORT_MAX).into()),
+            ("type", if is_http { "application" } else { "network" }.into()),
+            ("scheme", "internet-facing".into()),
+            ("subnets", within.public.clone().into()),
+            ("elastic_ips", elastic_ips),
+            ("security_groups", vec![OutputRef::resource(&guard, "id")].into()),
+            ("settings", settings.into()),
+        ],
+    );
+    for group in &groups {
+        add_target_group(build, balancer, &within, group);
+    }
+    for (at, listener) in balancer.listeners.iter().enumerate() {
+        add_listener(build, balancer, &main, at, listener);
+    }
+    outputs(build, balancer, &main);
+}
+
+fn outputs(build: &mut Build<'_>, balancer: &LoadBalancer, main: &Address) {
+    let name = OutputRef::resource(main, "dns_name");
+    let secure = balancer.listeners.iter().find(|listener| listener.certificate.is_some());
+    if let Some(listener) = secure.or(balancer.listeners.first()) {
+        let scheme = match (balancer.layer, secure) {
+            (7, Some(_)) => "https",
+            (7, None) => "http",
+            _ => "tcp",
+        };
+        let mut url = vec![Value::from(scheme), "://".into(), name.clone()];
+        if !matches!((scheme, listener.port), ("http", 80) | ("https", 443)) {
+            url.push(format!(":{}", listener.port).into());
+        }
+        build.output("url", Value::Join(url));
+    }
+    build.output("address", name);
+    build.output("zone_id", OutputRef::resource(main, "zone_id"));
+}
+
+fn check(build: &mut Build<'_>, balancer: &LoadBalancer, within: &Within) {
+    if balancer.virtual_ip.is_some() {
+        build.problem(
+            "virtual_ip",
+            "a load balancer on AWS has addresses of its own",
+            "Remove `virtual_ip`.",
+        );
+    }
+    // <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html>
+    if balancer.layer == 7 && within.public.len() < 2 {
+        build.problem(
+            "region",
+            "an ALB needs public subnets in two zones at least",
+            format!("Say `zones: 2` or more under `regions.{}`.", build.region.name),
+        );
+    }
+    match (balancer.layer, balancer.algorithm) {
+        (7, Algorithm::SourceIp) => build.problem(
+            "algorithm",
+            "an ALB cannot choose by the client's address",
+            "Keep clients at one member with `stickiness`, or say `layer: 4`.",
+        ),
+        (4, Algorithm::LeastConnections) => build.problem(
+            "algorithm",
+            "an NLB cannot choose by open connections",
+            "Leave `algorithm` out, or say `layer: 7`.",
+        ),
+        _ => {}
+    }
+    if balancer.drain_timeout.as_secs() > DRAIN_MAX_S {
+        build.problem("drain_timeout", "AWS drains for an hour at most", "Say `1h` or less.");
+    }
+    let ttl = balancer.stickiness.as_ref().and_then(|stickiness| stickiness.ttl);
+    if ttl.is_some_and(|ttl| ttl.is_zero() || ttl.as_secs() > COOKIE_MAX_S) {
+        build.problem(
+            "stickiness.ttl",
+            "an ALB's cookie lives from a second to seven days",
+            "Say `7d` or less.",
+        );
+    }
+}
+
+/// Who may come in: anyone, at the listeners' ports and nowhere else; and out to the members only.
+fn add_guard(
+    build: &mut Build<'_>,
+    balancer: &LoadBalancer,
+    within: &Within,
+    groups: &[&AutoscalingGroup],
+) -> Address {
+    let rule = |port: u16, cidr: Value| {
+        Value::Map(map([("protocol", "tcp".into()), ("port", port.into()), ("cidr", cidr)]))
+    };
+    let ingress = balancer.listeners.iter().map(|listener| rule(listener.port, ANYWHERE.into()));
+    let mut ports: Vec<u16> =
+        groups.iter().flat_map(|group| [Some(group.port), group.health_check.port]).flatten().collect();
+    ports.sort_unstable();
+    ports.dedup();
+    let egress: Vec<Value> = ports.into_iter().map(|port| rule(port, within.cidr.clone())).collect();
+    let address = build.address("security_group", "main");
+    build.add(
+        "ec2",
+        "security_group",
+        "main",
+        [
+            ("vpc", within.vpc.clone()),
+            ("name", names::name(build.request.stack, &address, LONG_MAX).into()),
+            ("description", format!("{}: clients to it, and it to its members", build.id).into()),
+            ("ingress", ingress.collect()),
+            ("egress", if egress.is_empty() { Value::Null } else { egress.into() }),
+        ],
+    )
+}
+
+/// An NLB has an address of its own in each zone, which stays.
+fn elastic_ips(build: &mut Build<'_>, balancer: &LoadBalancer, within: &Within) -> Value {
+    if balancer.layer == 7 {
+        return Value::Null;
+    }
+    let zones = build.zones.clone();
+    let each = (0..within.public.len()).map(|at| {
+        let zone = zones.get(at).cloned().unwrap_or_else(|| at.to_string());
+        let address = build.add("ec2", "elastic_ip", &zone, []);
+        OutputRef::resource(&address, "id")
+    });
+    each.collect()
+}
+
+/// The groups that it serves, each once, in the order of its routes.
+fn groups<'a>(build: &mut Build<'a>, balancer: &LoadBalancer) -> Vec<&'a AutoscalingGroup> {
+    let mut found: Vec<&AutoscalingGroup> = Vec::new();
+    for (at, listener) in balancer.listeners.iter().enumerate() {
+        for (route_at, route) in listener.routes.iter().enumerate() {
+            let group = build.request.components.iter().find_map(|component| match component {
+                Component::AutoscalingGroup(group) if component.id() == route.to => Some(group),
+                _ => None,
+            });
+            match group {
+                Some(group) if group.common.region != balancer.common.region => {
+                    let message =
+                        format!("`{}` is in region `{}`, this is not", route.to, group.common.region);
+                    build.problem(format!("listeners[{at}].routes[{route_at}].to"), message, "");
+                }
+                Some(group) if found.iter().all(|known| known.common.name != group.common.name) => {
+                    found.push(group);
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+fn within_limits(seconds: u64, limits: &std::ops::RangeInclusive<u64>) -> i64 {
+    i64::try_from(seconds.clamp(*limits.start(), *limits.end())).unwrap_or(i64::MAX)
+}
+
+fn add_target_group(
+    build: &mut Build<'_>,
+    balancer: &LoadBalancer,
+    within: &Within,
+    group: &AutoscalingGroup,
+) {
+    let is_http = balancer.layer == 7;
+    let health = &group.health_check;
+    let address = target_group(&build.region.name, &build.id, &group.common.name);
+    let protocol = if is_http { "HTTP" } else { "TCP" };
+    // A new one stands beside the old one for a while, and needs another name.
+    let fixed = format!("{protocol} {} {}", group.port, within.cidr);
+    let mut settings = map([(
+        "deregistration_delay.timeout_seconds",
+        balancer.drain_timeout.as_secs().min(DRAIN_MAX_S).to_string().into(),
+    )]);
+    settings.extend(stickiness(balancer));
+    let interval = within_limits(health.interval.as_secs(), &INTERVAL_S);
+    let timeout = within_limits(health.timeout.as_secs(), &TIMEOUT_S).min(interval - 1);
+    let threshold = |count: u32| count.clamp(*THRESHOLD.start(), *THRESHOLD.end());
+    // An ALB checks by HTTP only.
+    let path = health.path.as_deref().or(is_http.then_some("/"));
+    build.add(
+        SERVICE,
+        "target_group",
+        &group.common.name,
+        [
+            ("name", names::versioned(build.request.stack, &address, &fixed, SHORT_MAX).into()),
+            ("vpc", within.vpc.clone()),
+            ("protocol", protocol.into()),
+            ("port", group.port.into()),
+            ("check_protocol", if path.is_some() { "HTTP" } else { "TCP" }.into()),
+            ("check_path", crate::kinds::text(path)),
+            ("check_port", health.port.map_or("traffic-port".into(), |port| port.to_string().into())),
+            ("check_matcher", if path.is_some() { "200-399".into() } else { Value::Null }),
+            ("check_interval_s", interval.into()),
+            ("check_timeout_s", timeout.into()),
+            ("healthy", threshold(health.healthy).into()),
+            ("unhealthy", threshold(health.unhealthy).into()),
+            ("settings", settings.into()),
+        ],
+    );
+}
+
+fn stickiness(balancer: &LoadBalancer) -> Map {
+    let text = |text: &str| Value::text(text);
+    match (balancer.layer, &balancer.stickiness, balancer.algorithm) {
+        (7, stickiness, algorithm) => {
+            let ttl = stickiness.as_ref().map(|it| it.ttl.unwrap_or(COOKIE_TTL));
+            map([
+                ("stickiness.enabled", text(if ttl.is_some() { "true" } else { "false" })),
+                ("stickiness.type", text("lb_cookie")),
+                (
+                    "stickiness.lb_cookie.duration_seconds",
+                    ttl.map_or(Value::Null, |ttl| ttl.as_secs().to_string().into()),
+                ),
+                (
+                    "load_balancing.algorithm.type",
+                    text(match algorithm {
+                        Algorithm::LeastConnections => "least_outstanding_requests",
+                        _ => "round_robin",
+                    }),
+                ),
+            ])
+        }
+        (_, _, algorithm) => map([
+            ("stickiness.enabled", text(if algorithm == Algorithm::SourceIp { "true" } else { "false" })),
+            ("stickiness.type", text("source_ip")),
+        ]),
+    }
+}
+
+fn add_listener(
+    build: &mut Build<'_>,
+    balancer: &LoadBalancer,
+    main: &Address,
+    at: usize,
+    listener: &Listener,
+) {
+    let certificate = match &listener.certificate {
+        Some(Certificate::Arn(arn)) => arn.as_str().into(),
+        Some(Certificate::Pem(_)) => {
+            build.problem(
+                format!("listeners[{at}].certificate"),
+                "certificates from files are not built on AWS yet in this version",
+                "Give the ARN of an ACM certificate; `aws acm import-certificate` makes one of a file.",
+            );
+            return;
+        }
+        None => Value::Null,
+    };
+    let is_tls = certificate != Value::Null;
+    let target = |route: &Route| {
+        OutputRef::resource(&target_group(&build.region.name, &build.id, &route.to.name), "id")
+    };
+    let takes_all = |route: &Route| route.path.is_none() && route.host.is_none();
+    let rest = listener.routes.iter().find(|route| takes_all(route)).map_or(Value::Null, target);
+    let rules: Vec<Value> = listener
+        .routes
+        .iter()
+        .take_while(|route| !takes_all(route))
+        .map(|route| {
+            map([
+                ("path", crate::kinds::text(route.path.as_deref())),
+                ("host", crate::kinds::text(route.host.as_deref())),
+                ("to", target(route)),
+            ])
+            .into()
+        })
+        .collect();
+    let secure = balancer.listeners.iter().find(|other| other.certificate.is_some());
+    let https = secure.map_or(443, |secure| secure.port).to_string();
+    let protocol = match (balancer.layer, is_tls) {
+        (7, true) => "HTTPS",
+        (7, false) => "HTTP",
+        (_, true) => "TLS",
+        (_, false) => "TCP",
+    };
+    build.add(
+        SERVICE,
+        "listener",
+        &listener.port.to_string(),
+        [
+            ("load_balancer", OutputRef::resource(main, "id")),
+            ("port", listener.port.into()),
+            ("protocol", protocol.into()),
+            ("certificate", certificate),
+            ("tls_policy", if is_tls { TLS_POLICY.into() } else { Value::Null }),
+            ("redirect", if listener.redirect_https { https.into() } else { Value::Null }),
+            ("to", rest),
+            ("rules", if rules.is_empty() { Value::Null } else { rules.into() }),
+        ],
+    );
+}

@@ -1,0 +1,197 @@
+//! Components to resources, purely: the same for the same blueprint and answers.
+//!
+//! `network` makes the VPC and its parts, and says where in it others go; `balancer` and `group` make what serves, and
+//! `user_data` what a machine does when it boots. What is not built yet is a problem with that
+//! name, never a stub.
+
+mod balancer;
+mod group;
+mod network;
+#[cfg(test)]
+mod tests;
+mod user_data;
+
+use standfast_contract::{
+    Address, Answers, Component, ComponentId, Desired, ExpandRequest, Expansion, Lookup, Problem,
+    ProviderError, Region, Value,
+};
+
+use crate::{look_up, place::Place};
+
+pub(crate) const PROVIDER: &str = "aws";
+
+/// What a region without `location` lacks.
+pub(crate) fn no_location(region: &Region) -> ProviderError {
+    ProviderError::permanent(format!("work in region `{}`", region.name), "it has no `location`")
+        .hint(location_hint(region))
+}
+
+fn location_hint(region: &Region) -> String {
+    format!("Say which AWS region it is: `location: eu-west-1` under `regions.{}`.", region.name)
+}
+
+/// What expansion has to know first.
+pub(crate) fn lookups(request: &ExpandRequest<'_>) -> Vec<Lookup> {
+    if request.region.location.is_none() {
+        return Vec::new();
+    }
+    let mut lookups = vec![ask(request.region, look_up::ZONES, "")];
+    lookups.extend(network::lookups(request));
+    if let Component::AutoscalingGroup(group) = request.component {
+        lookups.extend(group::lookups(request, group));
+    }
+    lookups.sort_unstable();
+    lookups.dedup();
+    lookups
+}
+
+/// A question to the region.
+fn ask(region: &Region, question: &str, subject: &str) -> Lookup {
+    Lookup::Provider {
+        region: region.name.clone(),
+        question: question.to_owned(),
+        subject: subject.to_owned(),
+    }
+}
+
+/// Component to resources.
+pub(crate) fn expand(request: &ExpandRequest<'_>, answers: &Answers) -> Result<Expansion, Vec<Problem>> {
+    let mut build = Build::new(request, answers)?;
+    match request.component {
+        Component::Network(it) => network::expand(&mut build, it),
+        Component::LoadBalancer(it) => balancer::expand(&mut build, it),
+        Component::AutoscalingGroup(it) => group::expand(&mut build, it),
+        other => build.not_built(other),
+    }
+    build.finish()
+}
+
+/// An expansion on its way.
+struct Build<'a> {
+    request: &'a ExpandRequest<'a>,
+    answers: &'a Answers,
+    region: &'a Region,
+    id: ComponentId,
+    place: Place,
+    /// By their names at AWS.
+    zones: Vec<String>,
+    out: Expansion,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Build<'a> {
+    fn new(request: &'a ExpandRequest<'a>, answers: &'a Answers) -> Result<Self, Vec<Problem>> {
+        let region = request.region;
+        let id = request.component.id();
+        let Some(place) = Place::of_region(region) else {
+            return Err(vec![Problem {
+                component: id,
+                key: "region".into(),
+                message: format!("region `{}` has no `location`", region.name),
+                hint: Some(location_hint(region)),
+            }]);
+        };
+        // `zones: 3` are `a`, `b` and `c`.
+        let zone = |name: &str| {
+            if name.len() == 1 { format!("{}{name}", place.location) } else { name.to_owned() }
+        };
+        let zones: Vec<String> = region.zones.iter().map(|one| zone(&one.name)).collect();
+        let mut build = Build {
+            request,
+            answers,
+            region,
+            id,
+            place,
+            zones,
+            out: Expansion::default(),
+            problems: Vec::new(),
+        };
+        build.check_zones();
+        Ok(build)
+    }
+
+    fn check_zones(&mut self) {
+        let Some(there) = self.answer(look_up::ZONES, "").and_then(Value::as_list) else { return };
+        let there: Vec<&str> = there.iter().filter_map(Value::as_str).collect();
+        for zone in self.zones.iter().filter(|zone| !there.contains(&zone.as_str())) {
+            self.problems.push(Problem {
+                component: self.id.clone(),
+                key: "region".into(),
+                message: format!("{} has no zone `{zone}` for this account", self.place.location),
+                hint: Some(format!(
+                    "It has {}: name some of them in `regions.{}.zones`.",
+                    there.join(", "),
+                    self.region.name
+                )),
+            });
+        }
+    }
+
+    fn finish(self) -> Result<Expansion, Vec<Problem>> {
+        if self.problems.is_empty() { Ok(self.out) } else { Err(self.problems) }
+    }
+
+    fn answer(&self, question: &str, subject: &str) -> Option<&'a Value> {
+        self.answers.get(&ask(self.region, question, subject))
+    }
+
+    fn problem(&mut self, key: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) {
+        self.problems.push(Problem {
+            component: self.id.clone(),
+            key: key.into(),
+            message: message.into(),
+            hint: Some(hint.into()).filter(|hint| !hint.is_empty()),
+        });
+    }
+
+    fn not_built(&mut self, component: &Component) {
+        self.problem(
+            "",
+            format!("{} on AWS are not built yet in this version ({})", component.section(), self.id),
+            format!(
+                "It builds {BUILT} there; leave the component out, or put it into a region of a provider that \
+                 builds it."
+            ),
+        );
+    }
+
+    fn address(&self, kind: &str, name: &str) -> Address {
+        Address::new(&self.region.name, &self.id, kind, name)
+    }
+
+    /// Adds a resource; an input that is null is left out.
+    fn add<const N: usize>(
+        &mut self,
+        service: &str,
+        kind: &str,
+        name: &str,
+        inputs: [(&str, Value); N],
+    ) -> Address {
+        let address = self.address(kind, name);
+        let mut map = crate::kinds::map(inputs);
+        let mut tags = self.region.tags.clone();
+        tags.extend(self.request.component.common().tags.clone());
+        if !tags.is_empty() {
+            map.insert("tags".into(), Value::Map(tags));
+        }
+        self.out.resources.push(Desired {
+            address: address.clone(),
+            kind: kind.to_owned(),
+            provider: PROVIDER.into(),
+            inputs: map,
+            after: Vec::new(),
+            follows: Vec::new(),
+            place: self.place.to_value(),
+            lane: self.place.lane(service),
+            lifecycle: self.request.component.common().lifecycle.clone(),
+        });
+        address
+    }
+
+    fn output(&mut self, name: &str, value: impl Into<Value>) {
+        self.out.outputs.insert(name.to_owned(), value.into());
+    }
+}
+
+/// For people.
+const BUILT: &str = "networks, load_balancers and autoscaling_groups";

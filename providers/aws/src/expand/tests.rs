@@ -1,0 +1,378 @@
+//! Expansions as snapshots, and the problems of what cannot be built.
+
+use std::{fmt::Write, time::Duration};
+
+use insta::assert_snapshot;
+use standfast_contract::{
+    Answers, Component, ComponentId, ExpandRequest, Expansion, Map, OnFailure, Problem, Region, SecretSource,
+    Section, Stack, Value,
+    component::{
+        Algorithm, AutoscalingGroup, Capacity, Certificate, Common, HealthCheck, Listener, LoadBalancer, Nat,
+        Network, Route, ScalingMetric, ScalingRule, SessionEngine, SessionStore, SimWorld, SshAccess,
+        Stickiness, UpdatePolicy, Workload, WorkloadSource, Zone,
+    },
+};
+
+use super::{ask, expand};
+use crate::look_up::{IMAGE, VPC, ZONES};
+
+fn region() -> Region {
+    let zone = |name: &str| Zone { name: name.into(), hosts: vec![] };
+    Region {
+        name: "refuge".into(),
+        provider: "aws".into(),
+        location: Some("eu-west-1".into()),
+        zones: vec![zone("a"), zone("b"), zone("c")],
+        ssh: SshAccess::default(),
+        network: None,
+        account: None,
+        assume_role: None,
+        sim: SimWorld::default(),
+        tags: Map::new(),
+    }
+}
+
+fn common(name: &str) -> Common {
+    Common { name: name.into(), region: "refuge".into(), ..Common::default() }
+}
+
+fn network(nat: Nat) -> Network {
+    Network { common: common("main"), cidr: "10.20.0.0/16".parse().ok(), nat, existing: None }
+}
+
+fn expanded(
+    region: &Region,
+    components: &[Component],
+    which: usize,
+    answers: &Answers,
+) -> Result<Expansion, Vec<Problem>> {
+    let stack = Stack { name: "shop".into(), environment: "default".into() };
+    let regions = std::slice::from_ref(region);
+    expand(
+        &ExpandRequest { stack: &stack, region, component: &components[which], components, regions },
+        answers,
+    )
+}
+
+/// Every resource in one line, references by the last part of the address.
+fn shown(expansion: &Expansion) -> String {
+    let mut text = String::new();
+    let short = |text: String| text.replace("refuge/networks.main/", "").replace("refuge/", "");
+    for resource in &expansion.resources {
+        let inputs: Vec<String> = resource
+            .inputs
+            .iter()
+            .map(|(key, value)| format!("{key}: {}", short(value.to_string())))
+            .collect();
+        let address = short(resource.address.to_string());
+        let after: Vec<String> = resource.after.iter().map(|after| short(after.to_string())).collect();
+        let after = if after.is_empty() { String::new() } else { format!(" (after {})", after.join(", ")) };
+        writeln!(text, "{address} [{}]{after}\n    {}", resource.lane, inputs.join("\n    ")).unwrap();
+    }
+    for (name, value) in &expansion.outputs {
+        writeln!(text, "-> {name} = {}", short(value.to_string())).unwrap();
+    }
+    text
+}
+
+fn problems(result: Result<Expansion, Vec<Problem>>) -> String {
+    let lines = result.unwrap_err().into_iter().map(|problem| {
+        let hint = problem.hint.map(|hint| format!(" | {hint}")).unwrap_or_default();
+        format!("{}: {}{hint}", problem.key, problem.message)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_network_has_three_tiers_in_every_zone_and_a_way_out_of_each() {
+    let expansion = expanded(&region(), &[Component::Network(network(Nat::PerZone))], 0, &Answers::default());
+    assert_snapshot!(shown(&expansion.unwrap()));
+}
+
+#[test]
+fn another_number_of_nat_gateways_changes_routes_only() {
+    let with = |nat| {
+        expanded(&region(), &[Component::Network(network(nat))], 0, &Answers::default()).unwrap().resources
+    };
+    let (per_zone, single, none) = (with(Nat::PerZone), with(Nat::Single), with(Nat::None));
+    for (fewer, count) in [(&single, 1), (&none, 0)] {
+        let nats = fewer.iter().filter(|one| one.kind == "nat_gateway").count();
+        assert_eq!(nats, count);
+        for resource in fewer {
+            let before = per_zone.iter().find(|one| one.address == resource.address).unwrap();
+            let differs = |key: &String| before.inputs.get(key) != resource.inputs.get(key);
+            let keys = before.inputs.keys().filter(|key| differs(key));
+            assert!(keys.clone().all(|key| key == "routes"), "{}", resource.address);
+        }
+    }
+}
+
+#[test]
+fn a_zone_more_moves_no_subnet() {
+    let mut larger = region();
+    larger.zones.push(Zone { name: "d".into(), hosts: vec![] });
+    let components = [Component::Network(network(Nat::None))];
+    let before = expanded(&region(), &components, 0, &Answers::default()).unwrap().resources;
+    let after = expanded(&larger, &components, 0, &Answers::default()).unwrap().resources;
+    for subnet in before.iter().filter(|one| one.kind == "subnet") {
+        assert!(after.contains(subnet), "{}", subnet.address);
+    }
+}
+
+#[test]
+fn subnets_are_apart_and_within_whatever_the_size() {
+    for prefix in 16..=22 {
+        let cidr: ipnet::Ipv4Net = format!("10.20.0.0/{prefix}").parse().unwrap();
+        let tiers = super::network::Tier::ALL;
+        let ranges: Vec<_> =
+            tiers.iter().flat_map(|tier| (0..6).map(|zone| tier.range(cidr, zone).unwrap())).collect();
+        for (at, range) in ranges.iter().enumerate() {
+            assert!(cidr.contains(range) && range.prefix_len() <= 28, "{range}");
+            assert!(ranges[..at].iter().all(|other| !other.contains(range) && !range.contains(other)));
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_a_network_is_said_at_its_key() {
+    let check = |network: Network, region: &Region, answers: &Answers| {
+        problems(expanded(region, &[Component::Network(network)], 0, answers))
+    };
+    let sized = |cidr: &str| Network { cidr: cidr.parse().ok(), ..network(Nat::None) };
+    let nothing = Answers::default();
+    let nowhere = Region { location: None, ..region() };
+    let existing = || Network { existing: Some("vpc-1".into()), ..network(Nat::None) };
+    let gone = Answers([(ask(&region(), VPC, "vpc-1"), Value::Null)].into());
+    let two =
+        Answers([(ask(&region(), ZONES, ""), ["eu-west-1a", "eu-west-1b"].into_iter().collect())].into());
+    assert_snapshot!(
+        [
+            check(sized("10.0.0.0/8"), &region(), &nothing),
+            check(sized("10.0.0.0/24"), &region(), &nothing),
+            check(sized("fd00::/48"), &region(), &nothing),
+            check(network(Nat::None), &nowhere, &nothing),
+            check(network(Nat::None), &region(), &two),
+            check(existing(), &region(), &nothing),
+            check(existing(), &region(), &gone),
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn what_is_not_built_yet_says_so() {
+    let store = SessionStore {
+        common: common("sessions"),
+        engine: SessionEngine::Redis,
+        hosts: vec![],
+        version: None,
+        replicas: 1,
+        password: None,
+        instance_type: None,
+    };
+    let result = expanded(&region(), &[Component::SessionStore(store)], 0, &Answers::default());
+    assert_snapshot!(problems(result));
+}
+
+fn group(name: &str, port: u16) -> AutoscalingGroup {
+    AutoscalingGroup {
+        common: common(name),
+        hosts: vec![],
+        capacity: Capacity { min: 3, desired: 3, max: 6 },
+        workload: Workload {
+            source: WorkloadSource::Package {
+                package: "nginx".into(),
+                version: None,
+                service: "nginx".into(),
+            },
+            files: vec![],
+            environment: Map::new(),
+        },
+        port,
+        health_check: HealthCheck {
+            path: Some("/healthz".into()),
+            host: None,
+            port: None,
+            interval: Duration::from_secs(2),
+            timeout: Duration::from_secs(1),
+            healthy: 2,
+            unhealthy: 3,
+        },
+        scaling: vec![
+            ScalingRule { metric: ScalingMetric::Cpu, target: 60.0 },
+            ScalingRule { metric: ScalingMetric::Requests, target: 200.0 },
+        ],
+        update: UpdatePolicy {
+            max_unavailable: 1,
+            canary: 1,
+            on_failure: OnFailure::Rollback,
+            health_timeout: Duration::from_secs(60),
+        },
+        instance_type: Some("t3.small".into()),
+        image: None,
+    }
+}
+
+fn balancer(layer: u8) -> LoadBalancer {
+    let to = |path: Option<&str>, group: &str| Route {
+        path: path.map(str::to_owned),
+        host: None,
+        to: ComponentId::new(Section::AutoscalingGroups, group),
+    };
+    let http = vec![
+        Listener { port: 80, redirect_https: true, certificate: None, routes: vec![] },
+        Listener {
+            port: 443,
+            redirect_https: false,
+            certificate: Some(Certificate::Arn("arn:aws:acm:x".into())),
+            routes: vec![to(Some("/api/*"), "api"), to(None, "web")],
+        },
+    ];
+    let tcp = vec![Listener {
+        port: 5000,
+        redirect_https: false,
+        certificate: None,
+        routes: vec![to(None, "web")],
+    }];
+    LoadBalancer {
+        common: common("front"),
+        layer,
+        hosts: vec![],
+        virtual_ip: None,
+        algorithm: Algorithm::RoundRobin,
+        listeners: if layer == 7 { http } else { tcp },
+        stickiness: (layer == 7).then(|| Stickiness { cookie: "SRV".into(), ttl: None }),
+        drain_timeout: Duration::from_secs(30),
+    }
+}
+
+fn shop(layer: u8) -> Vec<Component> {
+    vec![
+        Component::Network(network(Nat::Single)),
+        Component::LoadBalancer(balancer(layer)),
+        Component::AutoscalingGroup(group("web", 80)),
+        Component::AutoscalingGroup(group("api", 8080)),
+    ]
+}
+
+fn debian() -> Answers {
+    let image = crate::kinds::map([
+        ("id", "ami-1".into()),
+        ("root_device", "/dev/xvda".into()),
+        ("root_gib", Value::Int(8)),
+    ]);
+    let question = ask(&region(), IMAGE, "/aws/service/debian/release/12/latest/amd64");
+    Answers([(question, Value::Map(image))].into())
+}
+
+#[test]
+fn an_alb_has_a_target_group_for_each_group_and_opens_its_ports_only() {
+    assert_snapshot!(shown(&expanded(&region(), &shop(7), 1, &debian()).unwrap()));
+}
+
+#[test]
+fn an_nlb_has_an_address_in_every_zone() {
+    assert_snapshot!(shown(&expanded(&region(), &shop(4), 1, &debian()).unwrap()));
+}
+
+#[test]
+fn a_group_is_a_template_and_scales_by_its_rules() {
+    assert_snapshot!(shown(&expanded(&region(), &shop(7), 2, &debian()).unwrap()));
+}
+
+#[test]
+fn another_port_is_another_target_group_beside_the_old_one() {
+    let name = |port: u16| {
+        let components = [
+            Component::Network(network(Nat::None)),
+            Component::LoadBalancer(balancer(4)),
+            Component::AutoscalingGroup(group("web", port)),
+        ];
+        let expansion = expanded(&region(), &components, 1, &debian()).unwrap();
+        let found = expansion.resources.iter().find(|one| one.kind == "target_group").unwrap();
+        (found.address.clone(), found.inputs["name"].clone())
+    };
+    assert_eq!(name(80).0, name(81).0);
+    assert_ne!(name(80).1, name(81).1);
+}
+
+#[test]
+fn a_container_runs_in_a_unit_and_says_nothing_secret() {
+    let with = |environment: Map| {
+        let mut group = group("web", 80);
+        group.workload = Workload {
+            source: WorkloadSource::Container { image: "shop:1".into(), command: vec!["serve $HOME".into()] },
+            files: vec![],
+            environment,
+        };
+        group.scaling.clear();
+        let components = [Component::Network(network(Nat::None)), Component::AutoscalingGroup(group)];
+        expanded(&region(), &components, 1, &debian())
+    };
+    let plain = with(Map::from([("MODE".into(), "fast".into())])).unwrap();
+    let template = plain.resources.iter().find(|one| one.kind == "launch_template").unwrap();
+    let script = template.inputs["user_data"].to_string();
+    let decoded: Vec<String> = script
+        .split("<<'END'\n")
+        .skip(1)
+        .filter_map(|part| crate::kinds::base64::decode(part.lines().next()?))
+        .collect();
+    assert_snapshot!(decoded.join("---\n"));
+    let secret = Value::Secret(SecretSource::Env("PASSWORD".into()));
+    let text = problems(with(Map::from([("PASSWORD".into(), secret)])));
+    assert!(text.starts_with("workload.environment.PASSWORD: a secret would be readable"), "{text}");
+}
+
+#[test]
+fn what_cannot_serve_is_said_at_its_key() {
+    let check = |change: &dyn Fn(&mut Vec<Component>), which: usize, answers: &Answers| {
+        let mut components = shop(7);
+        change(&mut components);
+        problems(expanded(&region(), &components, which, answers))
+    };
+    let balanced = |change: fn(&mut LoadBalancer)| {
+        move |components: &mut Vec<Component>| {
+            if let Component::LoadBalancer(it) = &mut components[1] {
+                change(it);
+            }
+        }
+    };
+    let grouped = |change: fn(&mut AutoscalingGroup)| {
+        move |components: &mut Vec<Component>| {
+            if let Component::AutoscalingGroup(it) = &mut components[2] {
+                change(it);
+            }
+        }
+    };
+    let pem = balanced(|it| it.listeners[1].certificate = Some(Certificate::Pem("/tls.pem".into())));
+    let by_source = balanced(|it| it.algorithm = Algorithm::SourceIp);
+    let drains = balanced(|it| it.drain_timeout = Duration::from_secs(7200));
+    let untyped = grouped(|it| it.instance_type = None);
+    let by_memory = grouped(|it| it.scaling[0].metric = ScalingMetric::Memory);
+    let release = grouped(|it| {
+        it.workload.source =
+            WorkloadSource::Release { archive: "/a.tar.gz".into(), run: "./a".into(), user: None };
+    });
+    let homeless =
+        |components: &mut Vec<Component>| components.retain(|one| one.id().section != Section::Networks);
+    let nothing = Answers::default();
+    let no_image = {
+        let mut answers = debian();
+        answers.0.values_mut().for_each(|answer| *answer = Value::Null);
+        answers
+    };
+    assert_snapshot!(
+        [
+            check(&pem, 1, &debian()),
+            check(&by_source, 1, &debian()),
+            check(&drains, 1, &debian()),
+            check(&homeless, 0, &debian()),
+            check(&untyped, 2, &debian()),
+            check(&by_memory, 2, &debian()),
+            check(&release, 2, &debian()),
+            check(&|_| {}, 2, &nothing),
+            check(&|_| {}, 2, &no_image),
+        ]
+        .join("\n")
+    );
+}

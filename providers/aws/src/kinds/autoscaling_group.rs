@@ -1,0 +1,391 @@
+//! An autoscaling group: so many machines of a launch template, over the zones, with the rules by which it scales.
+//!
+//! A new version of the template is rolled out by AWS's instance refresh, which this watches to its end.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_autoscaling::types::{
+    AutoScalingGroup as Found, DesiredConfiguration, Filter, InstanceRefreshStatus,
+    LaunchTemplateSpecification, MetricType, PredefinedMetricSpecification, RefreshPreferences,
+    ScalingPolicy, Tag, TargetTrackingConfiguration,
+};
+use standfast_contract::{Attribute, Kind, Map, Value};
+use tokio::time::sleep;
+
+use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, list, map, may, must, text, texts};
+use crate::{
+    clients::Site,
+    failure::{Failure, Trouble, failed},
+    marks::{ENVIRONMENT, STACK, TOKEN, Tags},
+};
+
+pub(super) struct AutoscalingGroup;
+
+/// `desired` is given where nothing scales it, `initial` where something does: then the number is the group's own.
+/// `scaling`: each `{metric, target, label}`.
+static KIND: Kind = Kind::new(
+    "autoscaling_group",
+    &[
+        ID,
+        TAGS,
+        fixed("name"),
+        must("min"),
+        must("max"),
+        may("desired"),
+        may("initial").unobserved(),
+        must("subnets"),
+        must("template"),
+        must("template_version"),
+        must("health"),
+        Attribute::new("grace_s").required().unit("seconds"),
+        may("target_groups"),
+        may("scaling"),
+        may("min_healthy_percent").unobserved(),
+        Attribute::new("warmup_s").unobserved().unit("seconds"),
+        may("on_failure").unobserved(),
+    ],
+);
+
+const REFRESH_POLL: Duration = Duration::from_secs(10);
+
+#[async_trait]
+impl Works for AutoscalingGroup {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
+        let groups = groups(site, select).await?;
+        if groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Of the whole region unless it is about one group: policies know no other filter.
+        let one = match &groups[..] {
+            [group] => group.auto_scaling_group_name.clone(),
+            _ => None,
+        };
+        let call = site.look.asg.describe_policies().set_auto_scaling_group_name(one);
+        let policies: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
+        let policies = policies.map_err(failed("autoscaling:DescribePolicies"))?;
+        Ok(groups.iter().map(|group| seen_as(group, &policies)).collect())
+    }
+
+    async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
+        let name = job.text("name")?;
+        let tags = job.tags();
+        let tags = tags.iter().map(|(key, value)| tag_of(name, key, value, !is_mark(key)));
+        let groups: Vec<String> = job.texts("target_groups").into_iter().map(str::to_owned).collect();
+        let desired = if job.find("desired").is_some() { "desired" } else { "initial" };
+        let call = job
+            .site
+            .change
+            .asg
+            .create_auto_scaling_group()
+            .auto_scaling_group_name(name)
+            .min_size(job.int("min")?)
+            .max_size(job.int("max")?)
+            .desired_capacity(job.int(desired)?)
+            .vpc_zone_identifier(joined(job))
+            .launch_template(template(job)?)
+            .health_check_type(job.text("health")?)
+            .health_check_grace_period(job.int("grace_s")?)
+            .set_target_group_arns(Some(groups).filter(|groups| !groups.is_empty()))
+            .set_tags(Some(tags.collect()));
+        match call.send().await.map_err(failed("autoscaling:CreateAutoScalingGroup")) {
+            // IAM tells the rest of AWS of a new profile only after some seconds.
+            Err(failure)
+                if failure.message.contains("nstance profile")
+                    || failure.message.contains("nstance Profile") =>
+            {
+                Err(Failure { trouble: Trouble::Throttled, ..failure })
+            }
+            other => other.map(|_| name.to_owned()),
+        }
+    }
+
+    async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+        const OWN: [&str; 6] = ["min", "max", "desired", "subnets", "health", "grace_s"];
+        let asg = &job.site.change.asg;
+        let is_new_version = ["template", "template_version"].iter().any(|key| job.differs(key, seen));
+        if OWN.iter().any(|key| job.find(key).is_some() && job.differs(key, seen)) {
+            let desired = job.find("desired").map(|_| job.int("desired")).transpose()?;
+            let call = asg
+                .update_auto_scaling_group()
+                .auto_scaling_group_name(&seen.id)
+                .min_size(job.int("min")?)
+                .max_size(job.int("max")?)
+                .set_desired_capacity(desired)
+                .vpc_zone_identifier(joined(job))
+                .health_check_type(job.text("health")?)
+                .health_check_grace_period(job.int("grace_s")?);
+            call.send().await.map_err(failed("autoscaling:UpdateAutoScalingGroup"))?;
+        }
+        fit_target_groups(job, seen).await?;
+        fit_scaling(job, seen).await?;
+        if is_new_version { refresh(job, &seen.id).await } else { Ok(()) }
+    }
+
+    /// With its machines: they hold nothing that is not in the template.
+    async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
+        let call = site.change.asg.delete_auto_scaling_group().auto_scaling_group_name(id).force_delete(true);
+        match call.send().await.map_err(failed("autoscaling:DeleteAutoScalingGroup")) {
+            // The call knows no other word for it.
+            Err(failure) if failure.message.contains("not found") => {
+                Err(Failure { trouble: Trouble::NotFound, ..failure })
+            }
+            other => other.map(drop),
+        }
+    }
+
+    async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
+        if !set.is_empty() {
+            let tags = set.iter().map(|(key, value)| tag_of(id, key, value, !is_mark(key))).collect();
+            let call = site.change.asg.create_or_update_tags().set_tags(Some(tags));
+            call.send().await.map_err(failed("autoscaling:CreateOrUpdateTags"))?;
+        }
+        if !unset.is_empty() {
+            let tags = unset.iter().map(|key| tag_of(id, key, "", false)).collect();
+            let call = site.change.asg.delete_tags().set_tags(Some(tags));
+            call.send().await.map_err(failed("autoscaling:DeleteTags"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Machines get the marks from their template, without the address.
+fn is_mark(key: &str) -> bool {
+    key.starts_with("standfast:")
+}
+
+fn tag_of(group: &str, key: &str, value: &str, for_machines: bool) -> Tag {
+    Tag::builder()
+        .resource_id(group)
+        .resource_type("auto-scaling-group")
+        .key(key)
+        .value(value)
+        .propagate_at_launch(for_machines)
+        .build()
+}
+
+/// By name in one call each fifty, or by tag.
+async fn groups(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> {
+    const NAMES_MAX: usize = 50;
+    let describe = || site.look.asg.describe_auto_scaling_groups();
+    let filter = |key: &str, value: &str| Filter::builder().name(format!("tag:{key}")).values(value).build();
+    let of_stack = |stack: &standfast_contract::Stack| {
+        vec![filter(STACK, &stack.name), filter(ENVIRONMENT, &stack.environment)]
+    };
+    let calls = match select {
+        Select::Ids(ids) => ids
+            .chunks(NAMES_MAX)
+            .map(|page| {
+                let names = page.iter().map(|id| (*id).to_owned()).collect();
+                describe().set_auto_scaling_group_names(Some(names))
+            })
+            .collect(),
+        Select::Stack(stack) => vec![describe().set_filters(Some(of_stack(stack)))],
+        Select::Token(stack, token) => {
+            let mut filters = of_stack(stack);
+            filters.push(filter(TOKEN, token));
+            vec![describe().set_filters(Some(filters))]
+        }
+    };
+    let mut found = Vec::new();
+    for call in calls {
+        let groups: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
+        found.extend(groups.map_err(failed("autoscaling:DescribeAutoScalingGroups"))?);
+    }
+    Ok(found)
+}
+
+fn seen_as(group: &Found, policies: &[ScalingPolicy]) -> Seen {
+    let name = group.auto_scaling_group_name().unwrap_or_default();
+    let template = group.launch_template();
+    let whole = |number: Option<i32>| number.map_or(Value::Null, |number| Value::Int(number.into()));
+    let own = policies.iter().filter(|policy| policy.auto_scaling_group_name() == Some(name));
+    let own: Vec<(Map, &str)> =
+        own.filter_map(|policy| Some((rule(policy)?, policy.policy_name()?))).collect();
+    let subnets = group.vpc_zone_identifier().unwrap_or_default();
+    let phase = match group.status() {
+        Some(_) => Phase::Pending(format!("{} machines left", group.instances().len())),
+        // It is there, whatever its machines do: a group whose machines do not start must be open to mending.
+        None => Phase::Ready,
+    };
+    let tags = group.tags().iter();
+    let tags = tags
+        .map(|tag| (tag.key().unwrap_or_default().to_owned(), tag.value().unwrap_or_default().to_owned()))
+        .collect();
+    Seen {
+        id: name.to_owned(),
+        phase,
+        tags,
+        attributes: map([
+            ("name", name.into()),
+            ("min", whole(group.min_size())),
+            ("max", whole(group.max_size())),
+            ("desired", whole(group.desired_capacity())),
+            ("subnets", list(subnets.split(',').filter(|subnet| !subnet.is_empty()))),
+            ("template", text(template.and_then(|it| it.launch_template_id()))),
+            ("template_version", text(template.and_then(|it| it.version()))),
+            ("health", text(group.health_check_type())),
+            ("grace_s", whole(group.health_check_grace_period())),
+            ("target_groups", list(group.target_group_arns().iter().map(String::as_str))),
+            ("scaling", list(own.iter().map(|(rule, _)| rule.clone()))),
+        ]),
+        outputs: map([("id", name.into()), ("arn", text(group.auto_scaling_group_arn()))]),
+        // The metric of each policy, and its name.
+        parts: own
+            .iter()
+            .map(|(rule, policy)| (rule["metric"].to_string(), (*policy).to_owned()))
+            .collect::<Parts>(),
+    }
+}
+
+/// A policy as a rule; those of other types are somebody else's.
+fn rule(policy: &ScalingPolicy) -> Option<Map> {
+    let tracking = policy.target_tracking_configuration()?;
+    let metric = tracking.predefined_metric_specification()?;
+    Some(map([
+        ("metric", metric.predefined_metric_type()?.as_str().into()),
+        ("target", tracking.target_value().unwrap_or_default().into()),
+        ("label", text(metric.resource_label())),
+    ]))
+}
+
+fn joined(job: &Job<'_>) -> String {
+    job.texts("subnets").into_iter().collect::<Vec<_>>().join(",")
+}
+
+fn template(job: &Job<'_>) -> Result<LaunchTemplateSpecification, Failure> {
+    Ok(LaunchTemplateSpecification::builder()
+        .launch_template_id(job.text("template")?)
+        .version(job.text("template_version")?)
+        .build())
+}
+
+async fn fit_target_groups(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+    let (wanted, have) = (job.texts("target_groups"), texts(&seen.attributes, "target_groups"));
+    let added: Vec<String> = wanted.difference(&have).map(|&arn| arn.to_owned()).collect();
+    let gone: Vec<String> = have.difference(&wanted).map(|&arn| arn.to_owned()).collect();
+    let asg = &job.site.change.asg;
+    if !added.is_empty() {
+        let call = asg
+            .attach_load_balancer_target_groups()
+            .auto_scaling_group_name(&seen.id)
+            .set_target_group_arns(Some(added));
+        call.send().await.map_err(failed("autoscaling:AttachLoadBalancerTargetGroups"))?;
+    }
+    if !gone.is_empty() {
+        let call = asg
+            .detach_load_balancer_target_groups()
+            .auto_scaling_group_name(&seen.id)
+            .set_target_group_arns(Some(gone));
+        call.send().await.map_err(failed("autoscaling:DetachLoadBalancerTargetGroups"))?;
+    }
+    Ok(())
+}
+
+/// A policy is named after its metric: putting it again changes it.
+async fn fit_scaling(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+    if !job.differs("scaling", seen) {
+        return Ok(());
+    }
+    let asg = &job.site.change.asg;
+    let rules = job.find("scaling").and_then(Value::as_list).unwrap_or_default();
+    let mut wanted = Vec::new();
+    for rule in rules.iter().filter_map(Value::as_map) {
+        let of = |key: &str| rule.get(key).and_then(Value::as_str);
+        let Some(metric) = of("metric") else { continue };
+        wanted.push(metric);
+        let target = match rule.get("target") {
+            Some(Value::Float(target)) => *target,
+            Some(Value::Int(target)) => *target as f64,
+            _ => continue,
+        };
+        let measured = PredefinedMetricSpecification::builder()
+            .predefined_metric_type(MetricType::from(metric))
+            .set_resource_label(of("label").map(str::to_owned))
+            .build();
+        let tracking = TargetTrackingConfiguration::builder()
+            .predefined_metric_specification(measured)
+            .target_value(target)
+            .build();
+        let call = asg
+            .put_scaling_policy()
+            .auto_scaling_group_name(&seen.id)
+            .policy_name(seen.parts.get(metric).map_or(metric, String::as_str))
+            .policy_type("TargetTrackingScaling")
+            .target_tracking_configuration(tracking);
+        call.send().await.map_err(failed("autoscaling:PutScalingPolicy"))?;
+    }
+    for (_, policy) in seen.parts.iter().filter(|(metric, _)| !wanted.contains(&metric.as_str())) {
+        let call = asg.delete_policy().auto_scaling_group_name(&seen.id).policy_name(policy);
+        call.send().await.map_err(failed("autoscaling:DeletePolicy"))?;
+    }
+    Ok(())
+}
+
+/// Replaces the machines by such of the new version, and watches AWS do it. What AWS rolls back is an error here. The group
+/// gets the version from the refresh: AWS can roll back only what it was told this way.
+/// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-refresh-rollback.html>
+async fn refresh(job: &Job<'_>, group: &str) -> Result<(), Failure> {
+    let preferences = RefreshPreferences::builder()
+        .min_healthy_percentage(job.int("min_healthy_percent")?)
+        .instance_warmup(job.int("warmup_s")?)
+        .skip_matching(true)
+        .auto_rollback(job.maybe("on_failure") == Some("rollback"))
+        .build();
+    let wanted = DesiredConfiguration::builder().launch_template(template(job)?).build();
+    let call = job
+        .site
+        .change
+        .asg
+        .start_instance_refresh()
+        .auto_scaling_group_name(group)
+        .desired_configuration(wanted)
+        .preferences(preferences);
+    let started = match call.send().await.map_err(failed("autoscaling:StartInstanceRefresh")) {
+        Ok(started) => started.instance_refresh_id,
+        // One that an earlier try started: it is watched like one of this.
+        Err(failure) if failure.message.contains("InstanceRefreshInProgress") => None,
+        Err(failure) => return Err(failure),
+    };
+    let poll = REFRESH_POLL.min(job.site.poll * 5);
+    loop {
+        let call = job
+            .site
+            .look
+            .asg
+            .describe_instance_refreshes()
+            .auto_scaling_group_name(group)
+            .set_instance_refresh_ids(started.clone().map(|id| vec![id]));
+        let answer = call.send().await.map_err(failed("autoscaling:DescribeInstanceRefreshes"))?;
+        let Some(newest) = answer.instance_refreshes().first() else {
+            return Err(Failure::lost("autoscaling:DescribeInstanceRefreshes"));
+        };
+        let reason = newest.status_reason().unwrap_or("AWS gives no reason");
+        let status = newest.status();
+        match status {
+            Some(InstanceRefreshStatus::Successful) => return Ok(()),
+            Some(
+                InstanceRefreshStatus::Failed
+                | InstanceRefreshStatus::Cancelled
+                | InstanceRefreshStatus::RollbackFailed
+                | InstanceRefreshStatus::RollbackSuccessful,
+            ) => {
+                let status = status.map(InstanceRefreshStatus::as_str).unwrap_or_default();
+                return Err(Failure::new(
+                    Trouble::Broken,
+                    "autoscaling:StartInstanceRefresh",
+                    format!("the instance refresh ended as {status}: {reason}"),
+                ));
+            }
+            _ => {
+                let done = newest.percentage_complete().unwrap_or_default();
+                (job.context.progress)(&format!("instance refresh: {done}%"));
+            }
+        }
+        sleep(poll).await;
+    }
+}

@@ -1,0 +1,91 @@
+//! What the kinds of Elastic Load Balancing have in common. Its calls know no filters: what is ours is told by names
+//! and tags, and tags are asked for twenty at a time.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_elasticloadbalancingv2::types::{LoadBalancer, Tag};
+
+use super::Select;
+use crate::{
+    clients::Site,
+    failure::{Failure, Trouble, failed},
+    marks::Tags,
+};
+
+/// ARNs in one call.
+pub(super) const ARNS_MAX: usize = 20;
+
+pub(super) fn written(tags: &Tags) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+pub(super) async fn tag(site: &Site, arn: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
+    let elb = &site.change.elb;
+    if !set.is_empty() {
+        let call = elb.add_tags().resource_arns(arn).set_tags(Some(written(set)));
+        call.send().await.map_err(failed("elasticloadbalancing:AddTags"))?;
+    }
+    if !unset.is_empty() {
+        let call = elb.remove_tags().resource_arns(arn).set_tag_keys(Some(unset.to_vec()));
+        call.send().await.map_err(failed("elasticloadbalancing:RemoveTags"))?;
+    }
+    Ok(())
+}
+
+/// The tags of each, as far as it is still there.
+pub(super) async fn tags_of(site: &Site, arns: &[String]) -> Result<BTreeMap<String, Tags>, Failure> {
+    let mut found = BTreeMap::new();
+    for page in arns.chunks(ARNS_MAX) {
+        let call = site.look.elb.describe_tags().set_resource_arns(Some(page.to_vec()));
+        let answer = call.send().await.map_err(failed("elasticloadbalancing:DescribeTags"))?;
+        for described in answer.tag_descriptions() {
+            let tags = described.tags().iter();
+            let tags = tags.map(|tag| {
+                (tag.key().unwrap_or_default().to_owned(), tag.value().unwrap_or_default().to_owned())
+            });
+            found.insert(described.resource_arn().unwrap_or_default().to_owned(), tags.collect());
+        }
+    }
+    Ok(found)
+}
+
+/// Those that were asked for, each with its tags. `arn` names one.
+pub(super) async fn selected<T>(
+    site: &Site,
+    select: Select<'_>,
+    mut all: Vec<T>,
+    arn: impl Fn(&T) -> Option<&str>,
+) -> Result<Vec<(T, Tags)>, Failure> {
+    if let Select::Ids(ids) = select {
+        all.retain(|one| arn(one).is_some_and(|arn| ids.contains(&arn)));
+    }
+    let arns: Vec<String> = all.iter().filter_map(|one| arn(one).map(str::to_owned)).collect();
+    let mut tags = tags_of(site, &arns).await?;
+    let with_tags = all.into_iter().filter_map(|one| {
+        let arn = arn(&one)?.to_owned();
+        let tags = tags.remove(&arn).unwrap_or_default();
+        select.takes(&arn, &tags).then_some((one, tags))
+    });
+    Ok(with_tags.collect())
+}
+
+/// A few by their ARNs, else every one of the region, page by page.
+pub(super) async fn load_balancers(site: &Site, select: Select<'_>) -> Result<Vec<LoadBalancer>, Failure> {
+    let describe = || site.look.elb.describe_load_balancers();
+    let action = "elasticloadbalancing:DescribeLoadBalancers";
+    if let Select::Ids(ids) = select
+        && ids.len() <= ARNS_MAX
+    {
+        let few = ids.iter().map(|id| (*id).to_owned()).collect();
+        let answer = describe().set_load_balancer_arns(Some(few)).send().await.map_err(failed(action));
+        match answer {
+            Ok(answer) => return Ok(answer.load_balancers.unwrap_or_default()),
+            Err(failure) if failure.trouble == Trouble::NotFound && ids.len() == 1 => return Ok(Vec::new()),
+            // One of them is missing, and the call does not say which.
+            Err(failure) if failure.trouble == Trouble::NotFound => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    let all: Result<Vec<_>, _> = describe().into_paginator().items().send().collect().await;
+    all.map_err(failed(action))
+}

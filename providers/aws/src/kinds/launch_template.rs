@@ -1,0 +1,205 @@
+//! A launch template: what a machine of a group is made of. A change is a new version, and the default one.
+
+use async_trait::async_trait;
+use aws_sdk_ec2::types::{
+    LaunchTemplate as Found, LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest,
+    LaunchTemplateHttpTokensState, LaunchTemplateIamInstanceProfileSpecificationRequest,
+    LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateTagSpecificationRequest,
+    RequestLaunchTemplateData, ResourceType, ResponseLaunchTemplateData, VolumeType,
+};
+use standfast_contract::{Attribute, Kind, Map, Value};
+
+use super::{
+    ID, Job, Parts, Phase, Seen, Select, TAGS, Works, base64, ec2, fixed, list, map, may, must, text,
+};
+use crate::{
+    clients::Site,
+    failure::{Failure, Trouble, failed},
+};
+
+pub(super) struct LaunchTemplate;
+
+/// Machines answer for their metadata by IMDSv2 only, and their disks are encrypted: neither can be asked otherwise.
+static KIND: Kind = Kind::new(
+    "launch_template",
+    &[
+        ID,
+        TAGS,
+        fixed("name"),
+        must("image"),
+        must("root_device"),
+        Attribute::new("root_gib").required().unit("GiB"),
+        must("instance_type"),
+        must("security_groups"),
+        may("instance_profile"),
+        may("user_data"),
+        Attribute::new("metadata_tokens").required(),
+        Attribute::new("disks_encrypted").required(),
+        Attribute::new("version").computed(),
+    ],
+);
+
+const LATEST: &str = "$Latest";
+
+#[async_trait]
+impl Works for LaunchTemplate {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
+        let mut seen = Vec::new();
+        for template in list_all(site, select).await? {
+            let call = site
+                .look
+                .ec2
+                .describe_launch_template_versions()
+                .set_launch_template_id(template.launch_template_id.clone())
+                .versions(LATEST);
+            let answer = call.send().await.map_err(failed("ec2:DescribeLaunchTemplateVersions"))?;
+            let newest = answer.launch_template_versions().first();
+            seen.push(seen_as(&template, newest.and_then(|newest| newest.launch_template_data())));
+        }
+        Ok(seen)
+    }
+
+    async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
+        let call = job
+            .site
+            .change
+            .ec2
+            .create_launch_template()
+            .client_token(&job.call.token)
+            .launch_template_name(job.text("name")?)
+            .launch_template_data(data(job)?)
+            .tag_specifications(ec2::with_tags(ResourceType::LaunchTemplate, &job.tags()));
+        let made = call.send().await.map_err(failed("ec2:CreateLaunchTemplate"))?;
+        made.launch_template
+            .and_then(|template| template.launch_template_id)
+            .ok_or_else(|| Failure::lost("ec2:CreateLaunchTemplate"))
+    }
+
+    async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+        let own =
+            KIND.attributes.iter().filter(|one| !one.computed && one.name != "tags" && one.name != "name");
+        if !own.clone().any(|one| job.differs(one.name, seen)) {
+            return Ok(());
+        }
+        let ec2 = &job.site.change.ec2;
+        let call = ec2
+            .create_launch_template_version()
+            .client_token(&job.call.token)
+            .launch_template_id(&seen.id)
+            .launch_template_data(data(job)?);
+        let action = "ec2:CreateLaunchTemplateVersion";
+        let made = call.send().await.map_err(failed(action))?;
+        let version = made.launch_template_version.and_then(|made| made.version_number);
+        let version = version.ok_or_else(|| Failure::lost(action))?;
+        let call =
+            ec2.modify_launch_template().launch_template_id(&seen.id).default_version(version.to_string());
+        call.send().await.map_err(failed("ec2:ModifyLaunchTemplate"))?;
+        Ok(())
+    }
+
+    async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
+        let call = site.change.ec2.delete_launch_template().launch_template_id(id);
+        call.send().await.map_err(failed("ec2:DeleteLaunchTemplate"))?;
+        Ok(())
+    }
+}
+
+/// Whole every time: a version takes nothing over from the one before. Machines and disks carry the tags too.
+fn data(job: &Job<'_>) -> Result<RequestLaunchTemplateData, Failure> {
+    let groups = job.texts("security_groups").into_iter().map(str::to_owned).collect();
+    let disk = LaunchTemplateEbsBlockDeviceRequest::builder()
+        .encrypted(job.is("disks_encrypted"))
+        .volume_size(job.int("root_gib")?)
+        .volume_type(VolumeType::Gp3)
+        .delete_on_termination(true)
+        .build();
+    let disk = LaunchTemplateBlockDeviceMappingRequest::builder()
+        .device_name(job.text("root_device")?)
+        .ebs(disk)
+        .build();
+    let metadata = LaunchTemplateInstanceMetadataOptionsRequest::builder()
+        .http_tokens(LaunchTemplateHttpTokensState::from(job.text("metadata_tokens")?))
+        .build();
+    let profile = job
+        .maybe("instance_profile")
+        .map(|name| LaunchTemplateIamInstanceProfileSpecificationRequest::builder().name(name).build());
+    let tags = job.tags();
+    let tagged = [ResourceType::Instance, ResourceType::Volume].map(|kind| {
+        let tags = ec2::written(&ec2::of_parts(&tags));
+        LaunchTemplateTagSpecificationRequest::builder().resource_type(kind).set_tags(Some(tags)).build()
+    });
+    Ok(RequestLaunchTemplateData::builder()
+        .image_id(job.text("image")?)
+        .instance_type(job.text("instance_type")?.into())
+        .set_security_group_ids(Some(groups))
+        .set_iam_instance_profile(profile)
+        .set_user_data(job.maybe("user_data").map(base64::encode))
+        .metadata_options(metadata)
+        .block_device_mappings(disk)
+        .set_tag_specifications(Some(tagged.to_vec()))
+        .build())
+}
+
+fn seen_as(template: &Found, data: Option<&ResponseLaunchTemplateData>) -> Seen {
+    let disk = data.and_then(|data| data.block_device_mappings().first());
+    let tokens = data.and_then(|data| data.metadata_options()).and_then(|options| options.http_tokens());
+    let profile = data.and_then(|data| data.iam_instance_profile()).and_then(|profile| profile.name());
+    let user_data = data.and_then(|data| data.user_data()).and_then(base64::decode);
+    let groups = data.map(|data| data.security_group_ids()).unwrap_or_default();
+    Seen {
+        id: template.launch_template_id().unwrap_or_default().to_owned(),
+        phase: Phase::Ready,
+        tags: ec2::tags_of(template.tags()),
+        attributes: map([
+            ("name", text(template.launch_template_name())),
+            ("image", text(data.and_then(|data| data.image_id()))),
+            ("root_device", text(disk.and_then(|disk| disk.device_name()))),
+            (
+                "root_gib",
+                disk.and_then(|disk| disk.ebs())
+                    .and_then(|ebs| ebs.volume_size())
+                    .map_or(Value::Null, |size| Value::Int(size.into())),
+            ),
+            ("instance_type", text(data.and_then(|data| data.instance_type()).map(|it| it.as_str()))),
+            ("security_groups", list(groups.iter().map(String::as_str))),
+            ("instance_profile", text(profile)),
+            ("user_data", text(user_data.as_deref())),
+            ("metadata_tokens", text(tokens.map(LaunchTemplateHttpTokensState::as_str))),
+            (
+                "disks_encrypted",
+                disk.and_then(|disk| disk.ebs()).and_then(|ebs| ebs.encrypted()).unwrap_or(false).into(),
+            ),
+        ]),
+        outputs: map([
+            ("id", text(template.launch_template_id())),
+            ("version", Value::Text(template.latest_version_number().unwrap_or_default().to_string())),
+        ]),
+        parts: Parts::new(),
+    }
+}
+
+/// By their ids; where one of several is missing, which fails the call, all that there are.
+async fn list_all(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> {
+    let describe = || site.look.ec2.describe_launch_templates();
+    let ids = ec2::ids(select);
+    let is_one = ids.as_ref().is_some_and(|ids| ids.len() == 1);
+    let call = describe().set_launch_template_ids(ids.clone()).set_filters(Some(ec2::filters(select, "")));
+    let found: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
+    match found.map_err(failed("ec2:DescribeLaunchTemplates")) {
+        Err(failure) if failure.trouble == Trouble::NotFound && is_one => Ok(Vec::new()),
+        Err(failure) if failure.trouble == Trouble::NotFound => {
+            let all: Result<Vec<_>, _> = describe().into_paginator().items().send().collect().await;
+            let mut all = all.map_err(failed("ec2:DescribeLaunchTemplates"))?;
+            // Each costs a call more.
+            all.retain(|one| {
+                one.launch_template_id.as_ref().is_some_and(|id| ids.iter().flatten().any(|it| it == id))
+            });
+            Ok(all)
+        }
+        other => other,
+    }
+}

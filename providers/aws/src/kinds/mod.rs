@@ -1,0 +1,293 @@
+//! The kinds of resource, one a file, each with the same few verbs; and what the verbs speak of.
+//!
+//! A kind does no retrying, no looking for what a lost answer made and, but for an instance refresh, no waiting:
+//! [`crate::provider`] does that, alike for all of them.
+
+pub(crate) mod base64;
+mod ec2;
+mod elb;
+
+mod autoscaling_group;
+mod elastic_ip;
+mod internet_gateway;
+mod launch_template;
+mod listener;
+mod load_balancer;
+mod nat_gateway;
+mod route_table;
+mod security_group;
+mod subnet;
+mod target_group;
+mod vpc;
+mod vpc_endpoint;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use standfast_contract::{Attribute, Call, Context, Kind, Map, Stack, Value};
+
+use crate::{
+    clients::Site,
+    failure::Failure,
+    marks::{self, Tags},
+};
+
+/// Ids in one [`Select::Ids`]: what EC2 takes as values of one filter.
+pub(crate) const IDS_MAX: usize = 200;
+
+/// Which things to look at.
+#[derive(Clone, Copy)]
+pub(crate) enum Select<'a> {
+    /// Everything that carries the stack.
+    Stack(&'a Stack),
+    /// By id, at most [`IDS_MAX`]; what is not there is left out of the answer.
+    Ids(&'a [&'a str]),
+    /// What a create with this token made.
+    Token(&'a Stack, &'a str),
+}
+
+impl Select<'_> {
+    /// Whether something was asked for.
+    pub fn takes(self, id: &str, tags: &Tags) -> bool {
+        match self {
+            Select::Ids(ids) => ids.contains(&id),
+            Select::Stack(stack) => marks::is_of(tags, stack),
+            Select::Token(stack, token) => {
+                marks::is_of(tags, stack) && tags.get(marks::TOKEN).is_some_and(|made_by| made_by == token)
+            }
+        }
+    }
+}
+
+/// What was asked for and nothing else, however well the endpoint filters: taking another's thing for ours would be the
+/// end of it.
+pub(crate) async fn look(works: &dyn Works, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
+    let mut seen = works.look(site, select).await?;
+    seen.retain(|seen| select.takes(&seen.id, &seen.tags));
+    Ok(seen)
+}
+
+/// How far along it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    Ready,
+    /// On its way, in AWS's word.
+    Pending(String),
+    /// It will not come to be: why.
+    Failed(String),
+    /// Still listed, and as good as gone.
+    Gone,
+}
+
+/// Ids of parts by what they are of.
+pub(crate) type Parts = BTreeMap<String, String>;
+
+/// What was seen of one thing.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Seen {
+    pub id: String,
+    pub phase: Phase,
+    pub tags: Tags,
+    /// In the form that inputs have.
+    pub attributes: Map,
+    pub outputs: Map,
+    /// Ids of its parts, which `fit` needs and nobody else.
+    pub parts: Parts,
+}
+
+/// One create or update.
+#[derive(Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub site: &'a Site,
+    pub context: &'a Context,
+    pub call: &'a Call,
+}
+
+impl<'a> Job<'a> {
+    /// The tags of what this create makes.
+    pub fn tags(&self) -> Tags {
+        marks::of_new(&self.context.stack, &self.call.address, &self.call.token, &self.call.inputs)
+    }
+
+    pub fn find(&self, key: &str) -> Option<&'a Value> {
+        self.call.inputs.get(key).filter(|value| **value != Value::Null)
+    }
+
+    pub fn maybe(&self, key: &str) -> Option<&'a str> {
+        self.find(key).and_then(Value::as_str)
+    }
+
+    pub fn text(&self, key: &str) -> Result<&'a str, Failure> {
+        self.maybe(key).ok_or_else(|| Failure::refused("", format!("`{key}` is missing or no text")))
+    }
+
+    pub fn texts(&self, key: &str) -> BTreeSet<&'a str> {
+        texts(&self.call.inputs, key)
+    }
+
+    pub fn int(&self, key: &str) -> Result<i32, Failure> {
+        self.find(key)
+            .and_then(Value::as_int)
+            .and_then(|int| i32::try_from(int).ok())
+            .ok_or_else(|| Failure::refused("", format!("`{key}` is missing or no number")))
+    }
+
+    pub fn is(&self, key: &str) -> bool {
+        self.find(key).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// Whether an attribute is seen to be other than wanted.
+    pub fn differs(&self, key: &str, seen: &Seen) -> bool {
+        let wanted = self.call.inputs.get(key).unwrap_or(&Value::Null);
+        as_asked(key, wanted, seen.attributes.get(key).unwrap_or(&Value::Null)) != *wanted
+    }
+}
+
+/// The attribute in which others may have a say too.
+const SETTINGS: &str = "settings";
+/// The list whose order counts.
+const RULES: &str = "rules";
+
+/// What is seen of an attribute in the form in which it was asked for: a list in that order, and of settings only those.
+pub(crate) fn as_asked(key: &str, wanted: &Value, is: &Value) -> Value {
+    let is = match (is, wanted) {
+        (Value::Map(is), Value::Map(wanted)) if key == SETTINGS => {
+            let asked = is.iter().filter(|(name, _)| wanted.contains_key(*name));
+            Value::Map(asked.map(|(name, value)| (name.clone(), value.clone())).collect())
+        }
+        _ => is.clone(),
+    };
+    if key != RULES && same(&is, wanted) { wanted.clone() } else { is }
+}
+
+/// The texts of a list attribute.
+pub(crate) fn texts<'a>(map: &'a Map, key: &str) -> BTreeSet<&'a str> {
+    let list = map.get(key).and_then(Value::as_list);
+    list.into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// Equal, lists in any order: AWS keeps none.
+pub(crate) fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::List(one), Value::List(other)) => {
+            let mut left: Vec<&Value> = other.iter().collect();
+            one.len() == left.len()
+                && one.iter().all(|value| {
+                    let at = left.iter().position(|candidate| same(value, candidate));
+                    at.map(|at| left.swap_remove(at)).is_some()
+                })
+        }
+        (Value::Map(one), Value::Map(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(key, value)| other.get(key).is_some_and(|found| same(value, found)))
+        }
+        (Value::Int(int), Value::Float(float)) | (Value::Float(float), Value::Int(int)) => {
+            *int as f64 == *float
+        }
+        _ => one == other,
+    }
+}
+
+/// A map without what is null.
+pub(crate) fn map<const N: usize>(pairs: [(&str, Value); N]) -> Map {
+    let given = pairs.into_iter().filter(|(_, value)| *value != Value::Null);
+    given.map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+pub(crate) fn text(option: Option<&str>) -> Value {
+    option.filter(|text| !text.is_empty()).map_or(Value::Null, Value::from)
+}
+
+/// A list in order; null where it is empty, as expansion leaves empty ones out.
+pub(crate) fn list<T: Into<Value>>(items: impl IntoIterator<Item = T>) -> Value {
+    let mut items: Vec<Value> = items.into_iter().map(Into::into).collect();
+    items.sort_by_key(ToString::to_string);
+    if items.is_empty() { Value::Null } else { Value::List(items) }
+}
+
+/// One kind.
+#[async_trait]
+pub(crate) trait Works: Send + Sync {
+    fn kind(&self) -> &'static Kind;
+
+    /// In as few calls as the pages allow; it may give more than was asked for. Called through [`look`].
+    async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure>;
+
+    /// Makes it, with its tags in the same call, and gives its id. What that call cannot say is left to `fit`.
+    async fn make(&self, job: &Job<'_>) -> Result<String, Failure>;
+
+    /// Brings what may change in place to what is wanted, and calls nothing where it is so already. Tags are not its
+    /// business.
+    async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure>;
+
+    async fn remove(&self, site: &Site, id: &str, recorded: &Map) -> Result<(), Failure>;
+
+    /// Sets tags, then takes others away.
+    async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
+        ec2::tag(site, id, set, unset).await
+    }
+}
+
+/// Every kind, in the order in which a network comes to be.
+static ALL: &[&dyn Works] = &[
+    &vpc::Vpc,
+    &subnet::Subnet,
+    &internet_gateway::InternetGateway,
+    &elastic_ip::ElasticIp,
+    &nat_gateway::NatGateway,
+    &route_table::RouteTable,
+    &vpc_endpoint::VpcEndpoint,
+    &security_group::SecurityGroup,
+    &load_balancer::LoadBalancer,
+    &target_group::TargetGroup,
+    &listener::Listener,
+    &launch_template::LaunchTemplate,
+    &autoscaling_group::AutoscalingGroup,
+];
+
+pub(crate) fn all() -> impl Iterator<Item = &'static dyn Works> {
+    ALL.iter().copied()
+}
+
+pub(crate) fn by_name(name: &str) -> Option<&'static dyn Works> {
+    all().find(|works| works.kind().name == name)
+}
+
+// What every kind has.
+const ID: Attribute = Attribute::new("id").stable();
+const TAGS: Attribute = Attribute::new("tags");
+
+const fn may(name: &'static str) -> Attribute {
+    Attribute::new(name)
+}
+const fn must(name: &'static str) -> Attribute {
+    Attribute::new(name).required()
+}
+const fn fixed(name: &'static str) -> Attribute {
+    Attribute::new(name).required().replaces()
+}
+const fn out(name: &'static str) -> Attribute {
+    Attribute::new(name).stable()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_the_same_in_any_order_and_as_often() {
+        let list = |texts: &[&str]| texts.iter().copied().collect::<Value>();
+        assert!(same(&list(&["a", "b"]), &list(&["b", "a"])));
+        assert!(!same(&list(&["a", "a", "b"]), &list(&["a", "b", "b"])));
+        assert!(same(&Value::Float(60.0), &Value::Int(60)));
+    }
+
+    #[test]
+    fn every_kind_is_known_by_its_own_name_and_has_an_id_and_tags() {
+        for works in all() {
+            let kind = works.kind();
+            assert_eq!(by_name(kind.name).unwrap().kind().name, kind.name);
+            assert!(kind.attribute("id").is_some() && kind.attribute("tags").is_some(), "{}", kind.name);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Questions that expansion asks of a region: its zones, what an image's name stands for, what is in a VPC.
+
+use standfast_contract::{Map, Value};
+
+use crate::{
+    clients::Site,
+    failure::{Failure, Trouble, failed},
+    kinds::{list, map, text},
+};
+
+/// The zones of the region, by name.
+pub(crate) const ZONES: &str = "zones";
+/// An image by its id or by an SSM parameter's name: `{id, root_device, root_gib}`, null where there is none.
+pub(crate) const IMAGE: &str = "image";
+/// Where an image says nothing of its disk.
+const ROOT_GIB: i32 = 8;
+/// What is in a VPC: `{cidr, public, private, database}`, the last three lists of `{id, zone}`.
+pub(crate) const VPC: &str = "vpc";
+
+pub(crate) async fn answer(site: &Site, question: &str, subject: &str) -> Result<Value, Failure> {
+    match question {
+        ZONES => zones(site).await,
+        IMAGE => image(site, subject).await,
+        VPC => vpc(site, subject).await,
+        _ => Err(Failure::refused("", format!("nobody knows what `{question}` asks"))),
+    }
+}
+
+async fn zones(site: &Site) -> Result<Value, Failure> {
+    let call = site.look.ec2.describe_availability_zones();
+    let answer = call.send().await.map_err(failed("ec2:DescribeAvailabilityZones"))?;
+    // Local zones and Wavelength zones are listed too where they are switched on.
+    let plain = answer
+        .availability_zones()
+        .iter()
+        .filter(|zone| zone.zone_type().is_none_or(|kind| kind == "availability-zone"));
+    Ok(list(plain.filter_map(|zone| zone.zone_name())))
+}
+
+/// By id, or by the name of the SSM parameter that holds one.
+async fn image(site: &Site, name: &str) -> Result<Value, Failure> {
+    let id = if name.starts_with("ami-") { Some(name.to_owned()) } else { parameter(site, name).await? };
+    let Some(id) = id else { return Ok(Value::Null) };
+    // A filter finds nothing where a list of ids would fail.
+    let filter = aws_sdk_ec2::types::Filter::builder().name("image-id").values(&id).build();
+    let call = site.look.ec2.describe_images().filters(filter);
+    let answer = call.send().await.map_err(failed("ec2:DescribeImages"))?;
+    let Some(image) = answer.images().first() else { return Ok(Value::Null) };
+    let device = image.root_device_name().unwrap_or("/dev/xvda");
+    let root = image.block_device_mappings().iter().find(|disk| disk.device_name() == Some(device));
+    let size = root.and_then(|disk| disk.ebs()).and_then(|ebs| ebs.volume_size()).unwrap_or(ROOT_GIB);
+    Ok(Value::Map(map([
+        ("id", id.as_str().into()),
+        ("root_device", device.into()),
+        ("root_gib", Value::Int(size.into())),
+    ])))
+}
+
+async fn parameter(site: &Site, name: &str) -> Result<Option<String>, Failure> {
+    let call = site.look.ssm.get_parameter().name(name);
+    match call.send().await.map_err(failed("ssm:GetParameter")) {
+        Ok(answer) => Ok(answer.parameter.and_then(|parameter| parameter.value)),
+        Err(failure) if failure.trouble == Trouble::NotFound => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A subnet is public where its route table leads to an internet gateway, private where it leads out by something
+/// else, and of the database where it leads nowhere.
+async fn vpc(site: &Site, id: &str) -> Result<Value, Failure> {
+    let ec2 = &site.look.ec2;
+    let filter = || aws_sdk_ec2::types::Filter::builder().name("vpc-id").values(id).build();
+    let vpcs = ec2.describe_vpcs().filters(filter()).send().await.map_err(failed("ec2:DescribeVpcs"))?;
+    let Some(vpc) = vpcs.vpcs().first() else { return Ok(Value::Null) };
+    let subnets: Result<Vec<_>, _> =
+        ec2.describe_subnets().filters(filter()).into_paginator().items().send().collect().await;
+    let tables: Result<Vec<_>, _> =
+        ec2.describe_route_tables().filters(filter()).into_paginator().items().send().collect().await;
+    let tables = tables.map_err(failed("ec2:DescribeRouteTables"))?;
+    let main = tables.iter().find(|table| table.associations().iter().any(|one| one.main() == Some(true)));
+    let mut tiers: [Vec<Map>; 3] = Default::default();
+    for subnet in subnets.map_err(failed("ec2:DescribeSubnets"))? {
+        let own = tables
+            .iter()
+            .find(|table| table.associations().iter().any(|one| one.subnet_id() == subnet.subnet_id()));
+        let routes = own.or(main).map(|table| table.routes()).unwrap_or_default();
+        let out = routes.iter().find(|route| route.destination_cidr_block() == Some("0.0.0.0/0"));
+        let tier = match out {
+            Some(route) if route.gateway_id().is_some_and(|gateway| gateway.starts_with("igw-")) => 0,
+            Some(_) => 1,
+            None => 2,
+        };
+        tiers[tier].push(map([("id", text(subnet.subnet_id())), ("zone", text(subnet.availability_zone()))]));
+    }
+    let [public, private, database] = tiers;
+    Ok(Value::Map(map([
+        ("cidr", text(vpc.cidr_block())),
+        ("public", list(public)),
+        ("private", list(private)),
+        ("database", list(database)),
+    ])))
+}

@@ -1,0 +1,569 @@
+//! The contract's provider: what every kind needs alike. Looking before a create is repeated, waiting until AWS says
+//! that a thing is ready or gone, tags, reading in batches.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use standfast_contract::{
+    Address, Answers, Call, Context, ErrorClass, ExpandRequest, Expansion, Found, Health, HealthState, Kind,
+    Lookup, Made, Map, Observed, Obstacle, Operation, Probe, Problem, Provider, ProviderError, ReadRequest,
+    Region, Value,
+};
+use tokio::{sync::OnceCell, time::sleep};
+
+use crate::{
+    clients::Site,
+    expand,
+    failure::{Failure, Trouble},
+    health,
+    kinds::{self, IDS_MAX, Job, Phase, Seen, Select, Works, as_asked},
+    look_up, marks,
+    place::Place,
+};
+
+/// Steps at once in one lane. Most of them wait for AWS; how fast calls are made is the SDK's rate limit.
+const LANE_LIMIT: usize = 32;
+/// What has just been made may not be listed for so long.
+const APPEAR_MAX: Duration = Duration::from_secs(60);
+/// What was in use is tried again for so long: a load balancer's interfaces outlive it by minutes.
+const RELEASE_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// AWS.
+#[derive(Default)]
+pub struct AwsProvider {
+    sites: Mutex<BTreeMap<Place, Arc<OnceCell<Arc<Site>>>>>,
+}
+
+impl fmt::Debug for AwsProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AwsProvider")
+    }
+}
+
+impl AwsProvider {
+    pub fn new() -> Self {
+        AwsProvider::default()
+    }
+
+    /// With a site that is open already.
+    #[cfg(test)]
+    pub(crate) fn with(site: Site) -> Self {
+        let place = site.place.clone();
+        let cell = Arc::new(OnceCell::new_with(Some(Arc::new(site))));
+        AwsProvider { sites: Mutex::new([(place, cell)].into()) }
+    }
+
+    /// Opened once, however many ask at the same time.
+    async fn site(&self, place: &Place) -> Result<Arc<Site>, ProviderError> {
+        let cell = {
+            let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(sites.entry(place.clone()).or_default())
+        };
+        cell.get_or_try_init(|| async { Site::open(place).await.map(Arc::new) }).await.cloned()
+    }
+
+    async fn site_of(&self, place: &Value) -> Result<Arc<Site>, ProviderError> {
+        self.site(&Place::parse(place)?).await
+    }
+
+    /// All that was asked of one kind at one place: a call for each page of ids, and one list where an id is not known.
+    async fn read_kind(
+        &self,
+        context: &Context,
+        place: &Value,
+        kind: &str,
+        requests: &[&ReadRequest],
+    ) -> Vec<Result<Option<Observed>, ProviderError>> {
+        let looked = async {
+            let site = self.site_of(place).await?;
+            let works = known(kind)?;
+            look_for(&site, works, context, requests)
+                .await
+                .map_err(|failure| failure.of(format!("look at {kind} in {}", site.place.location), false))
+        };
+        match looked.await {
+            Ok(seen) => requests.iter().map(|request| Ok(observed(request, &seen))).collect(),
+            Err(error) => requests.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+
+    async fn find_at(&self, context: &Context, place: &Place) -> Result<Vec<Found>, ProviderError> {
+        let site = self.site(place).await?;
+        let looks = kinds::all().map(|works| {
+            let site = Arc::clone(&site);
+            async move { (works.kind().name, kinds::look(works, &site, Select::Stack(&context.stack)).await) }
+        });
+        let mut found = Vec::new();
+        for (kind, seen) in join_all(looks).await {
+            let seen = seen.map_err(|failure| {
+                failure.of(format!("look for {kind} of this stack in {}", site.place.location), false)
+            })?;
+            found.extend(seen.into_iter().filter(is_there).filter_map(|seen| found_as(kind, seen)));
+        }
+        Ok(found)
+    }
+}
+
+fn known(kind: &str) -> Result<&'static dyn Works, ProviderError> {
+    kinds::by_name(kind).ok_or_else(|| {
+        ProviderError::permanent(
+            format!("use the kind `{kind}`"),
+            "this version of standfast does not know it",
+        )
+        .hint("Use the version that made it.")
+    })
+}
+
+fn is_there(seen: &Seen) -> bool {
+    seen.phase != Phase::Gone
+}
+
+fn found_as(kind: &str, seen: Seen) -> Option<Found> {
+    let mut inputs = seen.attributes;
+    let is_own = |key: &&String| !key.starts_with("standfast:") && !key.starts_with("aws:") && *key != "Name";
+    let own: Map = seen
+        .tags
+        .iter()
+        .filter(|(key, _)| is_own(key))
+        .map(|(key, value)| (key.clone(), value.as_str().into()))
+        .collect();
+    if !own.is_empty() {
+        inputs.insert("tags".into(), own.into());
+    }
+    Some(Found {
+        address: marks::address(&seen.tags)?,
+        kind: kind.to_owned(),
+        id: seen.id,
+        token: seen.tags.get(marks::TOKEN).cloned(),
+        inputs,
+        outputs: seen.outputs,
+    })
+}
+
+async fn look_for(
+    site: &Site,
+    works: &dyn Works,
+    context: &Context,
+    requests: &[&ReadRequest],
+) -> Result<Vec<Seen>, Failure> {
+    let ids: Vec<&str> = requests.iter().filter_map(|request| request.id.as_deref()).collect();
+    let mut seen = Vec::new();
+    for page in ids.chunks(IDS_MAX) {
+        seen.extend(kinds::look(works, site, Select::Ids(page)).await?);
+    }
+    if ids.len() < requests.len() {
+        seen.extend(kinds::look(works, site, Select::Stack(&context.stack)).await?);
+    }
+    seen.retain(is_there);
+    Ok(seen)
+}
+
+/// What of the things seen a request is about: by its id; by its address where a create was cut off.
+fn observed(request: &ReadRequest, seen: &[Seen]) -> Option<Observed> {
+    let it = match &request.id {
+        Some(id) => seen.iter().find(|seen| seen.id == *id)?,
+        None => {
+            let mut mine: Vec<&Seen> = seen
+                .iter()
+                .filter(|seen| marks::address(&seen.tags).as_ref() == Some(&request.address))
+                .collect();
+            // Beside an old one that is being replaced, the new one is more like what is wanted.
+            mine.sort_by_key(|seen| differences(request, seen));
+            *mine.first()?
+        }
+    };
+    Some(Observed { id: it.id.clone(), attributes: tidy(request, it), outputs: it.outputs.clone() })
+}
+
+fn differences(request: &ReadRequest, seen: &Seen) -> usize {
+    let desired = request.desired.as_deref();
+    desired.map_or(0, |desired| {
+        seen.attributes
+            .iter()
+            .filter(|(key, is)| desired.get(*key).is_some_and(|want| as_asked(key, want, is) != *want))
+            .count()
+    })
+}
+
+/// Attributes as they are compared: lists in the order in which they were asked for, an absent one as null, and only
+/// those tags that somebody asked for, because others may tag what is ours.
+fn tidy(request: &ReadRequest, seen: &Seen) -> Map {
+    let asked = [request.recorded.as_ref().map(|(inputs, _)| &**inputs), request.desired.as_deref()];
+    let mut attributes = seen.attributes.clone();
+    let kind = kinds::by_name(&request.kind).map(Works::kind);
+    for map in asked.into_iter().flatten() {
+        for (key, wanted) in map {
+            let is_seen =
+                kind.and_then(|kind| kind.attribute(key)).is_some_and(|attribute| attribute.observed);
+            if is_seen && key != "tags" {
+                let is = attributes.entry(key.clone()).or_default();
+                *is = as_asked(key, wanted, is);
+            }
+        }
+    }
+    let keys = asked.into_iter().flatten().flat_map(|inputs| marks::own(inputs).into_keys());
+    let tags: Map =
+        keys.filter_map(|key| seen.tags.get(&key).map(|value| (key, value.as_str().into()))).collect();
+    attributes.insert("tags".into(), if tags.is_empty() { Value::Null } else { tags.into() });
+    attributes
+}
+
+/// Waits until it is ready. What fails by itself is an error that says why.
+async fn ready(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Failure> {
+    let began = Instant::now();
+    let mut wait = Duration::from_millis(200);
+    loop {
+        let seen = kinds::look(works, job.site, Select::Ids(&[id])).await?;
+        let told = match seen.into_iter().next() {
+            Some(seen) => match seen.phase {
+                Phase::Ready => return Ok(seen),
+                Phase::Pending(word) => word,
+                Phase::Failed(why) => return Err(Failure::new(Trouble::Broken, "", why)),
+                Phase::Gone => return Err(Failure::new(Trouble::NotFound, "", format!("{id} is gone"))),
+            },
+            None if began.elapsed() < APPEAR_MAX => "not listed yet".to_owned(),
+            None => return Err(Failure::new(Trouble::NotFound, "", format!("{id} is not listed"))),
+        };
+        (job.context.progress)(&format!("AWS says: {told}"));
+        sleep(wait).await;
+        wait = (wait * 2).min(job.site.poll);
+    }
+}
+
+/// Whether a thing must be ready before it is brought to what is wanted. What has just been made must; what is changed may
+/// never become ready without the change.
+#[derive(Clone, Copy)]
+enum First {
+    Wait,
+    Fit,
+}
+
+async fn listed(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Failure> {
+    let seen = kinds::look(works, job.site, Select::Ids(&[id])).await?;
+    let gone = || Failure::new(Trouble::NotFound, "", format!("{id} is not there"));
+    seen.into_iter().find(is_there).ok_or_else(gone)
+}
+
+/// Brings a thing that exists to what is wanted, and says what it puts out.
+async fn settle(works: &dyn Works, job: &Job<'_>, id: &str, first: First) -> Result<Made, Failure> {
+    let mut seen = match first {
+        First::Wait => ready(works, job, id).await?,
+        First::Fit => listed(works, job, id).await?,
+    };
+    let call = job.call;
+    let differs =
+        call.inputs.keys().chain(call.prior.keys()).any(|key| key != "tags" && job.differs(key, &seen));
+    works.fit(job, &seen).await?;
+    let wanted = marks::of(&job.context.stack, &call.address, &call.inputs);
+    let set = wanted
+        .into_iter()
+        .filter(|(key, value)| seen.tags.get(key) != Some(value))
+        .collect::<BTreeMap<_, _>>();
+    let own = marks::own(&call.inputs);
+    let dropped = |key: &String| !own.contains_key(key) && seen.tags.contains_key(key);
+    let unset: Vec<String> = marks::own(&call.prior).into_keys().filter(dropped).collect();
+    if !set.is_empty() || !unset.is_empty() {
+        works.tag(job.site, id, &set, &unset).await?;
+    }
+    if differs {
+        seen = ready(works, job, id).await?;
+    }
+    Ok(Made { id: seen.id, outputs: seen.outputs })
+}
+
+/// The id of a recorded thing, or of what carries its address.
+async fn id_of(
+    context: &Context,
+    site: &Site,
+    works: &dyn Works,
+    call: &Call,
+) -> Result<Option<String>, Failure> {
+    if let Some(id) = &call.id {
+        return Ok(Some(id.clone()));
+    }
+    let seen = kinds::look(works, site, Select::Stack(&context.stack)).await?;
+    let mine = |seen: &Seen| marks::address(&seen.tags).as_ref() == Some(&call.address);
+    Ok(seen.into_iter().filter(is_there).find(mine).map(|seen| seen.id))
+}
+
+/// Removes it, as soon as nothing uses it any more, and waits until it is gone.
+async fn remove(
+    context: &Context,
+    site: &Site,
+    works: &dyn Works,
+    id: &str,
+    recorded: &Map,
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    let mut wait = Duration::from_millis(500);
+    loop {
+        match works.remove(site, id, recorded).await {
+            Ok(()) => break,
+            Err(failure) if failure.trouble == Trouble::NotFound => return Ok(()),
+            Err(failure) if failure.trouble == Trouble::InUse && began.elapsed() < RELEASE_MAX => {
+                (context.progress)(&format!("still in use: {}", failure.message));
+            }
+            Err(failure) => return Err(failure),
+        }
+        sleep(wait).await;
+        wait = (wait * 2).min(site.poll * 5);
+    }
+    let mut wait = Duration::from_millis(200);
+    while let Some(seen) = kinds::look(works, site, Select::Ids(&[id])).await?.into_iter().find(is_there) {
+        if let Phase::Pending(word) = seen.phase {
+            (context.progress)(&format!("AWS says: {word}"));
+        }
+        sleep(wait).await;
+        wait = (wait * 2).min(site.poll);
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Provider for AwsProvider {
+    fn name(&self) -> &'static str {
+        expand::PROVIDER
+    }
+
+    fn kind(&self, name: &str) -> Option<&'static Kind> {
+        kinds::by_name(name).map(Works::kind)
+    }
+
+    fn lane_limit(&self) -> usize {
+        LANE_LIMIT
+    }
+
+    fn lookups(&self, request: &ExpandRequest<'_>) -> Vec<Lookup> {
+        expand::lookups(request)
+    }
+
+    async fn lookup(
+        &self,
+        _: &Context,
+        region: &Region,
+        lookups: &[Lookup],
+    ) -> Vec<Result<Value, ProviderError>> {
+        let site = match Place::of_region(region) {
+            Some(place) => self.site(&place).await,
+            None => Err(expand::no_location(region)),
+        };
+        let site = &site;
+        let answers = lookups.iter().map(|lookup| async move {
+            let site = site.clone()?;
+            let Lookup::Provider { question, subject, .. } = lookup else {
+                return Err(ProviderError::permanent(
+                    format!("look up {lookup:?}"),
+                    "this is no question to AWS",
+                ));
+            };
+            look_up::answer(&site, question, subject).await.map_err(|failure| {
+                let of = if subject.is_empty() { String::new() } else { format!(" {subject}") };
+                failure.of(format!("look up the {question}{of} in {}", site.place.location), false)
+            })
+        });
+        join_all(answers).await
+    }
+
+    fn expand(&self, request: &ExpandRequest<'_>, answers: &Answers) -> Result<Expansion, Vec<Problem>> {
+        expand::expand(request, answers)
+    }
+
+    async fn preflight(&self, _: &Context, calls: &[Call]) -> Vec<Obstacle> {
+        let mut places: BTreeMap<Place, Vec<usize>> = BTreeMap::new();
+        let mut obstacles = Vec::new();
+        for (at, call) in calls.iter().enumerate() {
+            match Place::parse(&call.place) {
+                Ok(place) => places.entry(place).or_default().push(at),
+                Err(error) => obstacles.push(Obstacle { error, calls: vec![at] }),
+            }
+        }
+        for (place, hindered) in places {
+            let checked = async { self.site(&place).await?.check().await };
+            if let Err(error) = checked.await {
+                obstacles.push(Obstacle { error, calls: hindered });
+            }
+        }
+        obstacles
+    }
+
+    async fn read(
+        &self,
+        context: &Context,
+        requests: &[ReadRequest],
+    ) -> Vec<Result<Option<Observed>, ProviderError>> {
+        // Few places, and few kinds at each.
+        let mut batches: Vec<(&Value, &str, Vec<usize>)> = Vec::new();
+        for (at, request) in requests.iter().enumerate() {
+            let place = &*request.place;
+            match batches.iter_mut().find(|(other, kind, _)| *kind == request.kind && *other == place) {
+                Some((.., members)) => members.push(at),
+                None => batches.push((place, &request.kind, vec![at])),
+            }
+        }
+        let looks = batches.into_iter().map(|(place, kind, members)| async move {
+            let asked: Vec<&ReadRequest> = members.iter().map(|&at| &requests[at]).collect();
+            (self.read_kind(context, place, kind, &asked).await, members)
+        });
+        let mut answers: Vec<Option<Result<Option<Observed>, ProviderError>>> = vec![None; requests.len()];
+        for (looked, members) in join_all(looks).await {
+            for (at, answer) in members.into_iter().zip(looked) {
+                answers[at] = Some(answer);
+            }
+        }
+        answers.into_iter().map(|answer| answer.unwrap_or(Ok(None))).collect()
+    }
+
+    /// Looks for what an earlier try with this token made before it makes anything: AWS forgets most client tokens, and
+    /// has none at all for many creates.
+    async fn create(&self, context: &Context, call: &Call) -> Result<Made, ProviderError> {
+        let operation = || format!("create {}", call.address);
+        let site = self.site_of(&call.place).await?;
+        let works = known(&call.kind)?;
+        let job = Job { site: &site, context, call };
+        let earlier = kinds::look(works, &site, Select::Token(&context.stack, &call.token))
+            .await
+            .map_err(|failure| failure.of(operation(), false))?;
+        let id = match earlier.into_iter().find(is_there) {
+            Some(seen) => seen.id,
+            None => works.make(&job).await.map_err(|failure| made_in_vain(failure, operation()))?,
+        };
+        match settle(works, &job, &id, First::Wait).await {
+            Ok(made) => Ok(made),
+            Err(failure) if failure.trouble == Trouble::Broken => {
+                // It would be in nobody's record.
+                let removed = remove(context, &site, works, &id, &call.inputs).await;
+                removed.map_err(|failure| half_made(failure, operation()))?;
+                Err(failure.of(operation(), true))
+            }
+            Err(failure) => Err(half_made(failure, operation())),
+        }
+    }
+
+    async fn update(&self, context: &Context, call: &Call) -> Result<Made, ProviderError> {
+        let operation = || format!("update {}", call.address);
+        let site = self.site_of(&call.place).await?;
+        let works = known(&call.kind)?;
+        let job = Job { site: &site, context, call };
+        let done = async {
+            let id = id_of(context, &site, works, call).await?;
+            let gone = || Failure::new(Trouble::NotFound, "", "it is not there");
+            settle(works, &job, &id.ok_or_else(gone)?, First::Fit).await
+        };
+        done.await.map_err(|failure| failure.of(operation(), true))
+    }
+
+    async fn rename(&self, context: &Context, call: &Call, from: &Address) -> Result<(), ProviderError> {
+        let site = self.site_of(&call.place).await?;
+        let works = known(&call.kind)?;
+        let renamed = async {
+            let Some(id) = id_of(context, &site, works, call).await? else { return Ok(()) };
+            let marks = marks::of(&context.stack, &call.address, &call.inputs);
+            works.tag(&site, &id, &marks, &[]).await
+        };
+        renamed
+            .await
+            .map_err(|failure: Failure| failure.of(format!("rename {from} to {}", call.address), true))
+    }
+
+    async fn delete(&self, context: &Context, call: &Call) -> Result<(), ProviderError> {
+        let site = self.site_of(&call.place).await?;
+        let works = known(&call.kind)?;
+        let removed = async {
+            match id_of(context, &site, works, call).await? {
+                Some(id) => remove(context, &site, works, &id, &call.inputs).await,
+                None => Ok(()),
+            }
+        };
+        removed.await.map_err(|failure| failure.of(format!("delete {}", call.address), true))
+    }
+
+    /// Holds a group to the health of its machines.
+    async fn operate(&self, context: &Context, operation: &Operation) -> Result<(), ProviderError> {
+        let what = format!("see {} healthy", operation.address);
+        if operation.verb != health::MEMBERS {
+            return Err(ProviderError::permanent(what, "the provider aws has no such operation"));
+        }
+        let site = self.site_of(&operation.place).await?;
+        let began = Instant::now();
+        let patience = Duration::from_millis(operation.timeout_ms);
+        loop {
+            let seen = health::members(&site, &operation.inputs).await;
+            let seen = seen.map_err(|failure| failure.of(&what, false))?;
+            if seen.all_serve() {
+                return Ok(());
+            }
+            if began.elapsed() >= patience {
+                return Err(ProviderError::permanent(what, format!("after {} s {}", patience.as_secs(), seen.words()))
+                    .hint("The machine's own log tells more: `aws ec2 get-console-output --latest --instance-id ...`."));
+            }
+            (context.progress)(&seen.words());
+            sleep(site.poll * 2).await;
+        }
+    }
+
+    async fn find(&self, context: &Context, places: &[Value]) -> Vec<Result<Vec<Found>, ProviderError>> {
+        let looks = places.iter().map(|place| async { self.find_at(context, &Place::parse(place)?).await });
+        let mut named: Vec<(String, String)> = Vec::new();
+        let mut answers = join_all(looks).await;
+        for found in answers.iter_mut().flatten() {
+            found.retain(|found| {
+                let key = (found.kind.clone(), found.id.clone());
+                let is_new = !named.contains(&key);
+                if is_new {
+                    named.push(key);
+                }
+                is_new
+            });
+        }
+        answers
+    }
+
+    async fn probe(&self, _: &Context, probes: &[Probe]) -> Vec<Health> {
+        let asked = probes.iter().map(|probe| async {
+            if probe.verb != health::MEMBERS {
+                return Err(ProviderError::permanent(
+                    "ask AWS",
+                    format!("nobody knows what `{}` asks", probe.verb),
+                ));
+            }
+            let site = self.site_of(&probe.place).await?;
+            let seen = health::members(&site, &probe.inputs).await;
+            seen.map_err(|failure| failure.of("ask AWS", false))
+        });
+        let told = |answer: Result<health::Members, ProviderError>| match answer {
+            Ok(members) => Health { state: members.state(), detail: members.words() },
+            Err(error) => Health { state: HealthState::Unreachable, detail: error.reason },
+        };
+        join_all(asked).await.into_iter().map(told).collect()
+    }
+
+    async fn close(&self) {}
+}
+
+/// Nothing was made, unless the answer was lost. What is made of something that has just been made may not find it yet.
+fn made_in_vain(failure: Failure, operation: String) -> ProviderError {
+    let is_early = failure.trouble == Trouble::NotFound;
+    let mut error = failure.of(operation, true);
+    if is_early {
+        error.class = ErrorClass::Transient;
+    }
+    error
+}
+
+/// It exists and is not what it shall be: only an open intent makes the next plan look for it.
+fn half_made(failure: Failure, operation: String) -> ProviderError {
+    let mut error = failure.of(operation, true);
+    if error.class == ErrorClass::Permanent {
+        error.class = ErrorClass::Uncertain;
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests;

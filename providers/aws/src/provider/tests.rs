@@ -1,0 +1,192 @@
+//! What moto never shows: throttling, denials, lost answers, states that take their time, things in use.
+
+use std::sync::{Arc, Mutex};
+
+use standfast_contract::{Call, Context, ErrorClass, Map, Provider, Stack, Value};
+
+use super::AwsProvider;
+use crate::{
+    canned::{
+        Answer::{self, Error, Lost},
+        Canned,
+    },
+    place::Place,
+};
+
+const TOKEN: &str = "0123456789abcdef";
+
+fn place() -> Place {
+    Place { location: "eu-west-1".into(), account: None, assume_role: None }
+}
+
+fn call(kind: &str, id: Option<&str>, inputs: &[(&str, Value)]) -> Call {
+    Call {
+        address: format!("home/networks.main/{kind}.main").parse().unwrap(),
+        kind: kind.into(),
+        place: place().to_value(),
+        token: TOKEN.into(),
+        id: id.map(str::to_owned),
+        inputs: inputs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
+        prior: Map::new(),
+        prior_outputs: Map::new(),
+        changed: vec![],
+    }
+}
+
+fn nat() -> Call {
+    call("nat_gateway", None, &[("subnet", "subnet-1".into()), ("elastic_ip", "eipalloc-1".into())])
+}
+
+/// A context that notes what it is told.
+fn context() -> (Context, Arc<Mutex<Vec<String>>>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&told);
+    let stack = Stack { name: "shop".into(), environment: "default".into() };
+    let progress = move |text: &str| notes.lock().unwrap().push(text.to_owned());
+    (Context { stack, progress: Arc::new(progress) }, told)
+}
+
+fn tags() -> String {
+    let tags = [
+        ("Name", "shop main"),
+        ("standfast:stack", "shop"),
+        ("standfast:environment", "default"),
+        ("standfast:address", "home/networks.main/nat_gateway.main"),
+        ("standfast:token", TOKEN),
+    ];
+    tags.map(|(key, value)| format!("<item><key>{key}</key><value>{value}</value></item>")).concat()
+}
+
+fn nats(items: &str) -> Answer {
+    Answer::Ok(format!(
+        "<DescribeNatGatewaysResponse><natGatewaySet>{items}</natGatewaySet></DescribeNatGatewaysResponse>"
+    ))
+}
+
+fn nat_in(state: &str) -> String {
+    format!(
+        "<item><natGatewayId>nat-1</natGatewayId><subnetId>subnet-1</subnetId><state>{state}</state>\
+         <failureMessage>Elastic IP eipalloc-1 is already associated</failureMessage>\
+         <natGatewayAddressSet><item><allocationId>eipalloc-1</allocationId><publicIp>203.0.113.7</publicIp></item>\
+         </natGatewayAddressSet><tagSet>{}</tagSet></item>",
+        tags()
+    )
+}
+
+fn nat_made() -> Answer {
+    let made = nat_in("pending").replace("<item><natGatewayId>", "<natGateway><natGatewayId>");
+    let made = made.strip_suffix("</item>").unwrap();
+    Answer::Ok(format!("<CreateNatGatewayResponse>{made}</natGateway></CreateNatGatewayResponse>"))
+}
+
+const CREATE: &str = "CreateNatGateway";
+const DESCRIBE: &str = "DescribeNatGateways";
+const DELETE: &str = "DeleteNatGateway";
+
+async fn provider(answers: Vec<(&'static str, Answer)>) -> (AwsProvider, Canned) {
+    let canned = Canned::new(answers).await;
+    (AwsProvider::with(canned.site(&place()).await), canned)
+}
+
+#[tokio::test]
+async fn what_is_pending_is_waited_for_and_said() {
+    let (provider, canned) = provider(vec![
+        (DESCRIBE, nats("")),
+        (CREATE, nat_made()),
+        (DESCRIBE, nats(&nat_in("pending"))),
+        (DESCRIBE, nats(&nat_in("available"))),
+    ])
+    .await;
+    let (context, told) = context();
+    let made = provider.create(&context, &nat()).await.unwrap();
+    assert_eq!((made.id.as_str(), &made.outputs["address"]), ("nat-1", &Value::text("203.0.113.7")));
+    assert_eq!(*told.lock().unwrap(), ["AWS says: pending"]);
+    assert_eq!(canned.asked(), [DESCRIBE, CREATE, DESCRIBE, DESCRIBE]);
+}
+
+#[tokio::test]
+async fn what_fails_by_itself_is_removed_and_says_why() {
+    let (provider, canned) = provider(vec![
+        (DESCRIBE, nats("")),
+        (CREATE, nat_made()),
+        (DESCRIBE, nats(&nat_in("failed"))),
+        (DELETE, Answer::Ok("<DeleteNatGatewayResponse/>".into())),
+        (DESCRIBE, nats(&nat_in("deleted"))),
+    ])
+    .await;
+    let error = provider.create(&context().0, &nat()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "could not create home/networks.main/nat_gateway.main: Elastic IP eipalloc-1 is already associated"
+    );
+    assert_eq!(error.class, ErrorClass::Permanent);
+    assert_eq!(canned.asked(), [DESCRIBE, CREATE, DESCRIBE, DELETE, DESCRIBE]);
+}
+
+#[tokio::test]
+async fn after_a_lost_answer_the_thing_is_found_and_not_made_again() {
+    let (provider, canned) = provider(vec![
+        (DESCRIBE, nats("")),
+        (CREATE, Lost),
+        (DESCRIBE, nats(&nat_in("available"))),
+        (DESCRIBE, nats(&nat_in("available"))),
+    ])
+    .await;
+    let (context, _) = context();
+    let error = provider.create(&context, &nat()).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Uncertain, "{error}");
+    assert_eq!(provider.create(&context, &nat()).await.unwrap().id, "nat-1");
+    assert_eq!(canned.asked().iter().filter(|action| *action == CREATE).count(), 1);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_filters_badly_gives_nobody_elses_thing() {
+    let other = nat_in("available").replace(TOKEN, "another");
+    let (provider, canned) = provider(vec![(DESCRIBE, nats(&other)), (CREATE, Lost)]).await;
+    provider.create(&context().0, &nat()).await.unwrap_err();
+    assert_eq!(canned.asked(), [DESCRIBE, CREATE]);
+}
+
+#[tokio::test]
+async fn refusals_say_what_may_be_done() {
+    let told = |answer| async {
+        let (provider, _canned) = provider(vec![(DESCRIBE, nats("")), (CREATE, answer)]).await;
+        let error = provider.create(&context().0, &nat()).await.unwrap_err();
+        format!("{:?}: {error}. {}", error.class, error.hint.as_deref().unwrap_or_default())
+    };
+    let shown = [
+        told(Error(503, "RequestLimitExceeded", "Request limit exceeded.")).await,
+        told(Error(403, "UnauthorizedOperation", "You are not authorized to perform this operation.")).await,
+        told(Error(400, "NatGatewayLimitExceeded", "The maximum number of NAT gateways has been reached."))
+            .await,
+        told(Error(400, "RequestExpired", "Request has expired.")).await,
+        told(Error(400, "ExpiredToken", "The security token has expired.")).await,
+        told(Error(500, "InternalError", "An internal error has occurred")).await,
+    ];
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[tokio::test]
+async fn what_is_in_use_is_removed_when_it_is_free() {
+    const DELETE: &str = "DeleteSecurityGroup";
+    const DESCRIBE: &str = "DescribeSecurityGroups";
+    let none = "<DescribeSecurityGroupsResponse><securityGroupInfo/></DescribeSecurityGroupsResponse>";
+    let (provider, canned) = provider(vec![
+        (DELETE, Error(400, "DependencyViolation", "resource sg-1 has a dependent object")),
+        (DELETE, Answer::Ok("<DeleteSecurityGroupResponse/>".into())),
+        (DESCRIBE, Answer::Ok(none.into())),
+    ])
+    .await;
+    let (context, told) = context();
+    provider.delete(&context, &call("security_group", Some("sg-1"), &[])).await.unwrap();
+    assert_eq!(canned.asked(), [DELETE, DELETE, DESCRIBE]);
+    assert!(told.lock().unwrap()[0].starts_with("still in use: "), "{told:?}");
+}
+
+#[tokio::test]
+async fn gone_already_is_deleted() {
+    let gone = Error(400, "NatGatewayNotFound", "The Nat Gateway nat-1 was not found");
+    let (provider, canned) = provider(vec![(DELETE, gone)]).await;
+    provider.delete(&context().0, &call("nat_gateway", Some("nat-1"), &[])).await.unwrap();
+    assert_eq!(canned.asked(), [DELETE]);
+}

@@ -1,0 +1,8 @@
+//! The provider `aws` on moto, an endpoint that nobody here wrote: the real binary, an account of its own for each test.
+//!
+//! What is in the account is counted by boto3 (`aws/census.py`), not by our own state. What moto cannot show (states that
+//! take their time, permissions, throttling) is not shown here.
+
+mod account;
+mod network;
+mod serving;

@@ -1,0 +1,180 @@
+//! Load balancers and groups: made, drifted and healed, changed in many ways, cut off in the middle.
+
+use super::account::Account;
+
+const SHOP: &str = "\
+standfast: 1
+name: shop
+regions:
+  refuge: { provider: aws, location: eu-west-1, zones: 3 }
+networks:
+  main: { cidr: 10.20.0.0/16, nat: single }
+load_balancers:
+  front:
+    listeners:
+      - { port: 80, routes: [{ path: /api/*, to: api }, { host: api.example.net, to: api }, { to: web }] }
+    stickiness: { cookie: SRV, ttl: 1h }
+  raw:
+    layer: 4
+    listeners: [{ port: 9000, to: api }]
+autoscaling_groups:
+  web:
+    capacity: { min: 3, max: 6 }
+    instance_type: t3.small
+    image: /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64
+    workload: { package: nginx, files: [{ to: /srv/motd, content: hello }] }
+    port: 80
+    health_check: { path: /healthz }
+    scaling: [{ metric: cpu, target: 60% }, { metric: requests, target: 200 }]
+  api:
+    capacity: { min: 2, max: 4 }
+    instance_type: t3.small
+    image: /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64
+    workload: { container: \"registry.example.net/api:1\", command: [serve], environment: { MODE: fast } }
+    port: 8080
+";
+
+#[test]
+fn a_shop_is_made_once_and_leaves_an_empty_account() {
+    let account = Account::applied(SHOP);
+    let census = account.census();
+    let count = |kind: &str| census.get(kind).map_or(0, Vec::len);
+    let kinds =
+        ["load_balancer", "target_group", "listener", "launch_template", "autoscaling_group", "instance"];
+    assert_eq!(kinds.map(count), [2, 3, 2, 2, 2, 5]);
+    account.assert_settled();
+    let opened = account.python(
+        "print(sorted((p['FromPort'], r['CidrIp']) for g in ec2.describe_security_groups()['SecurityGroups'] \
+         if g['GroupName'] != 'default' for p in g['IpPermissions'] for r in p['IpRanges']))",
+    );
+    assert_eq!(
+        opened, "[(80, '0.0.0.0/0'), (9000, '0.0.0.0/0')]",
+        "anyone may reach listeners, and nothing else"
+    );
+    let metadata = account.python(
+        "print({t['LaunchTemplateData']['MetadataOptions']['HttpTokens'] for t in \
+         ec2.describe_launch_template_versions(Versions=['$Latest'], LaunchTemplateName= \
+         ec2.describe_launch_templates()['LaunchTemplates'][0]['LaunchTemplateName'])['LaunchTemplateVersions']})",
+    );
+    assert_eq!(metadata, "{'required'}");
+    account.run("destroy --auto-approve").code(0);
+    assert_eq!(account.census(), Default::default());
+}
+
+#[test]
+fn what_was_changed_by_hand_is_put_back() {
+    let account = Account::applied(SHOP);
+    account.python(
+        "front = [b for b in elb.describe_load_balancers()['LoadBalancers'] if b['Type'] == 'application'][0]\n\
+         listener = elb.describe_listeners(LoadBalancerArn=front['LoadBalancerArn'])['Listeners'][0]['ListenerArn']\n\
+         rules = elb.describe_rules(ListenerArn=listener)['Rules']\n\
+         elb.delete_rule(RuleArn=[r for r in rules if r['Priority'] == '1'][0]['RuleArn'])\n\
+         group = [g for g in elb.describe_target_groups()['TargetGroups'] if g.get('HealthCheckPath') == '/healthz'][0]['TargetGroupArn']\n\
+         elb.modify_target_group(TargetGroupArn=group, HealthCheckPath='/other')\n\
+         elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[{'Key': 'deregistration_delay.timeout_seconds', 'Value': '7'}])\n\
+         web = [g for g in asg.describe_auto_scaling_groups()['AutoScalingGroups'] if g['MinSize'] == 3][0]['AutoScalingGroupName']\n\
+         asg.update_auto_scaling_group(AutoScalingGroupName=web, MaxSize=9)\n\
+         asg.delete_policy(AutoScalingGroupName=web, PolicyName='ASGAverageCPUUtilization')\n\
+         guard = ec2.describe_security_groups(Filters=[{'Name': 'tag:standfast:address', 'Values': ['*autoscaling_groups.api*']}])['SecurityGroups'][0]['GroupId']\n\
+         ec2.authorize_security_group_ingress(GroupId=guard, IpProtocol='tcp', FromPort=22, ToPort=22, CidrIp='0.0.0.0/0')",
+    );
+    assert_eq!(
+        account.plan("").steps(),
+        [
+            "update refuge/autoscaling_groups.api/security_group.main (drift: ingress)",
+            "update refuge/autoscaling_groups.web/autoscaling_group.main (drift: max, scaling)",
+            "update refuge/load_balancers.front/listener.80 (drift: rules)",
+            "update refuge/load_balancers.front/target_group.web (drift: check_path, settings)",
+        ]
+    );
+    account.run("apply --auto-approve").code(0);
+    account.assert_settled();
+}
+
+/// What is edited, and the steps of its plan. Each is applied and settled before the next. Not here: another version of a
+/// launch template, for moto knows no instance refresh, and other tags of one, which moto forgets.
+const CHANGES: &[(&str, &str, &[&str])] = &[
+    (
+        "{ path: /api/*, to: api }, { host: api.example.net, to: api }",
+        "{ host: api.example.net, to: api }, { path: /api/*, to: api }",
+        &["update refuge/load_balancers.front/listener.80 (changed: rules)"],
+    ),
+    (
+        "{ host: api.example.net, to: api }, ",
+        "",
+        &["update refuge/load_balancers.front/listener.80 (changed: rules)"],
+    ),
+    (
+        "ttl: 1h",
+        "ttl: 2h",
+        &[
+            "update refuge/load_balancers.front/target_group.api (changed: settings)",
+            "update refuge/load_balancers.front/target_group.web (changed: settings)",
+        ],
+    ),
+    (
+        "min: 3, max: 6",
+        "min: 3, max: 8",
+        &["update refuge/autoscaling_groups.web/autoscaling_group.main (changed: max)"],
+    ),
+    (
+        "min: 2, max: 4",
+        "min: 2, desired: 3, max: 4",
+        &[
+            "update refuge/autoscaling_groups.api/autoscaling_group.main (changed: desired, min_healthy_percent)",
+        ],
+    ),
+    (
+        "target: 200 }",
+        "target: 300 }",
+        &["update refuge/autoscaling_groups.web/autoscaling_group.main (changed: scaling)"],
+    ),
+    (
+        "path: /healthz",
+        "path: /ready",
+        &["update refuge/load_balancers.front/target_group.web (changed: check_path)"],
+    ),
+    (
+        "listeners: [{ port: 9000, to: api }]",
+        "listeners: [{ port: 9000, to: api }, { port: 9001, to: api }]",
+        &[
+            "create refuge/load_balancers.raw/listener.9001 (new)",
+            "update refuge/load_balancers.raw/security_group.main (changed: ingress)",
+        ],
+    ),
+    (
+        "{ port: 9000, to: api }, ",
+        "",
+        &[
+            "delete refuge/load_balancers.raw/listener.9000 (no longer in the blueprint)",
+            "update refuge/load_balancers.raw/security_group.main (changed: ingress)",
+        ],
+    ),
+];
+
+#[test]
+fn changes_are_planned_as_they_are_and_leave_nothing_else() {
+    let account = Account::applied(SHOP);
+    for (from, to, steps) in CHANGES {
+        account.sandbox.edit(from, to);
+        assert_eq!(account.plan("").steps(), *steps, "{from} -> {to}");
+        account.run("apply --auto-approve").code(0);
+        assert_eq!(account.plan("").steps(), Vec::<String>::new(), "{from} -> {to}");
+    }
+    account.assert_settled();
+}
+
+#[test]
+fn a_run_that_is_killed_is_finished_by_the_next_without_duplicates() {
+    let account = Account::new(SHOP);
+    for said in [
+        "created   refuge/networks.main/vpc.main",
+        "created   refuge/load_balancers.raw/load_balancer.main",
+        "created   refuge/load_balancers.raw/listener.9000",
+    ] {
+        // A killed run holds the lock until its lease is over.
+        account.kill_at("apply --auto-approve --lock-timeout 60s", said);
+    }
+    account.run("apply --auto-approve --lock-timeout 60s").code(0);
+    account.assert_settled();
+}
