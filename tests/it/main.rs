@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "aws")]
+mod aws_data;
 mod blueprints;
 mod cli;
 mod converge;

@@ -26,7 +26,11 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Clients {
     pub asg: aws_sdk_autoscaling::Client,
     pub ec2: aws_sdk_ec2::Client,
+    pub elasticache: aws_sdk_elasticache::Client,
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
+    pub rds: aws_sdk_rds::Client,
+    pub route53: aws_sdk_route53::Client,
+    pub sns: aws_sdk_sns::Client,
     pub ssm: aws_sdk_ssm::Client,
 }
 
@@ -35,7 +39,11 @@ impl Clients {
         Clients {
             asg: aws_sdk_autoscaling::Client::new(config),
             ec2: aws_sdk_ec2::Client::new(config),
+            elasticache: aws_sdk_elasticache::Client::new(config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
+            rds: aws_sdk_rds::Client::new(config),
+            route53: aws_sdk_route53::Client::new(config),
+            sns: aws_sdk_sns::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
         }
     }
@@ -54,20 +62,23 @@ pub(crate) struct Site {
 impl Site {
     /// Signs in, and refuses another account than the pinned one.
     pub async fn open(place: &Place) -> Result<Self, ProviderError> {
-        let config = configure(place).await;
-        let site = Site {
-            place: place.clone(),
-            look: Clients::new(&config),
-            change: Clients::new(
-                &config.to_builder().retry_config(RetryConfig::adaptive().with_max_attempts(1)).build(),
-            ),
-            sts: aws_sdk_sts::Client::new(&config),
-            poll: Duration::from_secs(2),
-        };
+        let site = Site::new(place, &configure(place).await);
         if place.account.is_some() {
             site.check().await?;
         }
         Ok(site)
+    }
+
+    /// Nobody is asked anything yet.
+    pub fn new(place: &Place, config: &SdkConfig) -> Self {
+        let once = config.to_builder().retry_config(RetryConfig::adaptive().with_max_attempts(1)).build();
+        Site {
+            place: place.clone(),
+            look: Clients::new(config),
+            change: Clients::new(&once),
+            sts: aws_sdk_sts::Client::new(config),
+            poll: Duration::from_secs(2),
+        }
     }
 
     /// Whether the credentials work, and for the pinned account.

@@ -153,11 +153,20 @@ fn judge(code: &str, status: u16) -> Trouble {
         | "ResourceInUse"
         | "ResourceInUseFault"
         | "DeleteConflict"
+        | "CacheSubnetGroupInUse"
+        | "InvalidCacheParameterGroupState"
+        | "InvalidDBInstanceState"
+        | "InvalidDBParameterGroupState"
+        | "InvalidDBSubnetGroupStateFault"
+        | "InvalidReplicationGroupState"
         | "InvalidIPAddress.InUse" => Trouble::InUse,
         "NatGatewayNotFound" | "Gateway.NotAttached" | "NoSuchEntity" | "ParameterNotFound" => {
             Trouble::NotFound
         }
         _ if code.ends_with("NotFound") || code.ends_with(".NotFoundException") => Trouble::NotFound,
+        _ if code.ends_with("NotFoundFault") => Trouble::NotFound,
+        // `InstanceQuotaExceeded`, `NodeQuotaForClusterExceeded`.
+        _ if code.contains("Quota") && code.contains("Exceeded") => Trouble::Quota,
         _ if code.ends_with("LimitExceeded")
             || code.starts_with("TooMany")
             || code == "LimitExceededFault" =>
@@ -222,6 +231,9 @@ mod tests {
         let cases = [
             ("RequestLimitExceeded", 503, Trouble::Throttled),
             ("VpcLimitExceeded", 400, Trouble::Quota),
+            ("InstanceQuotaExceeded", 400, Trouble::Quota),
+            ("InvalidDBInstanceState", 400, Trouble::InUse),
+            ("DBSubnetGroupNotFoundFault", 404, Trouble::NotFound),
             ("TooManyLoadBalancers", 400, Trouble::Quota),
             ("DependencyViolation", 400, Trouble::InUse),
             ("InvalidVpcID.NotFound", 400, Trouble::NotFound),

@@ -6,8 +6,13 @@
 pub(crate) mod base64;
 mod ec2;
 mod elb;
+mod rds;
 
 mod autoscaling_group;
+mod db_instance;
+mod db_parameter_group;
+mod db_replica;
+mod db_subnet_group;
 mod elastic_ip;
 mod internet_gateway;
 mod launch_template;
@@ -20,6 +25,8 @@ mod subnet;
 mod target_group;
 mod vpc;
 mod vpc_endpoint;
+
+pub(crate) use db_instance::wrong_password;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,6 +51,19 @@ pub(crate) enum Select<'a> {
     Ids(&'a [&'a str]),
     /// What a create with this token made.
     Token(&'a Stack, &'a str),
+}
+
+impl Select<'_> {
+    /// Whether something was asked for.
+    pub fn takes(self, id: &str, tags: &Tags) -> bool {
+        match self {
+            Select::Ids(ids) => ids.contains(&id),
+            Select::Stack(stack) => marks::is_of(tags, stack),
+            Select::Token(stack, token) => {
+                marks::is_of(tags, stack) && tags.get(marks::TOKEN).is_some_and(|made_by| made_by == token)
+            }
+        }
+    }
 }
 
 /// How far along it is.
@@ -130,6 +150,9 @@ const RULES: &str = "rules";
 /// What is seen of an attribute in the form in which it was asked for: a list in that order, and of settings only those.
 pub(crate) fn as_asked(key: &str, wanted: &Value, is: &Value) -> Value {
     let is = match (is, wanted) {
+        (Value::Text(is), Value::Text(wanted)) if key == VERSION && is_of(is, wanted) => {
+            Value::Text(wanted.clone())
+        }
         (Value::Map(is), Value::Map(wanted)) if key == SETTINGS => {
             let asked = is.iter().filter(|(name, _)| wanted.contains_key(*name));
             Value::Map(asked.map(|(name, value)| (name.clone(), value.clone())).collect())
@@ -137,6 +160,14 @@ pub(crate) fn as_asked(key: &str, wanted: &Value, is: &Value) -> Value {
         _ => is.clone(),
     };
     if key != RULES && same(&is, wanted) { wanted.clone() } else { is }
+}
+
+/// The version of an engine, which may be less exact than AWS tells it.
+const VERSION: &str = "version";
+
+/// `15.4` is of `15`; `150` is not.
+fn is_of(version: &str, wanted: &str) -> bool {
+    version.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The texts of a list attribute.
@@ -201,6 +232,11 @@ pub(crate) trait Works: Send + Sync {
 
     async fn remove(&self, site: &Site, id: &str, recorded: &Map) -> Result<(), Failure>;
 
+    /// Before the first change of all: what is known to be refused. Most kinds leave it to AWS to say.
+    fn foresee(&self, _: &Call) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Sets tags, then takes others away.
     async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
         ec2::tag(site, id, set, unset).await
@@ -222,6 +258,10 @@ static ALL: &[&dyn Works] = &[
     &listener::Listener,
     &launch_template::LaunchTemplate,
     &autoscaling_group::AutoscalingGroup,
+    &db_subnet_group::DbSubnetGroup,
+    &db_parameter_group::DbParameterGroup,
+    &db_instance::DbInstance,
+    &db_replica::DbReplica,
 ];
 
 pub(crate) fn all() -> impl Iterator<Item = &'static dyn Works> {
@@ -259,6 +299,13 @@ mod tests {
         assert!(same(&list(&["a", "b"]), &list(&["b", "a"])));
         assert!(!same(&list(&["a", "a", "b"]), &list(&["a", "b", "b"])));
         assert!(same(&Value::Float(60.0), &Value::Int(60)));
+    }
+
+    #[test]
+    fn a_version_is_as_exact_as_it_was_asked_for() {
+        let seen = |is: &str, wanted: &str| as_asked(VERSION, &wanted.into(), &is.into()) == wanted.into();
+        assert!(seen("15.4", "15") && seen("8.0.39", "8.0") && seen("16", "16"));
+        assert!(!seen("15.4", "15.3") && !seen("150", "15") && !seen("15", "15.3"));
     }
 
     #[test]
