@@ -30,7 +30,6 @@ pub(crate) struct Clients {
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
     pub rds: aws_sdk_rds::Client,
     pub route53: aws_sdk_route53::Client,
-    pub sns: aws_sdk_sns::Client,
     pub ssm: aws_sdk_ssm::Client,
 }
 
@@ -43,7 +42,6 @@ impl Clients {
             elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
             rds: aws_sdk_rds::Client::new(config),
             route53: aws_sdk_route53::Client::new(config),
-            sns: aws_sdk_sns::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
         }
     }

@@ -4,7 +4,7 @@
 //! `marks` and `names` how things are known again; `kinds` has one file a kind of resource, each with the same few
 //! verbs; `provider` makes the contract of them; `expand` makes components into resources, purely.
 //!
-//! Deliberately absent: session stores, DNS, monitoring and disaster recovery, which expansion refuses by
+//! Deliberately absent: monitoring and disaster recovery, which expansion refuses by
 //! name; and a client of our own for anything that the SDK does, retries of reads and rate limits included.
 
 mod clients;

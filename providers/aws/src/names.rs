@@ -37,6 +37,9 @@ pub(crate) fn versioned(stack: &Stack, address: &Address, version: &str, max: us
 /// Databases. <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>
 pub(crate) const DATABASE_MAX: usize = 63;
 
+/// Session stores. <https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html>
+pub(crate) const STORE_MAX: usize = 40;
+
 /// How the [`identifier`]s of a stack begin, so that those of others need not be asked for their tags.
 pub(crate) fn beginning(stack: &Stack) -> String {
     let clean = stack.name.to_ascii_lowercase();

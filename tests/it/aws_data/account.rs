@@ -85,10 +85,10 @@ impl Account {
         Planned(serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}\n{}", ran.shown())))
     }
 
-    /// Runs Python with `rds` as boto3's client; gives what it prints.
+    /// Runs Python with `rds` and `route53` as boto3's clients; gives what it prints.
     pub fn python(&self, code: &str) -> String {
         let clients = "import boto3, json\n\
-                       rds = boto3.client('rds', region_name='eu-west-1')\n";
+                       rds, route53 = (boto3.client(s, region_name='eu-west-1') for s in ('rds', 'route53'))\n";
         self.interpret(&["-c", &format!("{clients}{code}")])
     }
 
@@ -118,7 +118,9 @@ impl Account {
             .iter()
             .map(|resource| resource["address"].as_str().unwrap().to_owned())
             .collect();
-        recorded.retain(|address| !address.contains("/networks.") && !address.contains("/security_group."));
+        // Records have no tags; the rest is counted with the network and what serves.
+        let elsewhere = ["/networks.", "/load_balancers.", "/security_group.", "/dns_record."];
+        recorded.retain(|address| !elsewhere.iter().any(|part| address.contains(part)));
         recorded.sort();
         let mut there: Vec<String> = self
             .census()

@@ -36,8 +36,32 @@ def rds():
     )
 
 
+def elasticache():
+    client_ = client("elasticache")
+
+    def tagged(arns):
+        return [
+            {"id": arn, "tags": tags(client_.list_tags_for_resource(ResourceName=arn)["TagList"])} for arn in arns
+        ]
+
+    yield "replication_group", tagged(one["ARN"] for one in client_.describe_replication_groups()["ReplicationGroups"])
+    groups = client_.describe_cache_subnet_groups()["CacheSubnetGroups"]
+    yield "cache_subnet_group", tagged(one["ARN"] for one in groups)
+
+
+def route53():
+    names = client("route53")
+    zones = [one["Id"].rsplit("/")[-1] for one in names.list_hosted_zones()["HostedZones"]]
+
+    def of(zone):
+        found = names.list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone)
+        return tags(found["ResourceTagSet"]["Tags"])
+
+    yield "hosted_zone", [{"id": zone, "tags": of(zone)} for zone in zones]
+
+
 census = {}
-for service in (rds,):
+for service in rds, elasticache, route53:
     for kind, found in service():
         if found:
             census[kind] = sorted(found, key=lambda one: one["id"])

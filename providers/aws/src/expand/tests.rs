@@ -5,7 +5,7 @@ use std::fmt::Write;
 use insta::assert_snapshot;
 use standfast_contract::{
     Answers, Component, ExpandRequest, Expansion, Map, Problem, Region, Stack, Value,
-    component::{Common, Nat, Network, SessionEngine, SessionStore, SimWorld, SshAccess, Zone},
+    component::{Common, Monitoring, Nat, Network, SimWorld, SshAccess, Zone},
 };
 
 use super::{ask, expand};
@@ -156,15 +156,7 @@ fn what_cannot_be_a_network_is_said_at_its_key() {
 
 #[test]
 fn what_is_not_built_yet_says_so() {
-    let store = SessionStore {
-        common: common("sessions"),
-        engine: SessionEngine::Redis,
-        hosts: vec![],
-        version: None,
-        replicas: 1,
-        password: None,
-        instance_type: None,
-    };
-    let result = expanded(&region(), &[Component::SessionStore(store)], 0, &Answers::default());
+    let monitoring = Monitoring { common: common("main"), hosts: vec![], notify: vec![], retention: None };
+    let result = expanded(&region(), &[Component::Monitoring(monitoring)], 0, &Answers::default());
     assert_snapshot!(problems(result));
 }

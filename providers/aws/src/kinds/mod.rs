@@ -5,20 +5,25 @@
 
 pub(crate) mod base64;
 mod ec2;
+mod elasticache;
 mod elb;
 mod rds;
 
 mod autoscaling_group;
+mod cache_subnet_group;
 mod db_instance;
 mod db_parameter_group;
 mod db_replica;
 mod db_subnet_group;
+mod dns_record;
 mod elastic_ip;
+mod hosted_zone;
 mod internet_gateway;
 mod launch_template;
 mod listener;
 mod load_balancer;
 mod nat_gateway;
+mod replication_group;
 mod route_table;
 mod security_group;
 mod subnet;
@@ -27,6 +32,8 @@ mod vpc;
 mod vpc_endpoint;
 
 pub(crate) use db_instance::wrong_password;
+pub(crate) use dns_record::label as record_label;
+pub(crate) use replication_group::wrong_token;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -157,11 +164,17 @@ pub(crate) fn as_asked(key: &str, wanted: &Value, is: &Value) -> Value {
             let asked = is.iter().filter(|(name, _)| wanted.contains_key(*name));
             Value::Map(asked.map(|(name, value)| (name.clone(), value.clone())).collect())
         }
+        // Names of hosts: Route 53 keeps them in lower case.
+        (Value::Text(is), Value::Text(wanted)) if key == TARGET && is.eq_ignore_ascii_case(wanted) => {
+            Value::Text(wanted.clone())
+        }
         _ => is.clone(),
     };
     if key != RULES && same(&is, wanted) { wanted.clone() } else { is }
 }
 
+/// The name that a record leads to.
+const TARGET: &str = "target";
 /// The version of an engine, which may be less exact than AWS tells it.
 const VERSION: &str = "version";
 
@@ -262,6 +275,10 @@ static ALL: &[&dyn Works] = &[
     &db_parameter_group::DbParameterGroup,
     &db_instance::DbInstance,
     &db_replica::DbReplica,
+    &cache_subnet_group::CacheSubnetGroup,
+    &replication_group::ReplicationGroup,
+    &hosted_zone::HostedZone,
+    &dns_record::DnsRecord,
 ];
 
 pub(crate) fn all() -> impl Iterator<Item = &'static dyn Works> {
