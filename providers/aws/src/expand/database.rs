@@ -194,7 +194,7 @@ fn family(build: &mut Build<'_>, database: &Database, engine: &Engine) -> Option
     };
     let parts: Vec<&str> = version.split('.').collect();
     let is_number = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
-    if parts.len() < engine.line_parts || !parts.iter().all(|part| is_number(part)) {
+    if parts.len() < engine.line_parts || !parts.iter().all(is_number) {
         build.problem("version", format!("`{version}` is no version of {} that RDS has", engine.name), hint);
         return None;
     }

@@ -96,7 +96,7 @@ fn check(build: &mut Build<'_>, store: &SessionStore, within: &Within) {
     if let Some(version) = &store.version {
         let parts: Vec<&str> = version.split('.').collect();
         let is_number = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
-        if parts.len() != 2 || !parts.iter().all(|part| is_number(part)) {
+        if parts.len() != 2 || !parts.iter().all(is_number) {
             let example = if store.engine == SessionEngine::Redis { "7.1" } else { "8.0" };
             build.problem(
                 "version",
