@@ -60,20 +60,21 @@ pub(crate) struct Site {
 impl Site {
     /// Signs in, and refuses another account than the pinned one.
     pub async fn open(place: &Place) -> Result<Self, ProviderError> {
-        let site = Site::new(place, &configure(place).await);
+        let site = Site::of(place, &configure(place).await);
         if place.account.is_some() {
             site.check().await?;
         }
         Ok(site)
     }
 
-    /// Nobody is asked anything yet.
-    pub fn new(place: &Place, config: &SdkConfig) -> Self {
-        let once = config.to_builder().retry_config(RetryConfig::adaptive().with_max_attempts(1)).build();
+    /// Calls nothing.
+    pub fn of(place: &Place, config: &SdkConfig) -> Self {
         Site {
             place: place.clone(),
             look: Clients::new(config),
-            change: Clients::new(&once),
+            change: Clients::new(
+                &config.to_builder().retry_config(RetryConfig::adaptive().with_max_attempts(1)).build(),
+            ),
             sts: aws_sdk_sts::Client::new(config),
             poll: Duration::from_secs(2),
         }

@@ -164,7 +164,7 @@ fn judge(code: &str, status: u16) -> Trouble {
             Trouble::NotFound
         }
         _ if code.ends_with("NotFound") || code.ends_with(".NotFoundException") => Trouble::NotFound,
-        _ if code.ends_with("NotFoundFault") => Trouble::NotFound,
+        _ if code.ends_with("NotFoundFault") || code == "NoSuchHostedZone" => Trouble::NotFound,
         // `InstanceQuotaExceeded`, `NodeQuotaForClusterExceeded`.
         _ if code.contains("Quota") && code.contains("Exceeded") => Trouble::Quota,
         _ if code.ends_with("LimitExceeded")

@@ -69,7 +69,7 @@ pub(crate) fn site(answers: &[(u16, &str)]) -> (Site, Recorded) {
         .http_client(SharedHttpClient::new(recorded.clone()))
         .build();
     let place = Place { location: "eu-west-1".into(), account: None, assume_role: None };
-    (Site::new(&place, &config), recorded)
+    (Site::of(&place, &config), recorded)
 }
 
 impl Recorded {

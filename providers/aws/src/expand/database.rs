@@ -265,8 +265,7 @@ fn servers(build: &mut Build<'_>, database: &Database, engine: &Engine) -> Serve
 
 /// Another line of versions has another one; the new one is there before the old one goes.
 fn add_parameter_group(build: &mut Build<'_>, database: &Database, family: &str) -> Address {
-    let texts: Map =
-        database.parameters.iter().map(|(key, value)| (key.clone(), value.to_string().into())).collect();
+    let texts: Map = database.parameters.iter().map(|(key, value)| (key.clone(), parameter(value))).collect();
     let address = build.address("db_parameter_group", "main");
     build.add(
         SERVICE,
@@ -278,6 +277,14 @@ fn add_parameter_group(build: &mut Build<'_>, database: &Database, family: &str)
             ("parameters", if texts.is_empty() { Value::Null } else { texts.into() }),
         ],
     )
+}
+
+/// RDS takes texts, and 1 and 0 for yes and no.
+fn parameter(value: &Value) -> Value {
+    match value {
+        Value::Bool(yes) => if *yes { "1" } else { "0" }.into(),
+        other => other.to_string().into(),
+    }
 }
 
 fn add_instance(

@@ -224,10 +224,22 @@ fn has_new_password(call: &Call) -> bool {
 /// The password, none where RDS makes it. What RDS takes:
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>
 pub(super) fn password(inputs: &Map, engine: &str) -> Result<Option<String>, Failure> {
-    let Some(password) = inputs.get("password").and_then(Value::expose) else { return Ok(None) };
+    let Some(password) = plain(inputs, "password")? else { return Ok(None) };
     match wrong_password(password, engine) {
         Some(why) => Err(Failure::refused("rds:CreateDBInstance", format!("the password {why}"))),
         None => Ok(Some(password.to_owned())),
+    }
+}
+
+/// A secret's text. One that is there and cannot be read is refused: to go on without it would be another password.
+pub(super) fn plain<'a>(inputs: &'a Map, key: &str) -> Result<Option<&'a str>, Failure> {
+    match inputs.get(key) {
+        // Before the first change not everything is known.
+        None | Some(Value::Null | Value::Unknown) => Ok(None),
+        Some(value) => value
+            .expose()
+            .map(Some)
+            .ok_or_else(|| Failure::refused("", format!("the text of `{key}` is not known to this run"))),
     }
 }
 

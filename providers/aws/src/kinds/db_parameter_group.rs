@@ -17,6 +17,9 @@ use crate::{
     marks::Tags,
 };
 
+#[cfg(test)]
+mod tests;
+
 pub(super) struct DbParameterGroup;
 
 /// `parameters`: every one that is not as the engine has it by itself, as texts.

@@ -162,3 +162,52 @@ async fn tag(site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), 
     call.send().await.map_err(failed("route53:ChangeTagsForResource"))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorded::{site, stack};
+
+    const ZONES: &str = "<ListHostedZonesResponse xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><HostedZones><HostedZone>\
+         <Id>/hostedzone/Z1</Id><Name>example.net.</Name><CallerReference>token</CallerReference>\
+         <Config><Comment>shop default refuge/dns.names/hosted_zone.main</Comment></Config></HostedZone></HostedZones>\
+         <IsTruncated>false</IsTruncated><MaxItems>100</MaxItems></ListHostedZonesResponse>";
+    const UNTAGGED: &str = "<ListTagsForResourcesResponse xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ResourceTagSets>\
+         <ResourceTagSet><ResourceType>hostedzone</ResourceType><ResourceId>Z1</ResourceId><Tags/></ResourceTagSet>\
+         </ResourceTagSets></ListTagsForResourcesResponse>";
+
+    #[tokio::test]
+    async fn a_zone_whose_tags_did_not_follow_is_known_by_its_comment_and_reference() {
+        let stack = stack();
+        for (select, count) in [
+            (Select::Stack(&stack), 1),
+            (Select::Token(&stack, "token"), 1),
+            (Select::Token(&stack, "other"), 0),
+        ] {
+            let (site, _) = site(&[(200, ZONES), (200, UNTAGGED)]);
+            let found = zones(&site, select).await.unwrap();
+            assert_eq!(found.len(), count);
+        }
+        let (site, _) = site(&[(200, ZONES), (200, UNTAGGED)]);
+        let found = zones(&site, Select::Stack(&stack)).await.unwrap();
+        assert_eq!(marks::address(&found[0].1).unwrap().to_string(), "refuge/dns.names/hosted_zone.main");
+    }
+
+    #[tokio::test]
+    async fn refusals_are_told_apart() {
+        for (status, code, trouble) in [
+            (400, "Throttling", Trouble::Throttled),
+            (403, "AccessDenied", Trouble::Denied),
+            (400, "HostedZoneNotEmpty", Trouble::Refused),
+            (404, "NoSuchHostedZone", Trouble::NotFound),
+        ] {
+            let answer = format!(
+                "<ErrorResponse xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Error><Type>Sender</Type>\
+                 <Code>{code}</Code><Message>because</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+            );
+            let (site, _) = site(&[(status, &answer)]);
+            let failure = HostedZone.remove(&site, "Z1", &Map::new()).await.unwrap_err();
+            assert_eq!((failure.trouble, failure.action), (trouble, "route53:DeleteHostedZone"), "{code}");
+        }
+    }
+}

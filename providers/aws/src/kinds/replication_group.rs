@@ -11,8 +11,8 @@ use aws_sdk_elasticache::types::{
 use standfast_contract::{Attribute, Call, Kind, Map, Value};
 
 use super::{
-    ID, Job, Parts, Phase, Seen, Select, TAGS, Works, elasticache, fixed, map, may, must, out, rds::name_of,
-    text,
+    ID, Job, Parts, Phase, Seen, Select, TAGS, Works, db_instance::plain, elasticache, fixed, map, may, must,
+    out, rds::name_of, text,
 };
 use crate::{
     clients::Site,
@@ -241,7 +241,7 @@ fn groups(job: &Job<'_>) -> Vec<String> {
 
 /// The password, where there is one.
 fn password(inputs: &Map) -> Result<Option<String>, Failure> {
-    let Some(password) = inputs.get("password").and_then(Value::expose) else { return Ok(None) };
+    let Some(password) = plain(inputs, "password")? else { return Ok(None) };
     match wrong_token(password) {
         Some(why) => {
             Err(Failure::refused("elasticache:CreateReplicationGroup", format!("the password {why}")))

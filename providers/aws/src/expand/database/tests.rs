@@ -27,7 +27,10 @@ fn database() -> Database {
         storage: Some(20 << 30),
         replicas: 3,
         backup: None,
-        parameters: Map::from([("max_connections".into(), Value::Int(200))]),
+        parameters: Map::from([
+            ("log_connections".into(), Value::Bool(true)),
+            ("max_connections".into(), Value::Int(200)),
+        ]),
     }
 }
 
