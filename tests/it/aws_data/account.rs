@@ -70,16 +70,6 @@ impl Account {
         Ran::of(line, self.at_home(self.sandbox.command(line)))
     }
 
-    /// Starts a command and cuts it off as soon as it says this.
-    pub fn kill_at(&self, line: &str, said: &str) {
-        let mut command = self.at_home(self.sandbox.command(line));
-        let file = std::fs::File::create(self.sandbox.path("cut.err")).unwrap();
-        let mut running = command.stdout(Stdio::null()).stderr(file).spawn().unwrap();
-        self.sandbox.wait_for("cut.err", said);
-        running.kill().unwrap();
-        running.wait().unwrap();
-    }
-
     pub fn plan(&self, arguments: &str) -> Planned {
         let ran = self.run(&format!("plan --format json {arguments}"));
         Planned(serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}\n{}", ran.shown())))

@@ -35,7 +35,8 @@ static KIND: Kind = Kind::new(
         fixed("engine"),
         fixed("encrypted"),
         fixed("tls"),
-        fixed("subnet_group").unobserved(),
+        // Always the same for the same address; replacing for it would replace whatever is found again.
+        must("subnet_group").unobserved(),
         may("version").unobserved(),
         must("class"),
         must("replicas"),
@@ -84,7 +85,8 @@ impl Works for ReplicationGroup {
             .engine(job.text("engine")?)
             .set_engine_version(job.maybe("version").map(str::to_owned))
             .cache_node_type(job.text("class")?)
-            .num_cache_clusters(job.int("replicas")? + 1)
+            .num_node_groups(1)
+            .replicas_per_node_group(job.int("replicas")?)
             .automatic_failover_enabled(failover)
             .multi_az_enabled(failover)
             .cache_subnet_group_name(job.text("subnet_group")?)
