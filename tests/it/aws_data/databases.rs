@@ -22,7 +22,6 @@ databases:
     read_write_split: true
     password: ${secrets.db}
     parameters: { log_min_duration_statement: 500 }
-    deletion_protection: true
 ";
 
 fn replaced(pairs: &[(&str, &str)]) -> String {
@@ -50,9 +49,7 @@ fn a_database_is_made_once_and_leaves_a_snapshot_and_nothing_else() {
     // Protected by the engine, and by AWS.
     let refused = account.run("destroy --auto-approve");
     assert_ne!(refused.code, Some(0));
-    account
-        .sandbox
-        .write("standfast.yaml", &replaced(&[("deletion_protection: true", "deletion_protection: false")]));
+    account.sandbox.write("standfast.yaml", &format!("{SHOP}    deletion_protection: false\n"));
     account.run("apply --auto-approve").code(0);
     account.run("destroy --auto-approve").code(0);
     assert_eq!(account.census(), Default::default());
@@ -149,7 +146,7 @@ fn a_promoted_replica_is_left_alone() {
 fn a_lost_state_is_found_again_by_tags() {
     let account = Account::applied(SHOP);
     fs::remove_dir_all(account.sandbox.path(".standfast")).unwrap();
-    account.run("state rebuild --auto-approve").code(0);
+    account.run("state rebuild").code(0);
     account.run("apply --auto-approve").code(0);
     account.assert_settled();
 }
