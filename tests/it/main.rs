@@ -4,6 +4,8 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+#[cfg(feature = "aws")]
+mod aws_data;
 mod blueprints;
 mod cli;
 mod converge;

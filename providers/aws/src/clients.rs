@@ -26,7 +26,10 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Clients {
     pub asg: aws_sdk_autoscaling::Client,
     pub ec2: aws_sdk_ec2::Client,
+    pub elasticache: aws_sdk_elasticache::Client,
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
+    pub rds: aws_sdk_rds::Client,
+    pub route53: aws_sdk_route53::Client,
     pub ssm: aws_sdk_ssm::Client,
 }
 
@@ -35,7 +38,10 @@ impl Clients {
         Clients {
             asg: aws_sdk_autoscaling::Client::new(config),
             ec2: aws_sdk_ec2::Client::new(config),
+            elasticache: aws_sdk_elasticache::Client::new(config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
+            rds: aws_sdk_rds::Client::new(config),
+            route53: aws_sdk_route53::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
         }
     }

@@ -153,6 +153,12 @@ fn judge(code: &str, status: u16) -> Trouble {
         | "ResourceInUse"
         | "ResourceInUseFault"
         | "DeleteConflict"
+        | "CacheSubnetGroupInUse"
+        | "InvalidCacheParameterGroupState"
+        | "InvalidDBInstanceState"
+        | "InvalidDBParameterGroupState"
+        | "InvalidDBSubnetGroupStateFault"
+        | "InvalidReplicationGroupState"
         | "InvalidIPAddress.InUse" => Trouble::InUse,
         // Something that the blueprint names, and not what is being looked at.
         "CertificateNotFound" | "SSLPolicyNotFound" => Trouble::Refused,
@@ -160,6 +166,9 @@ fn judge(code: &str, status: u16) -> Trouble {
             Trouble::NotFound
         }
         _ if code.ends_with("NotFound") || code.ends_with(".NotFoundException") => Trouble::NotFound,
+        _ if code.ends_with("NotFoundFault") || code == "NoSuchHostedZone" => Trouble::NotFound,
+        // `InstanceQuotaExceeded`, `NodeQuotaForClusterExceeded`.
+        _ if code.contains("Quota") && code.contains("Exceeded") => Trouble::Quota,
         _ if code.ends_with("LimitExceeded")
             || code.starts_with("TooMany")
             || code == "LimitExceededFault" =>
@@ -224,6 +233,9 @@ mod tests {
         let cases = [
             ("RequestLimitExceeded", 503, Trouble::Throttled),
             ("VpcLimitExceeded", 400, Trouble::Quota),
+            ("InstanceQuotaExceeded", 400, Trouble::Quota),
+            ("InvalidDBInstanceState", 400, Trouble::InUse),
+            ("DBSubnetGroupNotFoundFault", 404, Trouble::NotFound),
             ("TooManyLoadBalancers", 400, Trouble::Quota),
             ("DependencyViolation", 400, Trouble::InUse),
             ("InvalidVpcID.NotFound", 400, Trouble::NotFound),

@@ -6,7 +6,7 @@
 //! has one file a kind of resource, each with the same few verbs; `provider` makes the contract of them, and `health` says
 //! how a group is doing; `expand` makes components into resources, purely.
 //!
-//! Deliberately absent: databases, session stores, DNS, monitoring and disaster recovery, which expansion refuses by
+//! Deliberately absent: monitoring and disaster recovery, which expansion refuses by
 //! name; and a client of our own for anything that the SDK does, retries of reads and rate limits included.
 
 #[cfg(test)]
@@ -21,6 +21,8 @@ mod marks;
 mod names;
 mod place;
 mod provider;
+#[cfg(test)]
+mod recorded;
 mod state_store;
 
 pub use provider::AwsProvider;

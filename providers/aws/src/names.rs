@@ -34,6 +34,37 @@ pub(crate) fn versioned(stack: &Stack, address: &Address, version: &str, max: us
     format!("{cut}-{digest}")
 }
 
+/// Databases. <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>
+pub(crate) const DATABASE_MAX: usize = 63;
+
+/// Session stores. <https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html>
+pub(crate) const STORE_MAX: usize = 40;
+
+/// How the [`identifier`]s of a stack begin, so that those of others need not be asked for their tags.
+pub(crate) fn beginning(stack: &Stack) -> String {
+    let clean = stack.name.to_ascii_lowercase();
+    let mut clean: String = clean.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    while clean.contains("--") {
+        clean = clean.replace("--", "-");
+    }
+    let clean = clean.trim_matches('-');
+    // [`versioned`] takes a first `internal-` away.
+    let is_plain = clean.starts_with(|c: char| c.is_ascii_alphabetic()) && !clean.starts_with("internal");
+    let led = if is_plain { "" } else { "s-" };
+    format!("{led}{clean}").chars().take(20).collect::<String>().trim_end_matches('-').to_owned()
+}
+
+/// As [`versioned`], for those who take lower case only, a letter first and no two hyphens in a row: databases and
+/// session stores.
+pub(crate) fn identifier(stack: &Stack, address: &Address, version: &str, max: usize) -> String {
+    let begins = Stack { name: beginning(stack), ..stack.clone() };
+    let mut name = versioned(&begins, address, version, max).to_ascii_lowercase();
+    while name.contains("--") {
+        name = name.replace("--", "-");
+    }
+    name
+}
+
 /// `shop front eu-west-1a`: what the console shows in the column `Name`.
 pub(crate) fn label(stack: &Stack, address: &Address) -> String {
     let component = address.component().split_once('.').map_or(address.component(), |(_, name)| name);
@@ -63,5 +94,18 @@ mod tests {
         let other = "away/load_balancers.front/load_balancer.main";
         assert_ne!(named(front, "default", SHORT_MAX), named(other, "default", SHORT_MAX));
         assert_ne!(named(front, "default", SHORT_MAX), named(front, "staging", SHORT_MAX));
+    }
+
+    #[test]
+    fn an_identifier_is_lower_case_with_a_letter_first_and_single_hyphens() {
+        let stack = Stack { name: "9--Shop_EU".into(), environment: "default".into() };
+        let address = "home/databases.orders--x/db_instance.main".parse().unwrap();
+        let name = identifier(&stack, &address, "", DATABASE_MAX);
+        assert!(name.starts_with("s-9-shop-eu-orders-x-"), "{name}");
+        assert!(name.starts_with(&beginning(&stack)));
+        assert_ne!(name, identifier(&stack, &address, "postgres16", DATABASE_MAX));
+        let long = Stack { name: "a".repeat(64), ..stack };
+        assert!(identifier(&long, &address, "", 40).len() <= 40);
+        assert!(identifier(&long, &address, "", 40).starts_with(&beginning(&long)));
     }
 }

@@ -378,6 +378,12 @@ impl Provider for AwsProvider {
         let mut places: BTreeMap<Place, Vec<usize>> = BTreeMap::new();
         let mut obstacles = Vec::new();
         for (at, call) in calls.iter().enumerate() {
+            let foreseen = kinds::by_name(&call.kind).map_or(Ok(()), |works| works.foresee(call));
+            if let Err(failure) = foreseen {
+                let verb = if call.id.is_some() { "update" } else { "create" };
+                let error = failure.of(format!("{verb} {}", call.address), false);
+                obstacles.push(Obstacle { error, calls: vec![at] });
+            }
             match Place::parse(&call.place) {
                 Ok(place) => places.entry(place).or_default().push(at),
                 Err(error) => obstacles.push(Obstacle { error, calls: vec![at] }),

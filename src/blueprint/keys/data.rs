@@ -75,7 +75,7 @@ pub static DATABASE: Object = Object::new(
         Key::new("password", Shape::Value, "Its password.").example("${secrets.db_password}"),
         Key::new("instance_type", Shape::Text, "AWS: the size of a machine.").example("db.t3.medium"),
         Key::new("storage", Shape::Size, "How much it may hold.").example("20GiB"),
-        Key::new("replicas", Shape::Int(0, 15), "Servers beside the primary; by default the hosts beside the first, else 1, and 0 where `topology` is `single`."),
+        Key::new("replicas", Shape::Int(0, 15), "Servers beside the primary; by default the hosts beside the first, else 1, and 0 where `topology` is `single`. On AWS the first is the standby, which takes over by itself and takes no reads, unless `failover` is `manual`."),
         Key::new("backup", Shape::Object(&BACKUP), "Copies to come back from."),
         Key::new("parameters", Shape::Map(Naming::Free, &Shape::Any), "Settings of the engine."),
     ],

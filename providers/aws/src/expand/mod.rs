@@ -1,12 +1,17 @@
 //! Components to resources, purely: the same for the same blueprint and answers.
 //!
 //! `network` makes the VPC and its parts, and says where in it others go; `balancer` and `group` make what serves, and
-//! `user_data` what a machine does when it boots. What is not built yet is a problem with that
+//! `user_data` what a machine does when it boots; `database` and `session_store` make what keeps
+//! data, `talk` says who may reach it, `dns` gives names. What is not built yet is a problem with that
 //! name, never a stub.
 
 mod balancer;
+mod database;
+mod dns;
 mod group;
 mod network;
+mod session_store;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod user_data;
@@ -61,6 +66,9 @@ pub(crate) fn expand(request: &ExpandRequest<'_>, answers: &Answers) -> Result<E
         Component::Network(it) => network::expand(&mut build, it),
         Component::LoadBalancer(it) => balancer::expand(&mut build, it),
         Component::AutoscalingGroup(it) => group::expand(&mut build, it),
+        Component::Database(it) => database::expand(&mut build, it),
+        Component::SessionStore(it) => session_store::expand(&mut build, it),
+        Component::Dns(it) => dns::expand(&mut build, it),
         other => build.not_built(other),
     }
     build.finish()
@@ -194,4 +202,4 @@ impl<'a> Build<'a> {
 }
 
 /// For people.
-const BUILT: &str = "networks, load_balancers and autoscaling_groups";
+const BUILT: &str = "networks, load_balancers, autoscaling_groups, databases, session_stores and dns";

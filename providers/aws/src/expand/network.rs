@@ -76,6 +76,7 @@ pub(super) struct Within {
     /// Subnets by tier: ids, in the order of zones.
     pub public: Vec<Value>,
     pub private: Vec<Value>,
+    pub database: Vec<Value>,
 }
 
 /// The network of the component's region; without one, a problem.
@@ -99,6 +100,7 @@ pub(super) fn within(build: &mut Build<'_>) -> Option<Within> {
             cidr: found.get("cidr").cloned().unwrap_or_default(),
             public: ids(found, Tier::Public),
             private: ids(found, Tier::Private),
+            database: ids(found, Tier::Database),
         });
     }
     let id = Component::Network(network.clone()).id();
@@ -117,6 +119,7 @@ pub(super) fn within(build: &mut Build<'_>) -> Option<Within> {
         cidr: cidr.into(),
         public: subnets(Tier::Public),
         private: subnets(Tier::Private),
+        database: subnets(Tier::Database),
     })
 }
 

@@ -7,16 +7,16 @@ use standfast_contract::{
     Answers, Component, ComponentId, ExpandRequest, Expansion, Map, OnFailure, Problem, Region, SecretSource,
     Section, Stack, Value,
     component::{
-        Algorithm, AutoscalingGroup, Capacity, Certificate, Common, HealthCheck, Listener, LoadBalancer, Nat,
-        Network, Route, ScalingMetric, ScalingRule, SessionEngine, SessionStore, SimWorld, SshAccess,
-        Stickiness, UpdatePolicy, Workload, WorkloadSource, Zone,
+        Algorithm, AutoscalingGroup, Capacity, Certificate, Common, HealthCheck, Listener, LoadBalancer,
+        Monitoring, Nat, Network, Route, ScalingMetric, ScalingRule, SimWorld, SshAccess, Stickiness, UpdatePolicy,
+        Workload, WorkloadSource, Zone,
     },
 };
 
 use super::{ask, expand};
 use crate::look_up::{IMAGE, VPC, ZONES};
 
-fn region() -> Region {
+pub(super) fn region() -> Region {
     let zone = |name: &str| Zone { name: name.into(), hosts: vec![] };
     Region {
         name: "refuge".into(),
@@ -32,7 +32,7 @@ fn region() -> Region {
     }
 }
 
-fn common(name: &str) -> Common {
+pub(super) fn common(name: &str) -> Common {
     Common { name: name.into(), region: "refuge".into(), ..Common::default() }
 }
 
@@ -40,7 +40,7 @@ fn network(nat: Nat) -> Network {
     Network { common: common("main"), cidr: "10.20.0.0/16".parse().ok(), nat, existing: None }
 }
 
-fn expanded(
+pub(super) fn expanded(
     region: &Region,
     components: &[Component],
     which: usize,
@@ -55,7 +55,7 @@ fn expanded(
 }
 
 /// Every resource in one line, references by the last part of the address.
-fn shown(expansion: &Expansion) -> String {
+pub(super) fn shown(expansion: &Expansion) -> String {
     let mut text = String::new();
     let short = |text: String| text.replace("refuge/networks.main/", "").replace("refuge/", "");
     for resource in &expansion.resources {
@@ -75,7 +75,7 @@ fn shown(expansion: &Expansion) -> String {
     text
 }
 
-fn problems(result: Result<Expansion, Vec<Problem>>) -> String {
+pub(super) fn problems(result: Result<Expansion, Vec<Problem>>) -> String {
     let lines = result.unwrap_err().into_iter().map(|problem| {
         let hint = problem.hint.map(|hint| format!(" | {hint}")).unwrap_or_default();
         format!("{}: {}{hint}", problem.key, problem.message)
@@ -161,16 +161,8 @@ fn what_cannot_be_a_network_is_said_at_its_key() {
 
 #[test]
 fn what_is_not_built_yet_says_so() {
-    let store = SessionStore {
-        common: common("sessions"),
-        engine: SessionEngine::Redis,
-        hosts: vec![],
-        version: None,
-        replicas: 1,
-        password: None,
-        instance_type: None,
-    };
-    let result = expanded(&region(), &[Component::SessionStore(store)], 0, &Answers::default());
+    let monitoring = Monitoring { common: common("main"), hosts: vec![], notify: vec![], retention: None };
+    let result = expanded(&region(), &[Component::Monitoring(monitoring)], 0, &Answers::default());
     assert_snapshot!(problems(result));
 }
 

@@ -5,21 +5,35 @@
 
 pub(crate) mod base64;
 mod ec2;
+mod elasticache;
 mod elb;
+mod rds;
 
 mod autoscaling_group;
+mod cache_subnet_group;
+mod db_instance;
+mod db_parameter_group;
+mod db_replica;
+mod db_subnet_group;
+mod dns_record;
 mod elastic_ip;
+mod hosted_zone;
 mod internet_gateway;
 mod launch_template;
 mod listener;
 mod load_balancer;
 mod nat_gateway;
+mod replication_group;
 mod route_table;
 mod security_group;
 mod subnet;
 mod target_group;
 mod vpc;
 mod vpc_endpoint;
+
+pub(crate) use db_instance::wrong_password;
+pub(crate) use dns_record::label as record_label;
+pub(crate) use replication_group::wrong_token;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -151,13 +165,30 @@ const RULES: &str = "rules";
 /// What is seen of an attribute in the form in which it was asked for: a list in that order, and of settings only those.
 pub(crate) fn as_asked(key: &str, wanted: &Value, is: &Value) -> Value {
     let is = match (is, wanted) {
+        (Value::Text(is), Value::Text(wanted)) if key == VERSION && is_of(is, wanted) => {
+            Value::Text(wanted.clone())
+        }
         (Value::Map(is), Value::Map(wanted)) if key == SETTINGS => {
             let asked = is.iter().filter(|(name, _)| wanted.contains_key(*name));
             Value::Map(asked.map(|(name, value)| (name.clone(), value.clone())).collect())
         }
+        // Names of hosts: Route 53 keeps them in lower case.
+        (Value::Text(is), Value::Text(wanted)) if key == TARGET && is.eq_ignore_ascii_case(wanted) => {
+            Value::Text(wanted.clone())
+        }
         _ => is.clone(),
     };
     if key != RULES && same(&is, wanted) { wanted.clone() } else { is }
+}
+
+/// The name that a record leads to.
+const TARGET: &str = "target";
+/// The version of an engine, which may be less exact than AWS tells it.
+const VERSION: &str = "version";
+
+/// `15.4` is of `15`; `150` is not.
+fn is_of(version: &str, wanted: &str) -> bool {
+    version.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The texts of a list attribute.
@@ -222,6 +253,11 @@ pub(crate) trait Works: Send + Sync {
 
     async fn remove(&self, site: &Site, id: &str, recorded: &Map) -> Result<(), Failure>;
 
+    /// Before the first change of all: what is known to be refused. Most kinds leave it to AWS to say.
+    fn foresee(&self, _: &Call) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Sets tags, then takes others away.
     async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
         ec2::tag(site, id, set, unset).await
@@ -243,6 +279,14 @@ static ALL: &[&dyn Works] = &[
     &listener::Listener,
     &launch_template::LaunchTemplate,
     &autoscaling_group::AutoscalingGroup,
+    &db_subnet_group::DbSubnetGroup,
+    &db_parameter_group::DbParameterGroup,
+    &db_instance::DbInstance,
+    &db_replica::DbReplica,
+    &cache_subnet_group::CacheSubnetGroup,
+    &replication_group::ReplicationGroup,
+    &hosted_zone::HostedZone,
+    &dns_record::DnsRecord,
 ];
 
 pub(crate) fn all() -> impl Iterator<Item = &'static dyn Works> {
@@ -280,6 +324,13 @@ mod tests {
         assert!(same(&list(&["a", "b"]), &list(&["b", "a"])));
         assert!(!same(&list(&["a", "a", "b"]), &list(&["a", "b", "b"])));
         assert!(same(&Value::Float(60.0), &Value::Int(60)));
+    }
+
+    #[test]
+    fn a_version_is_as_exact_as_it_was_asked_for() {
+        let seen = |is: &str, wanted: &str| as_asked(VERSION, &wanted.into(), &is.into()) == wanted.into();
+        assert!(seen("15.4", "15") && seen("8.0.39", "8.0") && seen("16", "16"));
+        assert!(!seen("15.4", "15.3") && !seen("150", "15") && !seen("15", "15.3"));
     }
 
     #[test]

@@ -1,0 +1,155 @@
+//! A DNS zone: a hosted zone of Route 53, and alias records that lead to load balancers.
+//!
+//! Route 53 asks the load balancer itself whether it is healthy, which is what failover and latency routing go by. An
+//! alias has the time to live of its target, a minute.
+
+use std::time::Duration;
+
+use standfast_contract::{
+    Component, OutputRef, Value,
+    component::{Dns, DnsRecord, DnsRouting, LoadBalancer},
+};
+
+use super::{Build, PROVIDER};
+use crate::kinds::record_label;
+
+#[cfg(test)]
+mod tests;
+
+const SERVICE: &str = "route53";
+/// <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resource-record-sets-values-alias-common.html>
+const ALIAS_TTL: Duration = Duration::from_secs(60);
+
+pub(super) fn expand(build: &mut Build<'_>, dns: &Dns) {
+    let origin = dns.zone.trim_end_matches('.').to_ascii_lowercase();
+    let zone = build.add(SERVICE, "hosted_zone", "main", [("name", origin.as_str().into())]);
+    let zone_id = OutputRef::resource(&zone, "id");
+    let mut names = Vec::new();
+    for (at, record) in dns.records.iter().enumerate() {
+        let name = full_name(&record.name, &origin);
+        let alike: Vec<&DnsRecord> =
+            dns.records.iter().filter(|other| full_name(&other.name, &origin) == name).collect();
+        let Some((balancer, location)) = target(build, at, record) else { continue };
+        check(build, at, record, &alike);
+        // The first of a name is the one that answers while it is healthy.
+        let is_first = dns.records[..at].iter().all(|other| full_name(&other.name, &origin) != name);
+        let set = balancer.common.name.as_str();
+        let set = (record.routing != DnsRouting::Simple).then_some(set);
+        let label = record_label(&name, &origin, set);
+        let (failover, latency_region): (Value, Value) = match record.routing {
+            DnsRouting::Simple => (Value::Null, Value::Null),
+            DnsRouting::Failover => (if is_first { "PRIMARY" } else { "SECONDARY" }.into(), Value::Null),
+            DnsRouting::Latency => (Value::Null, location.into()),
+        };
+        build.add(
+            SERVICE,
+            "dns_record",
+            &label,
+            [
+                ("zone", zone_id.clone()),
+                ("name", name.as_str().into()),
+                ("set", crate::kinds::text(set)),
+                ("target", OutputRef::component(record.to.clone(), "address")),
+                ("target_zone", OutputRef::component(record.to.clone(), "zone_id")),
+                ("evaluate_health", true.into()),
+                ("failover", failover),
+                ("latency_region", latency_region),
+            ],
+        );
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    build.output("zone_id", zone_id);
+    build.output("name_servers", OutputRef::resource(&zone, "name_servers"));
+    build.output("names", names.into_iter().collect::<Value>());
+}
+
+fn full_name(name: &str, origin: &str) -> String {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    if name == "@" || name == origin {
+        origin.to_owned()
+    } else if name.ends_with(&format!(".{origin}")) {
+        name
+    } else {
+        format!("{name}.{origin}")
+    }
+}
+
+/// The load balancer, and the AWS region that it is in.
+fn target<'a>(build: &mut Build<'a>, at: usize, record: &DnsRecord) -> Option<(&'a LoadBalancer, &'a str)> {
+    let balancer = build.request.components.iter().find_map(|component| match component {
+        Component::LoadBalancer(balancer) if component.id() == record.to => Some(balancer),
+        _ => None,
+    })?;
+    let region = build.request.regions.iter().find(|region| region.name == balancer.common.region)?;
+    match &region.location {
+        Some(location) if region.provider == PROVIDER => Some((balancer, location)),
+        _ => {
+            build.problem(
+                format!("records[{at}].to"),
+                format!("`{}` is not on AWS: names of others are not built yet in this version", record.to),
+                "Lead to a load balancer in a region of the provider `aws`.",
+            );
+            None
+        }
+    }
+}
+
+fn check(build: &mut Build<'_>, at: usize, record: &DnsRecord, alike: &[&DnsRecord]) {
+    if record.ttl != ALIAS_TTL {
+        build.problem(
+            format!("records[{at}].ttl"),
+            "a name of a load balancer on AWS is kept for a minute, no more and no less",
+            "Remove `ttl`.",
+        );
+    }
+    if alike.iter().any(|other| other.routing != record.routing) {
+        build.problem(
+            format!("records[{at}].routing"),
+            format!("the records of `{}` are routed in different ways", record.name),
+            "Give all records of a name one `routing`.",
+        );
+    }
+    let count = alike.len();
+    match record.routing {
+        DnsRouting::Simple if count > 1 => build.problem(
+            format!("records[{at}].name"),
+            format!("`{}` leads to {count} load balancers", record.name),
+            "Say `routing: failover` or `routing: latency` for each, or keep one.",
+        ),
+        DnsRouting::Failover if count != 2 => build.problem(
+            format!("records[{at}].routing"),
+            format!("failover is between two load balancers; `{}` leads to {count}", record.name),
+            "Give it two records: the first answers while it is healthy.",
+        ),
+        // Route 53 takes one for each AWS region.
+        DnsRouting::Latency if alike.iter().filter(|other| is_beside(build, other, record)).count() > 1 => {
+            build.problem(
+                format!("records[{at}].routing"),
+                format!(
+                    "`{}` leads to several load balancers of one region, which are equally near",
+                    record.name
+                ),
+                "Keep one of each region.",
+            )
+        }
+        _ => {}
+    }
+    if alike.iter().filter(|other| other.to == record.to).count() > 1 {
+        build.problem(
+            format!("records[{at}].to"),
+            format!("`{}` leads to it twice", record.name),
+            "Keep one.",
+        );
+    }
+}
+
+/// Whether two records lead into the same region, by different load balancers or by one.
+fn is_beside(build: &Build<'_>, one: &DnsRecord, other: &DnsRecord) -> bool {
+    let region = |record: &DnsRecord| {
+        let leads_to = |component: &&Component| component.id() == record.to;
+        build.request.components.iter().find(leads_to).map(|component| &component.common().region)
+    };
+    region(one) == region(other)
+}

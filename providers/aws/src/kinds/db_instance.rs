@@ -1,0 +1,286 @@
+//! A database of RDS: one instance, with a standby in another zone where it is Multi-AZ.
+//!
+//! Which zone the primary is in is RDS's business and changes with every failover: it is no attribute. Deleting one
+//! always leaves a final snapshot, whose name follows from the instance, so that a repeated delete makes no second one.
+
+use async_trait::async_trait;
+use standfast_contract::{Attribute, Call, Kind, Map, Value};
+
+use super::{ID, Job, Parts, Seen, Select, TAGS, Works, fixed, must, out, rds};
+use crate::{
+    clients::Site,
+    failure::{Failure, failed},
+    marks::Tags,
+};
+
+#[cfg(test)]
+mod tests;
+
+pub(super) struct DbInstance;
+
+/// `password`: without one RDS makes it, keeps it in Secrets Manager and changes it every week.
+pub(super) static KIND: Kind = Kind {
+    holds_data: true,
+    ..Kind::new(
+        "db_instance",
+        &[
+            ID,
+            TAGS,
+            fixed("name"),
+            fixed("engine"),
+            fixed("username"),
+            fixed("subnet_group"),
+            fixed("encrypted"),
+            must("version"),
+            must("class"),
+            Attribute::new("storage_gib").required().unit("GiB"),
+            must("storage_type"),
+            must("multi_az"),
+            Attribute::new("backup_days").required().unit("days"),
+            must("deletion_protection"),
+            must("public"),
+            must("parameter_group"),
+            must("security_groups"),
+            Attribute::new("password").sensitive().unobserved(),
+            out("identifier"),
+            out("endpoint"),
+            out("port"),
+            Attribute::new("secret").computed(),
+        ],
+    )
+};
+
+/// What one call changes.
+const CHANGING: [&str; 10] = [
+    "version",
+    "class",
+    "storage_gib",
+    "storage_type",
+    "multi_az",
+    "backup_days",
+    "deletion_protection",
+    "public",
+    "parameter_group",
+    "security_groups",
+];
+/// Where a read replica is listed among the parts.
+const REPLICA: &str = "replica.";
+
+#[async_trait]
+impl Works for DbInstance {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
+        let found = rds::instances(site, select).await?;
+        Ok(found.iter().filter_map(|found| seen_as(&KIND, found)).collect())
+    }
+
+    async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
+        let engine = job.text("engine")?;
+        let password = password(&job.call.inputs, engine)?;
+        let call = job
+            .site
+            .change
+            .rds
+            .create_db_instance()
+            .db_instance_identifier(job.text("name")?)
+            .engine(engine)
+            .engine_version(job.text("version")?)
+            .db_instance_class(job.text("class")?)
+            .allocated_storage(job.int("storage_gib")?)
+            .storage_type(job.text("storage_type")?)
+            .storage_encrypted(job.is("encrypted"))
+            .master_username(job.text("username")?)
+            .set_manage_master_user_password(password.is_none().then_some(true))
+            .set_master_user_password(password)
+            .db_subnet_group_name(job.text("subnet_group")?)
+            .set_vpc_security_group_ids(Some(owned(job, "security_groups")))
+            .db_parameter_group_name(job.text("parameter_group")?)
+            .multi_az(job.is("multi_az"))
+            .backup_retention_period(job.int("backup_days")?)
+            .deletion_protection(job.is("deletion_protection"))
+            .publicly_accessible(job.is("public"))
+            .auto_minor_version_upgrade(true)
+            .copy_tags_to_snapshot(true)
+            .set_tags(Some(rds::written(&job.tags())));
+        let action = "rds:CreateDBInstance";
+        let made = call.send().await.map_err(failed(action))?;
+        made.db_instance.and_then(|made| made.db_instance_arn).ok_or_else(|| Failure::lost(action))
+    }
+
+    async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+        let differs = |key: &str| job.differs(key, seen);
+        let new_password = has_new_password(job.call);
+        if !CHANGING.into_iter().any(differs) && !new_password {
+            return Ok(());
+        }
+        check(&seen.attributes, &job.call.inputs)?;
+        if differs("version") && seen.parts.keys().any(|key| key.starts_with(REPLICA)) {
+            check_replicas(job.text("engine")?)?;
+        }
+        let password = password(&job.call.inputs, job.text("engine")?)?.filter(|_| new_password);
+        let managed = new_password.then_some(password.is_none());
+        let text = |key: &str| job.maybe(key).filter(|_| differs(key)).map(str::to_owned);
+        let int = |key: &str| differs(key).then(|| job.int(key)).transpose();
+        let flag = |key: &str| differs(key).then(|| job.is(key));
+        let call = job
+            .site
+            .change
+            .rds
+            .modify_db_instance()
+            .db_instance_identifier(rds::name_of(&seen.id))
+            .apply_immediately(true)
+            .set_engine_version(text("version"))
+            .set_allow_major_version_upgrade(differs("version").then_some(true))
+            .set_db_instance_class(text("class"))
+            .set_allocated_storage(int("storage_gib")?)
+            .set_storage_type(text("storage_type"))
+            .set_multi_az(flag("multi_az"))
+            .set_backup_retention_period(int("backup_days")?)
+            .set_deletion_protection(flag("deletion_protection"))
+            .set_publicly_accessible(flag("public"))
+            .set_db_parameter_group_name(text("parameter_group"))
+            .set_vpc_security_group_ids(differs("security_groups").then(|| owned(job, "security_groups")))
+            .set_manage_master_user_password(managed)
+            .set_master_user_password(password);
+        call.send().await.map_err(failed("rds:ModifyDBInstance"))?;
+        Ok(())
+    }
+
+    async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
+        remove(site, id).await
+    }
+
+    fn foresee(&self, call: &Call) -> Result<(), Failure> {
+        let engine = call.inputs.get("engine").and_then(Value::as_str).unwrap_or_default();
+        password(&call.inputs, engine)?;
+        check(&call.prior, &call.inputs)
+    }
+
+    async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
+        rds::tag(site, id, set, unset).await
+    }
+}
+
+/// An instance as a resource of this kind; nothing where its mark says that it is of another one.
+pub(super) fn seen_as(kind: &Kind, found: &aws_sdk_rds::types::DbInstance) -> Option<Seen> {
+    let tags = rds::tags_of(found.tag_list());
+    if crate::marks::address(&tags).is_some_and(|address| address.kind() != kind.name) {
+        return None;
+    }
+    let mut attributes = rds::attributes(found);
+    attributes.retain(|key, _| kind.attribute(key).is_some());
+    let replicas = found.read_replica_db_instance_identifiers().iter();
+    let replicas = replicas.map(|name| (format!("{REPLICA}{name}"), name.clone()));
+    Some(Seen {
+        id: found.db_instance_arn().unwrap_or_default().to_owned(),
+        phase: rds::phase(found.db_instance_status().unwrap_or_default()),
+        tags,
+        attributes,
+        outputs: rds::outputs(found),
+        parts: replicas.collect::<Parts>(),
+    })
+}
+
+pub(super) fn owned(job: &Job<'_>, key: &str) -> Vec<String> {
+    job.texts(key).into_iter().map(str::to_owned).collect()
+}
+
+/// What is there, or was recorded, and what is wanted.
+fn check(is: &Map, wanted: &Map) -> Result<(), Failure> {
+    let int = |map: &Map, key: &str| map.get(key).and_then(Value::as_int);
+    if let (Some(from), Some(to)) = (int(is, "storage_gib"), int(wanted, "storage_gib")) {
+        rds::check_storage(from, to)?;
+    }
+    let text = |map: &Map, key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
+    if let (Some(from), Some(to)) = (text(is, "version"), text(wanted, "version")) {
+        rds::check_version(&from, &to)?;
+    }
+    Ok(())
+}
+
+/// RDS takes the replicas of PostgreSQL along; those of the others have to be upgraded before their source.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_UpgradeDBInstance.Upgrading.html>
+fn check_replicas(engine: &str) -> Result<(), Failure> {
+    if engine == "postgres" {
+        return Ok(());
+    }
+    Err(Failure::refused(
+        "rds:ModifyDBInstance",
+        format!(
+            "{engine} upgrades its read replicas before their source, which is not built yet: set `replicas: 1` and \
+             `read_write_split: false`, apply, change `version`, apply, and bring them back"
+        ),
+    ))
+}
+
+/// Whether the blueprint gives another password than it did.
+fn has_new_password(call: &Call) -> bool {
+    !call.prior.is_empty() && call.prior.get("password") != call.inputs.get("password")
+}
+
+/// The password, none where RDS makes it. What RDS takes:
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>
+pub(super) fn password(inputs: &Map, engine: &str) -> Result<Option<String>, Failure> {
+    let Some(password) = plain(inputs, "password")? else { return Ok(None) };
+    match wrong_password(password, engine) {
+        Some(why) => Err(Failure::refused("rds:CreateDBInstance", format!("the password {why}"))),
+        None => Ok(Some(password.to_owned())),
+    }
+}
+
+/// A secret's text. One that is there and cannot be read is refused: to go on without it would be another password.
+pub(super) fn plain<'a>(inputs: &'a Map, key: &str) -> Result<Option<&'a str>, Failure> {
+    match inputs.get(key) {
+        // Before the first change not everything is known.
+        None | Some(Value::Null | Value::Unknown) => Ok(None),
+        Some(value) => value
+            .expose()
+            .map(Some)
+            .ok_or_else(|| Failure::refused("", format!("the text of `{key}` is not known to this run"))),
+    }
+}
+
+pub(crate) fn wrong_password(password: &str, engine: &str) -> Option<String> {
+    let max = if engine == "postgres" { 128 } else { 41 };
+    let length = password.chars().count();
+    if !(8..=max).contains(&length) {
+        return Some(format!("must have 8 to {max} characters for {engine}; it has {length}"));
+    }
+    let is_taken = |c: char| c.is_ascii_graphic() && !"/'\"@".contains(c);
+    let is_bad = !password.chars().all(is_taken);
+    is_bad.then(|| "may hold printable ASCII only, without spaces, `/`, `@` and quotes".to_owned())
+}
+
+/// Takes a final snapshot of what holds data of its own; a replica that nobody promoted does not.
+pub(super) async fn remove(site: &Site, id: &str) -> Result<(), Failure> {
+    let found = rds::instances(site, Select::Ids(&[id])).await?;
+    let Some(found) = found.first() else { return Ok(()) };
+    let status = found.db_instance_status().unwrap_or_default();
+    if status == "deleting" {
+        return Ok(());
+    }
+    // RDS takes none of these.
+    let has_nothing = matches!(status, "failed" | "incompatible-restore" | "incompatible-network");
+    let is_copy = found.read_replica_source_db_instance_identifier().is_some();
+    let snapshot = (!has_nothing && !is_copy).then(|| final_snapshot(found));
+    let call = site
+        .change
+        .rds
+        .delete_db_instance()
+        .db_instance_identifier(rds::name_of(id))
+        .skip_final_snapshot(snapshot.is_none())
+        .set_final_db_snapshot_identifier(snapshot);
+    call.send().await.map_err(failed("rds:DeleteDBInstance"))?;
+    Ok(())
+}
+
+/// The same for the same instance, and another one for a later instance of the same name.
+fn final_snapshot(found: &aws_sdk_rds::types::DbInstance) -> String {
+    let born = found.instance_create_time().map_or(0, |time| time.secs());
+    let own = format!("{} {born}", found.dbi_resource_id().unwrap_or_default());
+    let digest = blake3::hash(own.as_bytes()).to_hex();
+    format!("{}-final-{}", found.db_instance_identifier().unwrap_or_default(), &digest[..8])
+}

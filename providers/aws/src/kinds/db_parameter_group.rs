@@ -1,0 +1,169 @@
+//! A DB parameter group: the settings of an engine, for one database.
+//!
+//! A setting that the engine takes only when it starts is set and waits for the next start. Restarting a database is an
+//! outage, so nobody here does that by himself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use aws_sdk_rds::types::{ApplyMethod, Parameter};
+use futures::future::try_join_all;
+use standfast_contract::{Kind, Map, Value};
+
+use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, map, may, out, rds, text};
+use crate::{
+    clients::Site,
+    failure::{Failure, Trouble, failed},
+    marks::Tags,
+};
+
+#[cfg(test)]
+mod tests;
+
+pub(super) struct DbParameterGroup;
+
+/// `parameters`: every one that is not as the engine has it by itself, as texts.
+static KIND: Kind = Kind {
+    create_before_destroy: true,
+    ..Kind::new(
+        "db_parameter_group",
+        &[ID, TAGS, fixed("name"), fixed("family"), may("parameters"), out("identifier")],
+    )
+};
+
+/// Parameters in one call. <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBParameterGroup.html>
+const PARAMETERS_MAX: usize = 20;
+
+#[async_trait]
+impl Works for DbParameterGroup {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
+        let describe = || site.look.rds.describe_db_parameter_groups();
+        let action = "rds:DescribeDBParameterGroups";
+        let all = if let Select::Ids([id]) = select {
+            let call = describe().db_parameter_group_name(rds::name_of(id));
+            match call.send().await.map_err(failed(action)) {
+                Ok(answer) => answer.db_parameter_groups.unwrap_or_default(),
+                Err(failure) if failure.trouble == Trouble::NotFound => Vec::new(),
+                Err(failure) => return Err(failure),
+            }
+        } else {
+            let all: Result<Vec<_>, _> = describe().into_paginator().items().send().collect().await;
+            all.map_err(failed(action))?
+        };
+        let all = rds::with_tags(site, select, all, |one| one.db_parameter_group_arn()).await?;
+        let seen = all.into_iter().map(|(group, tags)| async move {
+            let name = group.db_parameter_group_name().unwrap_or_default();
+            let set = parameters(site, name, Some("user")).await?;
+            let set: Map = set
+                .iter()
+                .filter_map(|one| Some((one.parameter_name()?.to_owned(), one.parameter_value()?.into())))
+                .collect();
+            Ok::<_, Failure>(Seen {
+                id: group.db_parameter_group_arn().unwrap_or_default().to_owned(),
+                phase: Phase::Ready,
+                tags,
+                attributes: map([
+                    ("name", name.into()),
+                    ("family", text(group.db_parameter_group_family())),
+                    ("parameters", if set.is_empty() { Value::Null } else { set.into() }),
+                ]),
+                outputs: map([("id", text(group.db_parameter_group_arn())), ("identifier", name.into())]),
+                parts: Parts::new(),
+            })
+        });
+        try_join_all(seen).await
+    }
+
+    async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
+        let call = job
+            .site
+            .change
+            .rds
+            .create_db_parameter_group()
+            .db_parameter_group_name(job.text("name")?)
+            .db_parameter_group_family(job.text("family")?)
+            .description(job.call.address.component())
+            .set_tags(Some(rds::written(&job.tags())));
+        let action = "rds:CreateDBParameterGroup";
+        let made = call.send().await.map_err(failed(action))?;
+        made.db_parameter_group
+            .and_then(|group| group.db_parameter_group_arn)
+            .ok_or_else(|| Failure::lost(action))
+    }
+
+    async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+        if !job.differs("parameters", seen) {
+            return Ok(());
+        }
+        let name = rds::name_of(&seen.id);
+        let nothing = Map::new();
+        let wanted = job.find("parameters").and_then(Value::as_map).unwrap_or(&nothing);
+        let is = seen.attributes.get("parameters").and_then(Value::as_map).unwrap_or(&nothing);
+        let dynamic = dynamic(job.site, name).await?;
+        let written = |key: &str, value: Option<&Value>| {
+            let at_once = dynamic.contains(key);
+            Parameter::builder()
+                .parameter_name(key)
+                .set_parameter_value(value.map(ToString::to_string))
+                .apply_method(if at_once { ApplyMethod::Immediate } else { ApplyMethod::PendingReboot })
+                .build()
+        };
+        let set: BTreeMap<&String, &Value> =
+            wanted.iter().filter(|(key, value)| is.get(*key) != Some(*value)).collect();
+        let unset: Vec<&String> = is.keys().filter(|key| !wanted.contains_key(*key)).collect();
+        let rds = &job.site.change.rds;
+        let parameters: Vec<Parameter> = set.iter().map(|(key, value)| written(key, Some(value))).collect();
+        for some in parameters.chunks(PARAMETERS_MAX) {
+            let call = rds
+                .modify_db_parameter_group()
+                .db_parameter_group_name(name)
+                .set_parameters(Some(some.to_vec()));
+            call.send().await.map_err(failed("rds:ModifyDBParameterGroup"))?;
+        }
+        let parameters: Vec<Parameter> = unset.iter().map(|key| written(key, None)).collect();
+        for some in parameters.chunks(PARAMETERS_MAX) {
+            let call = rds
+                .reset_db_parameter_group()
+                .db_parameter_group_name(name)
+                .set_parameters(Some(some.to_vec()));
+            call.send().await.map_err(failed("rds:ResetDBParameterGroup"))?;
+        }
+        let waits: Vec<&str> =
+            set.into_keys().chain(unset).map(String::as_str).filter(|key| !dynamic.contains(*key)).collect();
+        if !waits.is_empty() {
+            (job.context.progress)(&format!(
+                "takes effect at the database's next start: {}",
+                waits.join(", ")
+            ));
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
+        let call = site.change.rds.delete_db_parameter_group().db_parameter_group_name(rds::name_of(id));
+        call.send().await.map_err(failed("rds:DeleteDBParameterGroup"))?;
+        Ok(())
+    }
+
+    async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
+        rds::tag(site, id, set, unset).await
+    }
+}
+
+async fn parameters(site: &Site, name: &str, source: Option<&str>) -> Result<Vec<Parameter>, Failure> {
+    let call = site.look.rds.describe_db_parameters().db_parameter_group_name(name);
+    let call = call.set_source(source.map(str::to_owned));
+    let all: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
+    all.map_err(failed("rds:DescribeDBParameters"))
+}
+
+/// Those that the engine takes while it runs.
+async fn dynamic(site: &Site, name: &str) -> Result<BTreeSet<String>, Failure> {
+    let all = parameters(site, name, None).await?;
+    let dynamic = all.into_iter().filter(|one| one.apply_type() == Some("dynamic"));
+    Ok(dynamic.filter_map(|one| one.parameter_name).collect())
+}

@@ -1,0 +1,107 @@
+//! A read replica of a database in its region.
+//!
+//! One that somebody promoted stays as it is: it may be what saved the day. Its source is compared with the blueprint
+//! only, and when it is deleted it leaves a snapshot like any other database.
+
+use async_trait::async_trait;
+use standfast_contract::{Attribute, Kind, Map};
+
+use super::{ID, Job, Seen, Select, TAGS, Works, db_instance, fixed, must, out, rds};
+use crate::{
+    clients::Site,
+    failure::{Failure, failed},
+    marks::Tags,
+};
+
+pub(super) struct DbReplica;
+
+static KIND: Kind = Kind::new(
+    "db_replica",
+    &[
+        ID,
+        TAGS,
+        fixed("name"),
+        fixed("source").unobserved(),
+        fixed("zone"),
+        must("version"),
+        must("class"),
+        Attribute::new("storage_gib").required().unit("GiB"),
+        must("public"),
+        must("parameter_group"),
+        must("security_groups"),
+        out("identifier"),
+        out("endpoint"),
+        out("port"),
+    ],
+);
+
+#[async_trait]
+impl Works for DbReplica {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
+        let found = rds::instances(site, select).await?;
+        Ok(found.iter().filter_map(|found| db_instance::seen_as(&KIND, found)).collect())
+    }
+
+    /// Engine, version, storage, encryption, subnets and parameters are the source's.
+    async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
+        let call = job
+            .site
+            .change
+            .rds
+            .create_db_instance_read_replica()
+            .db_instance_identifier(job.text("name")?)
+            .source_db_instance_identifier(job.text("source")?)
+            .availability_zone(job.text("zone")?)
+            .db_instance_class(job.text("class")?)
+            .publicly_accessible(job.is("public"))
+            .multi_az(false)
+            .deletion_protection(false)
+            .auto_minor_version_upgrade(true)
+            .copy_tags_to_snapshot(true)
+            .set_vpc_security_group_ids(Some(db_instance::owned(job, "security_groups")))
+            .set_tags(Some(rds::written(&job.tags())));
+        let action = "rds:CreateDBInstanceReadReplica";
+        let made = call.send().await.map_err(failed(action))?;
+        made.db_instance.and_then(|made| made.db_instance_arn).ok_or_else(|| Failure::lost(action))
+    }
+
+    async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+        const CHANGING: [&str; 6] =
+            ["version", "class", "storage_gib", "public", "parameter_group", "security_groups"];
+        let differs = |key: &str| job.differs(key, seen);
+        if !CHANGING.into_iter().any(differs) {
+            return Ok(());
+        }
+        let text = |key: &str| job.maybe(key).filter(|_| differs(key)).map(str::to_owned);
+        let groups = differs("security_groups").then(|| db_instance::owned(job, "security_groups"));
+        let storage = differs("storage_gib").then(|| job.int("storage_gib")).transpose()?;
+        let call = job
+            .site
+            .change
+            .rds
+            .modify_db_instance()
+            .db_instance_identifier(rds::name_of(&seen.id))
+            .apply_immediately(true)
+            .set_engine_version(text("version"))
+            .set_allow_major_version_upgrade(differs("version").then_some(true))
+            .set_db_instance_class(text("class"))
+            .set_allocated_storage(storage)
+            .set_publicly_accessible(differs("public").then(|| job.is("public")))
+            .set_db_parameter_group_name(text("parameter_group"))
+            .set_vpc_security_group_ids(groups);
+        call.send().await.map_err(failed("rds:ModifyDBInstance"))?;
+        Ok(())
+    }
+
+    async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
+        db_instance::remove(site, id).await
+    }
+
+    async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
+        rds::tag(site, id, set, unset).await
+    }
+}

@@ -1,0 +1,256 @@
+//! A name that leads to a load balancer: an alias record of Route 53, which costs nothing to ask for and follows the
+//! balancer's addresses. Where several records have one name, the healthy one that comes first answers, or the nearest.
+//!
+//! Records have no tags. Whose one is follows from its zone, which is ours alone: the zone's marks are the record's,
+//! with the address in its place. Its id is `ZONE/NAME/SET`.
+
+use async_trait::async_trait;
+use aws_sdk_route53::types::{
+    AliasTarget, Change, ChangeAction, ChangeBatch, ResourceRecordSet, ResourceRecordSetFailover,
+    ResourceRecordSetRegion, RrType,
+};
+use standfast_contract::{Address, Attribute, Kind, Map};
+
+use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, hosted_zone, map, may, must, text};
+use crate::{
+    clients::Site,
+    failure::{Failure, Trouble, failed},
+    marks::{self, Tags},
+};
+
+pub(super) struct DnsRecord;
+
+/// `set` tells records of one name apart; `target` is a load balancer's name and `target_zone` the zone that AWS keeps
+/// it in.
+static KIND: Kind = Kind::new(
+    "dns_record",
+    &[
+        ID,
+        TAGS,
+        fixed("zone"),
+        fixed("name"),
+        Attribute::new("set").replaces(),
+        must("target"),
+        must("target_zone"),
+        must("evaluate_health"),
+        may("failover"),
+        may("latency_region"),
+    ],
+);
+
+#[async_trait]
+impl Works for DnsRecord {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
+        let zones = match select {
+            Select::Ids(ids) => {
+                let mut zones: Vec<&str> = ids.iter().filter_map(|id| id.split('/').next()).collect();
+                zones.sort_unstable();
+                zones.dedup();
+                hosted_zone::zones(site, Select::Ids(&zones)).await?
+            }
+            Select::Stack(stack) => hosted_zone::zones(site, Select::Stack(stack)).await?,
+            // A create is an UPSERT: made again it makes no second one.
+            Select::Token(..) => return Ok(Vec::new()),
+        };
+        let mut seen = Vec::new();
+        for (zone, tags) in zones {
+            let zone_id = zone.id().rsplit('/').next().unwrap_or_default();
+            let origin = zone.name().trim_end_matches('.');
+            let records = records(site, zone_id).await?;
+            let aliases = records
+                .iter()
+                .filter(|record| record.alias_target().is_some() && *record.r#type() == RrType::A);
+            seen.extend(aliases.filter_map(|record| seen_as(record, zone_id, origin, &tags)));
+        }
+        if let Select::Ids(ids) = select {
+            seen.retain(|seen| ids.contains(&seen.id.as_str()));
+        }
+        Ok(seen)
+    }
+
+    async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
+        upsert(job).await?;
+        let set = job.maybe("set").unwrap_or_default();
+        Ok(id(job.text("zone")?, job.text("name")?, set))
+    }
+
+    async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+        let changing = ["target", "target_zone", "evaluate_health", "failover", "latency_region"];
+        if changing.into_iter().any(|key| job.differs(key, seen)) {
+            upsert(job).await?;
+        }
+        Ok(())
+    }
+
+    /// A record is deleted by its whole content.
+    async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
+        let zone = id.split('/').next().unwrap_or_default();
+        let records = match records(site, zone).await {
+            Err(failure) if failure.trouble == Trouble::NotFound => return Ok(()),
+            records => records?,
+        };
+        match records.into_iter().find(|record| *record.r#type() == RrType::A && id_of(record, zone) == id) {
+            Some(record) => change(site, zone, ChangeAction::Delete, record).await,
+            None => Ok(()),
+        }
+    }
+
+    /// It has none of its own.
+    async fn tag(&self, _: &Site, _: &str, _: &Tags, _: &[String]) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+fn id(zone: &str, name: &str, set: &str) -> String {
+    format!("{zone}/{name}/{set}")
+}
+
+fn id_of(record: &ResourceRecordSet, zone: &str) -> String {
+    id(zone, &plain(record.name()), record.set_identifier().unwrap_or_default())
+}
+
+/// As people write it: without the dot at the end, `*` as it is.
+fn plain(name: &str) -> String {
+    name.trim_end_matches('.').replace("\\052", "*").to_ascii_lowercase()
+}
+
+/// The last part of a record's address: `www`, `www.front`; `apex` is the zone itself, `wildcard` is `*`.
+pub(crate) fn label(name: &str, origin: &str, set: Option<&str>) -> String {
+    let within = name.strip_suffix(origin).map_or(name, |within| within.trim_end_matches('.'));
+    let within = if within.is_empty() { "apex".to_owned() } else { within.replace('*', "wildcard") };
+    match set {
+        Some(set) => format!("{within}.{set}"),
+        None => within,
+    }
+}
+
+fn seen_as(record: &ResourceRecordSet, zone: &str, origin: &str, tags: &Tags) -> Option<Seen> {
+    let alias = record.alias_target()?;
+    let name = plain(record.name());
+    let mut tags = tags.clone();
+    if let Some(of) = marks::address(&tags) {
+        let component = of.component().parse().ok()?;
+        let label = label(&name, origin, record.set_identifier());
+        let address = Address::new(of.region(), &component, KIND.name, &label);
+        tags.insert(marks::ADDRESS.into(), address.to_string());
+    }
+    tags.remove(marks::TOKEN);
+    let id = id_of(record, zone);
+    Some(Seen {
+        phase: Phase::Ready,
+        tags,
+        attributes: map([
+            ("zone", zone.into()),
+            ("name", name.into()),
+            ("set", text(record.set_identifier())),
+            ("target", plain(alias.dns_name()).into()),
+            ("target_zone", text(Some(alias.hosted_zone_id()))),
+            ("evaluate_health", alias.evaluate_target_health().into()),
+            ("failover", text(record.failover().map(ResourceRecordSetFailover::as_str))),
+            ("latency_region", text(record.region().map(ResourceRecordSetRegion::as_str))),
+        ]),
+        outputs: map([("id", id.as_str().into())]),
+        id,
+        parts: Parts::new(),
+    })
+}
+
+async fn upsert(job: &Job<'_>) -> Result<(), Failure> {
+    let refused = |error: aws_sdk_route53::error::BuildError| Failure::refused("", error.to_string());
+    let alias = AliasTarget::builder()
+        .dns_name(job.text("target")?)
+        .hosted_zone_id(job.text("target_zone")?)
+        .evaluate_target_health(job.is("evaluate_health"))
+        .build()
+        .map_err(refused)?;
+    let record = ResourceRecordSet::builder()
+        .name(job.text("name")?)
+        .r#type(RrType::A)
+        .set_set_identifier(job.maybe("set").map(str::to_owned))
+        .set_failover(job.maybe("failover").map(ResourceRecordSetFailover::from))
+        .set_region(job.maybe("latency_region").map(ResourceRecordSetRegion::from))
+        .alias_target(alias)
+        .build()
+        .map_err(refused)?;
+    change(job.site, job.text("zone")?, ChangeAction::Upsert, record).await
+}
+
+async fn change(
+    site: &Site,
+    zone: &str,
+    action: ChangeAction,
+    record: ResourceRecordSet,
+) -> Result<(), Failure> {
+    let refused = |error: aws_sdk_route53::error::BuildError| Failure::refused("", error.to_string());
+    let change = Change::builder().action(action).resource_record_set(record).build().map_err(refused)?;
+    let batch = ChangeBatch::builder().changes(change).build().map_err(refused)?;
+    let call = site.change.route53.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch);
+    call.send().await.map_err(failed("route53:ChangeResourceRecordSets"))?;
+    Ok(())
+}
+
+/// Page by page.
+async fn records(site: &Site, zone: &str) -> Result<Vec<ResourceRecordSet>, Failure> {
+    let mut all = Vec::new();
+    let mut call = site.look.route53.list_resource_record_sets().hosted_zone_id(zone);
+    loop {
+        let page = call.send().await.map_err(failed("route53:ListResourceRecordSets"))?;
+        all.extend_from_slice(page.resource_record_sets());
+        if !page.is_truncated() {
+            return Ok(all);
+        }
+        call = site
+            .look
+            .route53
+            .list_resource_record_sets()
+            .hosted_zone_id(zone)
+            .set_start_record_name(page.next_record_name)
+            .set_start_record_type(page.next_record_type)
+            .set_start_record_identifier(page.next_record_identifier);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use standfast_contract::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_record_is_known_by_its_name_within_the_zone() {
+        assert_eq!(label("www.example.net", "example.net", None), "www");
+        assert_eq!(label("example.net", "example.net", None), "apex");
+        assert_eq!(
+            label(&plain("\\052.shop.example.net."), "example.net", Some("front")),
+            "wildcard.shop.front"
+        );
+    }
+
+    #[test]
+    fn a_record_of_a_zone_of_ours_carries_its_marks() {
+        let alias = AliasTarget::builder()
+            .dns_name("Front-1.eu-west-1.elb.amazonaws.com.")
+            .hosted_zone_id("Z32O12XQLNTSW2")
+            .evaluate_target_health(true)
+            .build()
+            .unwrap();
+        let record = ResourceRecordSet::builder()
+            .name("www.example.net.")
+            .r#type(RrType::A)
+            .set_identifier("front")
+            .failover(ResourceRecordSetFailover::Primary)
+            .alias_target(alias)
+            .build()
+            .unwrap();
+        let tags = Tags::from([(marks::ADDRESS.to_owned(), "refuge/dns.main/hosted_zone.main".to_owned())]);
+        let seen = seen_as(&record, "Z1", "example.net", &tags).unwrap();
+        assert_eq!(seen.id, "Z1/www.example.net/front");
+        assert_eq!(seen.tags[marks::ADDRESS], "refuge/dns.main/dns_record.www.front");
+        assert_eq!(seen.attributes["target"], Value::text("front-1.eu-west-1.elb.amazonaws.com"));
+        assert_eq!(seen.attributes["failover"], Value::text("PRIMARY"));
+    }
+}

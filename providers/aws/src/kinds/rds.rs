@@ -1,0 +1,230 @@
+//! What the kinds of RDS have in common: instances and what their states mean, tags, names within ARNs.
+
+use aws_sdk_rds::types::{DbInstance, Tag};
+use futures::future::try_join_all;
+use standfast_contract::{Map, Value};
+
+use super::{Phase, Select, list, map, text};
+use crate::{
+    clients::Site,
+    failure::{Failure, Trouble, failed},
+    marks::Tags,
+    names,
+};
+
+/// `shop-orders-1f9a0c3b` of `arn:aws:rds:eu-west-1:123456789012:db:shop-orders-1f9a0c3b`.
+pub(super) fn name_of(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap_or(arn)
+}
+
+pub(super) fn written(tags: &Tags) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+pub(super) fn tags_of(tags: &[Tag]) -> Tags {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    tags.iter().map(|tag| (text(tag.key()), text(tag.value()))).collect()
+}
+
+pub(super) async fn tag(site: &Site, arn: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
+    let rds = &site.change.rds;
+    if !set.is_empty() {
+        let call = rds.add_tags_to_resource().resource_name(arn).set_tags(Some(written(set)));
+        call.send().await.map_err(failed("rds:AddTagsToResource"))?;
+    }
+    if !unset.is_empty() {
+        let call = rds.remove_tags_from_resource().resource_name(arn).set_tag_keys(Some(unset.to_vec()));
+        call.send().await.map_err(failed("rds:RemoveTagsFromResource"))?;
+    }
+    Ok(())
+}
+
+/// Those that were asked for, each with its tags. Groups are listed without them: a call each, but only for those whose
+/// name can be the stack's.
+pub(super) async fn with_tags<T>(
+    site: &Site,
+    select: Select<'_>,
+    mut all: Vec<T>,
+    arn: impl Fn(&T) -> Option<&str>,
+) -> Result<Vec<(T, Tags)>, Failure> {
+    all.retain(|one| arn(one).is_some_and(|arn| may_be(select, arn)));
+    let asked = all.into_iter().map(|one| async {
+        let call = site.look.rds.list_tags_for_resource().resource_name(arn(&one).unwrap_or_default());
+        match call.send().await.map_err(failed("rds:ListTagsForResource")) {
+            Ok(answer) => Ok(Some((one, tags_of(answer.tag_list())))),
+            Err(failure) if failure.trouble == Trouble::NotFound => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    });
+    let found = try_join_all(asked).await?.into_iter().flatten();
+    Ok(found.filter(|(one, tags)| select.takes(arn(one).unwrap_or_default(), tags)).collect())
+}
+
+fn may_be(select: Select<'_>, arn: &str) -> bool {
+    match select {
+        Select::Ids(ids) => ids.contains(&arn),
+        Select::Stack(stack) | Select::Token(stack, _) => name_of(arn).starts_with(&names::beginning(stack)),
+    }
+}
+
+/// One by its name, else every one of the region, page by page; each comes with its tags.
+pub(super) async fn instances(site: &Site, select: Select<'_>) -> Result<Vec<DbInstance>, Failure> {
+    let describe = || site.look.rds.describe_db_instances();
+    let action = "rds:DescribeDBInstances";
+    if let Select::Ids([id]) = select {
+        let call = describe().db_instance_identifier(name_of(id));
+        return match call.send().await.map_err(failed(action)) {
+            Ok(answer) => Ok(answer.db_instances.unwrap_or_default()),
+            Err(failure) if failure.trouble == Trouble::NotFound => Ok(Vec::new()),
+            Err(failure) => Err(failure),
+        };
+    }
+    let all: Result<Vec<_>, _> = describe().into_paginator().items().send().collect().await;
+    let mut all = all.map_err(failed(action))?;
+    all.retain(|one| {
+        let tags = tags_of(one.tag_list());
+        select.takes(one.db_instance_arn().unwrap_or_default(), &tags)
+    });
+    Ok(all)
+}
+
+/// What a state means. What can be mended by an update is ready for one: `storage-full` by more storage.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>
+pub(super) fn phase(status: &str) -> Phase {
+    match status {
+        "available" | "storage-full" | "storage-optimization" | "storage-config-upgrade" | "" => Phase::Ready,
+        "stopped" => Phase::Failed("it is stopped: `aws rds start-db-instance` starts it".into()),
+        "incompatible-parameters" => {
+            Phase::Failed("it cannot start with its parameters (incompatible-parameters)".into())
+        }
+        "inaccessible-encryption-credentials" | "inaccessible-encryption-credentials-recoverable" => {
+            Phase::Failed(format!("the key that encrypts it cannot be used ({status})"))
+        }
+        "failed" | "restore-error" | "insufficient-capacity" => {
+            Phase::Failed(format!("AWS says `{status}`; `aws rds describe-events` says why"))
+        }
+        _ if status.starts_with("incompatible-") => {
+            Phase::Failed(format!("AWS says `{status}`; `aws rds describe-events` says why"))
+        }
+        word => Phase::Pending(word.to_owned()),
+    }
+}
+
+/// As it will be when what is under way is done: else the same change would be planned again meanwhile.
+pub(super) fn attributes(found: &DbInstance) -> Map {
+    let pending = found.pending_modified_values();
+    let whole = |number: Option<i32>| number.map_or(Value::Null, |number| Value::Int(number.into()));
+    let flag = |flag: Option<bool>| flag.unwrap_or(false).into();
+    let groups = found.vpc_security_groups().iter().filter_map(|group| group.vpc_security_group_id());
+    let parameters = found.db_parameter_groups().first().and_then(|group| group.db_parameter_group_name());
+    map([
+        ("name", text(found.db_instance_identifier())),
+        ("engine", text(found.engine())),
+        ("version", text(pending.and_then(|pending| pending.engine_version()).or(found.engine_version()))),
+        ("class", text(pending.and_then(|it| it.db_instance_class()).or(found.db_instance_class()))),
+        ("storage_gib", whole(pending.and_then(|it| it.allocated_storage()).or(found.allocated_storage()))),
+        ("storage_type", text(pending.and_then(|it| it.storage_type()).or(found.storage_type()))),
+        ("encrypted", flag(found.storage_encrypted())),
+        ("username", text(found.master_username())),
+        ("subnet_group", text(found.db_subnet_group().and_then(|group| group.db_subnet_group_name()))),
+        ("security_groups", list(groups)),
+        ("parameter_group", text(parameters)),
+        ("multi_az", flag(pending.and_then(|it| it.multi_az()).or(found.multi_az()))),
+        (
+            "backup_days",
+            whole(pending.and_then(|it| it.backup_retention_period()).or(found.backup_retention_period())),
+        ),
+        ("deletion_protection", flag(found.deletion_protection())),
+        ("public", flag(found.publicly_accessible())),
+        ("source", text(found.read_replica_source_db_instance_identifier().map(name_of))),
+        ("zone", text(found.availability_zone())),
+    ])
+}
+
+pub(super) fn outputs(found: &DbInstance) -> Map {
+    let endpoint = found.endpoint();
+    let port = endpoint.and_then(|endpoint| endpoint.port());
+    map([
+        ("id", text(found.db_instance_arn())),
+        ("identifier", text(found.db_instance_identifier())),
+        ("endpoint", text(endpoint.and_then(|endpoint| endpoint.address()))),
+        ("port", port.map_or(Value::Null, |port| Value::Int(port.into()))),
+        ("secret", text(found.master_user_secret().and_then(|secret| secret.secret_arn()))),
+    ])
+}
+
+/// Refuses what RDS would refuse, or round to something else that would be planned again for ever.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.StorageTypes.html>
+pub(super) fn check_storage(from_gib: i64, to_gib: i64) -> Result<(), Failure> {
+    let refused = |message| Err(Failure::refused("rds:ModifyDBInstance", message));
+    if to_gib < from_gib {
+        return refused(format!(
+            "the storage of a database cannot shrink from {from_gib} to {to_gib} GiB: say `storage: {from_gib}GiB`, \
+             or copy the data into a new database"
+        ));
+    }
+    let least = (from_gib * 11).div_euclid(10) + i64::from(from_gib % 10 != 0);
+    if to_gib > from_gib && to_gib < least {
+        return refused(format!(
+            "storage grows by a tenth at least: from {from_gib} GiB to {least} GiB or more, not to {to_gib}"
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses an older version than there is.
+pub(super) fn check_version(from: &str, to: &str) -> Result<(), Failure> {
+    let parts =
+        |version: &str| -> Vec<u64> { version.split('.').map_while(|part| part.parse().ok()).collect() };
+    let (from_parts, to_parts) = (parts(from), parts(to));
+    let common = from_parts.len().min(to_parts.len());
+    if to_parts[..common] < from_parts[..common] {
+        return Err(Failure::refused(
+            "rds:ModifyDBInstance",
+            format!(
+                "a database cannot go back from version {from} to {to}: keep `version`, or restore a snapshot"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_ready_on_their_way_or_beyond_help() {
+        let word = |status: &str| match phase(status) {
+            Phase::Ready => "ready".to_owned(),
+            Phase::Pending(word) => format!("pending {word}"),
+            Phase::Failed(why) => format!("failed: {why}"),
+            Phase::Gone => "gone".to_owned(),
+        };
+        for status in ["available", "storage-full", "storage-optimization"] {
+            assert_eq!(word(status), "ready");
+        }
+        for status in ["creating", "backing-up", "modifying", "upgrading", "deleting", "rebooting"] {
+            assert_eq!(word(status), format!("pending {status}"));
+        }
+        for status in ["failed", "incompatible-parameters", "incompatible-network", "stopped"] {
+            assert!(word(status).starts_with("failed: "), "{status}");
+        }
+    }
+
+    #[test]
+    fn storage_grows_by_a_tenth_and_never_shrinks() {
+        assert!(
+            check_storage(20, 20).is_ok() && check_storage(20, 22).is_ok() && check_storage(25, 28).is_ok()
+        );
+        assert!(check_storage(25, 27).unwrap_err().message.contains("to 28 GiB or more"));
+        assert!(check_storage(20, 19).unwrap_err().message.contains("cannot shrink"));
+    }
+
+    #[test]
+    fn versions_go_forward_only() {
+        assert!(check_version("15.4", "15").is_ok() && check_version("15.4", "16").is_ok());
+        assert!(check_version("8.0.35", "8.4").is_ok() && check_version("9.6", "10").is_ok());
+        assert!(check_version("15.4", "14").is_err() && check_version("15.4", "15.3").is_err());
+    }
+}

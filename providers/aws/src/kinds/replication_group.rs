@@ -1,0 +1,264 @@
+//! A replication group of ElastiCache: a primary, and replicas that take over by themselves.
+//!
+//! ElastiCache takes one change at a time: where two are needed, the second is asked for again once the first is done.
+//! What only its single servers tell (version, subnets, security groups) is compared with the blueprint and not with
+//! the world.
+
+use async_trait::async_trait;
+use aws_sdk_elasticache::types::{
+    AuthTokenUpdateStrategyType, AutomaticFailoverStatus, MultiAzStatus, ReplicationGroup as Found,
+};
+use standfast_contract::{Attribute, Call, Kind, Map, Value};
+
+use super::{
+    ID, Job, Parts, Phase, Seen, Select, TAGS, Works, db_instance::plain, elasticache, fixed, map, may, must,
+    out, rds::name_of, text,
+};
+use crate::{
+    clients::Site,
+    failure::{Failure, Trouble, failed},
+    marks::Tags,
+};
+
+#[cfg(test)]
+mod tests;
+
+pub(super) struct ReplicationGroup;
+
+/// `failover`: over zones, by itself.
+static KIND: Kind = Kind::new(
+    "replication_group",
+    &[
+        ID,
+        TAGS,
+        fixed("name"),
+        fixed("engine"),
+        fixed("encrypted"),
+        fixed("tls"),
+        // Always the same for the same address; replacing for it would replace whatever is found again.
+        must("subnet_group").unobserved(),
+        may("version").unobserved(),
+        must("class"),
+        must("replicas"),
+        must("failover"),
+        must("security_groups").unobserved(),
+        Attribute::new("password").sensitive().unobserved(),
+        out("endpoint"),
+        out("reader_endpoint"),
+        out("port"),
+    ],
+);
+
+#[async_trait]
+impl Works for ReplicationGroup {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
+        let describe = || site.look.elasticache.describe_replication_groups();
+        let action = "elasticache:DescribeReplicationGroups";
+        let all = if let Select::Ids([id]) = select {
+            let call = describe().replication_group_id(name_of(id));
+            match call.send().await.map_err(failed(action)) {
+                Ok(answer) => answer.replication_groups.unwrap_or_default(),
+                Err(failure) if failure.trouble == Trouble::NotFound => Vec::new(),
+                Err(failure) => return Err(failure),
+            }
+        } else {
+            let all: Result<Vec<_>, _> = describe().into_paginator().items().send().collect().await;
+            all.map_err(failed(action))?
+        };
+        let all = elasticache::with_tags(site, select, all, |one| one.arn()).await?;
+        Ok(all.into_iter().map(|(found, tags)| seen_as(&found, tags)).collect())
+    }
+
+    async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
+        let failover = job.is("failover");
+        let call = job
+            .site
+            .change
+            .elasticache
+            .create_replication_group()
+            .replication_group_id(job.text("name")?)
+            .replication_group_description(job.call.address.component())
+            .engine(job.text("engine")?)
+            .set_engine_version(job.maybe("version").map(str::to_owned))
+            .cache_node_type(job.text("class")?)
+            .num_node_groups(1)
+            .replicas_per_node_group(job.int("replicas")?)
+            .automatic_failover_enabled(failover)
+            .multi_az_enabled(failover)
+            .cache_subnet_group_name(job.text("subnet_group")?)
+            .set_security_group_ids(Some(groups(job)))
+            .at_rest_encryption_enabled(job.is("encrypted"))
+            .transit_encryption_enabled(job.is("tls"))
+            .set_auth_token(password(&job.call.inputs)?)
+            .auto_minor_version_upgrade(true)
+            .set_tags(Some(elasticache::written(&job.tags())));
+        let action = "elasticache:CreateReplicationGroup";
+        let made = call.send().await.map_err(failed(action))?;
+        made.replication_group.and_then(|made| made.arn).ok_or_else(|| Failure::lost(action))
+    }
+
+    /// Replicas before the failover that needs them, and after it where they go.
+    async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+        let has = seen.attributes.get("replicas").and_then(Value::as_int).unwrap_or(0);
+        let wanted = i64::from(job.int("replicas")?);
+        let (mut counts, modifies) = (wanted != has, modifies(job, seen));
+        if wanted > has {
+            set_replicas(job, seen, has).await?;
+            counts = false;
+        } else if modifies {
+            modify(job, seen).await?;
+        } else if counts {
+            set_replicas(job, seen, has).await?;
+            counts = false;
+        }
+        if (wanted > has && modifies) || (wanted < has && counts) {
+            let message = "the next change waits until this one is done";
+            return Err(Failure::new(Trouble::InUse, "elasticache:ModifyReplicationGroup", message));
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
+        let call = site.change.elasticache.delete_replication_group().replication_group_id(name_of(id));
+        call.send().await.map_err(failed("elasticache:DeleteReplicationGroup"))?;
+        Ok(())
+    }
+
+    fn foresee(&self, call: &Call) -> Result<(), Failure> {
+        password(&call.inputs).map(|_| ())
+    }
+
+    async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
+        elasticache::tag(site, id, set, unset).await
+    }
+}
+
+fn seen_as(found: &Found, tags: Tags) -> Seen {
+    let node = found.node_groups().first();
+    let primary = node.and_then(|node| node.primary_endpoint());
+    let reader = node.and_then(|node| node.reader_endpoint());
+    let port = primary.and_then(|endpoint| endpoint.port());
+    let members = i64::try_from(found.member_clusters().len()).unwrap_or(i64::MAX);
+    let failover = found
+        .automatic_failover()
+        .is_some_and(|is| matches!(is, AutomaticFailoverStatus::Enabled | AutomaticFailoverStatus::Enabling))
+        && found.multi_az().is_none_or(|is| *is == MultiAzStatus::Enabled);
+    Seen {
+        id: found.arn().unwrap_or_default().to_owned(),
+        phase: phase(found.status().unwrap_or_default()),
+        tags,
+        attributes: map([
+            ("name", text(found.replication_group_id())),
+            ("engine", found.engine().unwrap_or("redis").into()),
+            ("encrypted", found.at_rest_encryption_enabled().unwrap_or(false).into()),
+            ("tls", found.transit_encryption_enabled().unwrap_or(false).into()),
+            ("class", text(found.cache_node_type())),
+            ("replicas", Value::Int((members - 1).max(0))),
+            ("failover", failover.into()),
+        ]),
+        outputs: map([
+            ("id", text(found.arn())),
+            ("endpoint", text(primary.and_then(|endpoint| endpoint.address()))),
+            ("reader_endpoint", text(reader.and_then(|endpoint| endpoint.address()))),
+            ("port", port.map_or(Value::Null, |port| Value::Int(port.into()))),
+        ]),
+        parts: Parts::new(),
+    }
+}
+
+/// <https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_ReplicationGroup.html>
+fn phase(status: &str) -> Phase {
+    match status {
+        "available" | "" => Phase::Ready,
+        "create-failed" => {
+            Phase::Failed("AWS says `create-failed`; `aws elasticache describe-events` says why".into())
+        }
+        word => Phase::Pending(word.to_owned()),
+    }
+}
+
+/// Whether the blueprint asks for another value than it did.
+fn is_new(call: &Call, key: &str) -> bool {
+    !call.prior.is_empty() && call.prior.get(key) != call.inputs.get(key)
+}
+
+fn modifies(job: &Job<'_>, seen: &Seen) -> bool {
+    let unseen = ["version", "security_groups", "password"];
+    job.differs("class", seen)
+        || job.differs("failover", seen)
+        || unseen.into_iter().any(|key| is_new(job.call, key))
+}
+
+async fn modify(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+    let new = |key: &str| is_new(job.call, key);
+    let failover = job.differs("failover", seen).then(|| job.is("failover"));
+    let class = job.maybe("class").filter(|_| job.differs("class", seen));
+    let token = if new("password") { password(&job.call.inputs)? } else { None };
+    let strategy = new("password").then_some(if token.is_some() {
+        // Both the old and the new one would work with `ROTATE`: whoever changes a password wants the old one gone.
+        AuthTokenUpdateStrategyType::Set
+    } else {
+        AuthTokenUpdateStrategyType::Delete
+    });
+    let call = job
+        .site
+        .change
+        .elasticache
+        .modify_replication_group()
+        .replication_group_id(name_of(&seen.id))
+        .apply_immediately(true)
+        .set_engine_version(job.maybe("version").filter(|_| new("version")).map(str::to_owned))
+        .set_cache_node_type(class.map(str::to_owned))
+        .set_automatic_failover_enabled(failover)
+        .set_multi_az_enabled(failover)
+        .set_security_group_ids(new("security_groups").then(|| groups(job)))
+        .set_auth_token(token)
+        .set_auth_token_update_strategy(strategy);
+    call.send().await.map_err(failed("elasticache:ModifyReplicationGroup"))?;
+    Ok(())
+}
+
+async fn set_replicas(job: &Job<'_>, seen: &Seen, has: i64) -> Result<(), Failure> {
+    let client = &job.site.change.elasticache;
+    let (name, wanted) = (name_of(&seen.id), job.int("replicas")?);
+    if i64::from(wanted) > has {
+        let call = client.increase_replica_count().replication_group_id(name).new_replica_count(wanted);
+        let call = call.apply_immediately(true);
+        call.send().await.map_err(failed("elasticache:IncreaseReplicaCount"))?;
+    } else {
+        let call = client.decrease_replica_count().replication_group_id(name).new_replica_count(wanted);
+        let call = call.apply_immediately(true);
+        call.send().await.map_err(failed("elasticache:DecreaseReplicaCount"))?;
+    }
+    Ok(())
+}
+
+fn groups(job: &Job<'_>) -> Vec<String> {
+    job.texts("security_groups").into_iter().map(str::to_owned).collect()
+}
+
+/// The password, where there is one.
+fn password(inputs: &Map) -> Result<Option<String>, Failure> {
+    let Some(password) = plain(inputs, "password")? else { return Ok(None) };
+    match wrong_token(password) {
+        Some(why) => {
+            Err(Failure::refused("elasticache:CreateReplicationGroup", format!("the password {why}")))
+        }
+        None => Ok(Some(password.to_owned())),
+    }
+}
+
+/// <https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth.html>
+pub(crate) fn wrong_token(password: &str) -> Option<String> {
+    let length = password.chars().count();
+    if !(16..=128).contains(&length) {
+        return Some(format!("must have 16 to 128 characters for ElastiCache; it has {length}"));
+    }
+    let is_taken = |c: char| c.is_ascii_alphanumeric() || "!&#$^<>-".contains(c);
+    let is_bad = !password.chars().all(is_taken);
+    is_bad.then(|| "may hold letters, digits and `!&#$^<>-` only".to_owned())
+}

@@ -1,0 +1,123 @@
+//! Replication groups as ElastiCache tells of them: answers in the shapes of its API reference.
+
+use super::*;
+use crate::recorded::{site, with_job};
+
+const ARN: &str = "arn:aws:elasticache:eu-west-1:123456789012:replicationgroup:shop-sessions-1f9a0c3b";
+const TAGGED: &str = "<ListTagsForResourceResponse xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\"><ListTagsForResourceResult><TagList><Tag><Key>standfast:stack</Key><Value>shop</Value></Tag></TagList></ListTagsForResourceResult></ListTagsForResourceResponse>";
+
+/// <https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DescribeReplicationGroups.html>
+fn described(status: &str, members: usize, failover: &str) -> String {
+    let members: String = (1..=members)
+        .map(|number| format!("<ClusterId>shop-sessions-1f9a0c3b-{number:03}</ClusterId>"))
+        .collect();
+    format!(
+        "<DescribeReplicationGroupsResponse xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\"><DescribeReplicationGroupsResult><ReplicationGroups>\
+         <ReplicationGroup><ReplicationGroupId>shop-sessions-1f9a0c3b</ReplicationGroupId><ARN>{ARN}</ARN><Status>{status}</Status>\
+         <MemberClusters>{members}</MemberClusters><AutomaticFailover>{failover}</AutomaticFailover><MultiAZ>{failover}</MultiAZ>\
+         <CacheNodeType>cache.t4g.small</CacheNodeType><Engine>redis</Engine>\
+         <AtRestEncryptionEnabled>true</AtRestEncryptionEnabled><TransitEncryptionEnabled>true</TransitEncryptionEnabled>\
+         <NodeGroups><NodeGroup><NodeGroupId>0001</NodeGroupId>\
+         <PrimaryEndpoint><Address>master.shop.cache.amazonaws.com</Address><Port>6379</Port></PrimaryEndpoint>\
+         <ReaderEndpoint><Address>replica.shop.cache.amazonaws.com</Address><Port>6379</Port></ReaderEndpoint>\
+         </NodeGroup></NodeGroups></ReplicationGroup></ReplicationGroups></DescribeReplicationGroupsResult></DescribeReplicationGroupsResponse>"
+    )
+}
+
+fn refused(code: &str) -> String {
+    format!(
+        "<ErrorResponse xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\"><Error><Type>Sender</Type><Code>{code}</Code>\
+         <Message>because</Message></Error><RequestId>523e3218-afc7-11c3-90f5-f90431260ab4</RequestId></ErrorResponse>"
+    )
+}
+
+fn answered(action: &str) -> String {
+    format!(
+        "<{action}Response xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\"><{action}Result/></{action}Response>"
+    )
+}
+
+fn wanted(replicas: i64) -> Map {
+    map([
+        ("class", "cache.t4g.small".into()),
+        ("replicas", Value::Int(replicas)),
+        ("failover", (replicas > 0).into()),
+    ])
+}
+
+#[tokio::test]
+async fn a_group_is_on_its_way_there_or_failed() {
+    for (status, phase) in [
+        ("creating", Phase::Pending("creating".into())),
+        ("modifying", Phase::Pending("modifying".into())),
+        ("available", Phase::Ready),
+    ] {
+        let (site, _) = site(&[(200, &described(status, 2, "enabled")), (200, TAGGED)]);
+        let seen = ReplicationGroup.look(&site, Select::Ids(&[ARN])).await.unwrap();
+        assert_eq!(seen[0].phase, phase);
+        assert_eq!(seen[0].attributes["replicas"], Value::Int(1));
+        assert_eq!(seen[0].attributes["failover"], true.into());
+        assert_eq!(seen[0].outputs["endpoint"], "master.shop.cache.amazonaws.com".into());
+    }
+    let (failed, _) = site(&[(200, &described("create-failed", 0, "disabled")), (200, TAGGED)]);
+    let seen = ReplicationGroup.look(&failed, Select::Ids(&[ARN])).await.unwrap();
+    assert!(matches!(seen[0].phase, Phase::Failed(_)));
+    let (gone, _) = site(&[(404, &refused("ReplicationGroupNotFoundFault"))]);
+    assert_eq!(ReplicationGroup.look(&gone, Select::Ids(&[ARN])).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart() {
+    for (status, code, trouble) in [
+        (400, "Throttling", Trouble::Throttled),
+        (403, "AccessDenied", Trouble::Denied),
+        (400, "NodeQuotaForCustomerExceeded", Trouble::Quota),
+        (400, "InvalidReplicationGroupState", Trouble::InUse),
+    ] {
+        let (site, _) = site(&[(status, &refused(code))]);
+        let failure = ReplicationGroup.remove(&site, ARN, &Map::new()).await.unwrap_err();
+        assert_eq!(
+            (failure.trouble, failure.action),
+            (trouble, "elasticache:DeleteReplicationGroup"),
+            "{code}"
+        );
+    }
+}
+
+/// What is asked of a group with so many replicas to make it one with others, and whether more is to come.
+async fn fitted(has: usize, replicas: i64) -> (Vec<String>, bool) {
+    let failover = if has > 0 { "enabled" } else { "disabled" };
+    let answer = match (replicas > has as i64, (replicas > 0) == (has > 0)) {
+        (true, _) => answered("IncreaseReplicaCount"),
+        (false, true) => answered("DecreaseReplicaCount"),
+        (false, false) => answered("ModifyReplicationGroup"),
+    };
+    let (site, endpoint) =
+        site(&[(200, &described("available", has + 1, failover)), (200, TAGGED), (200, &answer)]);
+    let seen = ReplicationGroup.look(&site, Select::Ids(&[ARN])).await.unwrap().remove(0);
+    endpoint.asked();
+    let prior = wanted(has as i64);
+    let done = with_job(&site, "replication_group", wanted(replicas), prior, async |job| {
+        ReplicationGroup.fit(job, &seen).await
+    });
+    let more = done.await.is_err_and(|failure| failure.trouble == Trouble::InUse);
+    let action = |asked: String| asked.split("Action=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    (endpoint.asked().into_iter().map(action).collect(), more)
+}
+
+#[tokio::test]
+async fn one_change_at_a_time_and_failover_never_without_a_replica() {
+    let of = |action: &str, more: bool| (vec![action.to_owned()], more);
+    assert_eq!(fitted(1, 1).await, (vec![], false));
+    assert_eq!(fitted(1, 2).await, of("IncreaseReplicaCount", false));
+    assert_eq!(fitted(2, 1).await, of("DecreaseReplicaCount", false));
+    assert_eq!(fitted(0, 1).await, of("IncreaseReplicaCount", true));
+    assert_eq!(fitted(1, 0).await, of("ModifyReplicationGroup", true));
+}
+
+#[test]
+fn a_password_that_elasticache_would_refuse_is_refused_before() {
+    assert_eq!(wrong_token("correct-horse-battery"), None);
+    assert!(wrong_token("too-short").unwrap().contains("16 to 128"));
+    assert!(wrong_token("correct horse battery").unwrap().contains("letters, digits"));
+}

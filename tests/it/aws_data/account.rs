@@ -1,0 +1,124 @@
+//! An empty account: moto on a port of its own, and a folder with a blueprint.
+
+use std::{
+    collections::BTreeMap,
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::cli::{Planned, Ran, Sandbox};
+
+/// What must be found nowhere but in the database.
+pub const PASSWORD: &str = "correct-horse-battery";
+const REGION: &str = "eu-west-1";
+/// How long moto may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Account {
+    pub sandbox: Sandbox,
+    moto: Child,
+    port: u16,
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let _ = self.moto.kill();
+        let _ = self.moto.wait();
+    }
+}
+
+fn moto() -> PathBuf {
+    let path = std::env::var_os("STANDFAST_MOTO");
+    path.expect("STANDFAST_MOTO must be the path of moto's `moto_server`, with boto3 beside it").into()
+}
+
+impl Account {
+    pub fn new(blueprint: &str) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut server = Command::new(moto());
+        server.args(["-H", "127.0.0.1", "-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+        let account = Account { sandbox: Sandbox::new(blueprint), moto: server.spawn().unwrap(), port };
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(begun.elapsed() < PATIENCE, "moto does not answer");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        account
+    }
+
+    pub fn applied(blueprint: &str) -> Self {
+        let account = Account::new(blueprint);
+        account.run("apply --auto-approve").code(0);
+        account
+    }
+
+    fn at_home(&self, mut command: Command) -> Command {
+        command
+            .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.port))
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("SHOP_PASSWORD", PASSWORD);
+        command
+    }
+
+    pub fn run(&self, line: &str) -> Ran {
+        Ran::of(line, self.at_home(self.sandbox.command(line)))
+    }
+
+    pub fn plan(&self, arguments: &str) -> Planned {
+        let ran = self.run(&format!("plan --format json {arguments}"));
+        Planned(serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}\n{}", ran.shown())))
+    }
+
+    /// Runs Python with `rds` and `route53` as boto3's clients; gives what it prints.
+    pub fn python(&self, code: &str) -> String {
+        let clients = "import boto3, json\n\
+                       rds, route53 = (boto3.client(s, region_name='eu-west-1') for s in ('rds', 'route53'))\n";
+        self.interpret(&["-c", &format!("{clients}{code}")])
+    }
+
+    fn interpret(&self, arguments: &[&str]) -> String {
+        let mut python = Command::new(moto().with_file_name("python"));
+        python.args(arguments);
+        let ran = Ran::of("python", self.at_home(python)).code(0);
+        ran.stdout.trim().to_owned()
+    }
+
+    /// What is there, by kind.
+    pub fn census(&self) -> BTreeMap<String, Vec<Value>> {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/aws_data/census.py");
+        serde_json::from_str(&self.interpret(&[script, REGION])).unwrap()
+    }
+
+    /// Nothing to do; and of the data services there is what the state knows, each once.
+    #[track_caller]
+    pub fn assert_settled(&self) {
+        assert_eq!(self.plan("--refresh-only").steps(), Vec::<String>::new(), "drift");
+        assert_eq!(self.plan("").steps(), Vec::<String>::new());
+        let listed = self.run("state list --format json").code(0);
+        let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
+        let mut recorded: Vec<String> = listed["resources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|resource| resource["address"].as_str().unwrap().to_owned())
+            .collect();
+        // Records have no tags; the rest is counted with the network and what serves.
+        let elsewhere = ["/networks.", "/load_balancers.", "/security_group.", "/dns_record."];
+        recorded.retain(|address| !elsewhere.iter().any(|part| address.contains(part)));
+        recorded.sort();
+        let mut there: Vec<String> = self
+            .census()
+            .values()
+            .flatten()
+            .map(|thing| thing["tags"]["standfast:address"].as_str().unwrap_or("without a mark").to_owned())
+            .collect();
+        there.sort();
+        assert_eq!(there, recorded);
+    }
+}
