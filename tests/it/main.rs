@@ -4,8 +4,6 @@
 
 #[cfg(feature = "aws")]
 mod aws;
-#[cfg(feature = "aws")]
-mod aws_data;
 mod blueprints;
 mod cli;
 mod converge;

@@ -13,6 +13,8 @@ use serde_json::Value;
 use crate::cli::{Planned, Ran, Sandbox};
 
 const REGION: &str = "eu-west-1";
+/// What must be found nowhere but in the services that it is for.
+pub const PASSWORD: &str = "correct-horse-battery";
 /// How long moto may take to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -62,7 +64,8 @@ impl Account {
             .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.port))
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_EC2_METADATA_DISABLED", "true");
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("SHOP_PASSWORD", PASSWORD);
         command
     }
 
@@ -85,10 +88,11 @@ impl Account {
         Planned(serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}\n{}", ran.shown())))
     }
 
-    /// Runs Python with `ec2`, `elb` and `asg` as boto3's clients; gives what it prints.
+    /// Runs Python with `ec2`, `elb`, `asg`, `rds` and `route53` as boto3's clients; gives what it prints.
     pub fn python(&self, code: &str) -> String {
         let clients = "import boto3, json\n\
-                       ec2, elb, asg = (boto3.client(s, region_name='eu-west-1') for s in ('ec2', 'elbv2', 'autoscaling'))\n";
+                       ec2, elb, asg, rds, route53 = (boto3.client(s, region_name='eu-west-1')\n\
+                       \x20 for s in ('ec2', 'elbv2', 'autoscaling', 'rds', 'route53'))\n";
         self.interpret(&["-c", &format!("{clients}{code}")])
     }
 
@@ -117,6 +121,7 @@ impl Account {
             .unwrap()
             .iter()
             .map(|resource| resource["address"].as_str().unwrap().to_owned())
+            .filter(|address| !address.contains("/dns_record."))
             .collect();
         recorded.sort();
         let census = self.census();

@@ -8,8 +8,8 @@ use standfast_contract::{
     Section, Stack, Value,
     component::{
         Algorithm, AutoscalingGroup, Capacity, Certificate, Common, HealthCheck, Listener, LoadBalancer,
-        Monitoring, Nat, Network, Route, ScalingMetric, ScalingRule, SimWorld, SshAccess, Stickiness, UpdatePolicy,
-        Workload, WorkloadSource, Zone,
+        Monitoring, Nat, Network, Route, ScalingMetric, ScalingRule, SimWorld, SshAccess, Stickiness,
+        UpdatePolicy, Workload, WorkloadSource, Zone,
     },
 };
 
