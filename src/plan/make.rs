@@ -311,13 +311,22 @@ impl<'a> Maker<'a> {
             after: self.waits(position).to_vec(),
             dependants: Vec::new(),
             create_before_destroy: action == Action::Replace && self.may_create_first(position, kind, record),
-            token: self.situation.interrupted.get(&desired.address).map(|told| told.token.clone()),
+            token: self.token(&desired.address),
             moved_from: self.situation.moves.get(&desired.address).cloned(),
         };
         self.fates.push(Fate::Changed { recorded, action, inputs });
         let number = self.push(step);
         self.reach.push(Rc::from([Wait { step: number, soft: false }]));
         Ok(())
+    }
+
+    /// The token of an interrupted create, for the same try again. Where old copies are all that is there, one of them may be
+    /// what it made: then it is spent.
+    fn token(&self, address: &Address) -> Option<String> {
+        let told = self.situation.interrupted.get(address)?;
+        let set_aside = |record: &Recorded| !record.deposed.is_empty() && record.address == *address;
+        let spent = self.seen(address) == Seen::Gone && self.situation.recorded.iter().any(set_aside);
+        (!spent).then(|| told.token.clone())
     }
 
     /// The new one may come first where the kind allows it and nothing below it must go first.

@@ -1,7 +1,7 @@
 //! Looking at the world: reads in batches, one a provider, all providers at once.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -116,7 +116,10 @@ pub async fn observe(
             desired: inputs.transpose()?,
         });
     }
-    for (address, told) in interrupted.iter().filter(|(address, _)| !outputs.contains_key(address)) {
+    let of_old_copies = old_copies(recorded);
+    let current: HashSet<&Address> =
+        recorded.iter().filter(|record| record.deposed.is_empty()).map(|record| &record.address).collect();
+    for (address, told) in interrupted.iter().filter(|(address, _)| !current.contains(address)) {
         let desired = desired_of(address);
         batches.entry(&told.provider).or_default().push(ReadRequest {
             address: address.clone(),
@@ -144,6 +147,12 @@ pub async fn observe(
         for (request, look) in requests.into_iter().zip(looks) {
             let look = match look {
                 Ok(None) => Look::Gone,
+                // Asked for what an interrupted replacement may have made, the world shows what was to be replaced.
+                Ok(Some(observed))
+                    if request.id.is_none() && of_old_copies.contains(&(&request.address, &observed.id)) =>
+                {
+                    Look::Gone
+                }
                 Ok(Some(observed)) => Look::There(observed),
                 Err(error) => Look::Unreadable(error),
             };
@@ -151,6 +160,12 @@ pub async fn observe(
         }
     }
     Ok(observations)
+}
+
+/// The ids of what replacements have set aside, with their addresses.
+fn old_copies(recorded: &[Recorded]) -> HashSet<(&Address, &String)> {
+    let copies = recorded.iter().filter(|record| !record.deposed.is_empty());
+    copies.map(|record| (&record.address, &record.id)).collect()
 }
 
 /// Resolved places: neighbours mostly share theirs.

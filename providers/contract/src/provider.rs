@@ -100,6 +100,7 @@ pub struct ReadRequest {
     pub address: Address,
     pub kind: String,
     pub place: Arc<Value>,
+    /// `None`: whatever carries the mark of the stack and the address; of several, the one that was made last.
     pub id: Option<String>,
     /// Inputs and outputs as recorded, if it is recorded.
     pub recorded: Option<(Arc<Map>, Arc<Map>)>,

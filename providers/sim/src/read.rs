@@ -53,11 +53,12 @@ pub(crate) async fn page(
         Err(ProviderError::permanent("read the simulated world", error.to_string()).hint(WORLD_HINT))
     })
 }
-/// What there is under a recorded id or, without one, under the mark: a create whose answer was lost.
+/// What there is under a recorded id or, without one, under the mark: a create whose answer was lost. Of several with the
+/// mark it is the last one: the others are old copies.
 fn look(turn: &Turn<'_>, context: &Context, request: &ReadRequest) -> Option<Observed> {
     let id = match &request.id {
         Some(id) => id.parse().ok()?,
-        None => *turn.ledger.marked(&context.stack, &request.address).first()?,
+        None => *turn.ledger.marked(&context.stack, &request.address).last()?,
     };
     let entry = turn.ledger.entry(id)?;
     let mut attributes = entry.inputs();

@@ -100,7 +100,9 @@ impl Maker<'_> {
             let Some(&dependant) = self.step_of.get(&record.address) else { continue };
             for dependency in &record.dependencies {
                 waits.extend(old_copies.get(dependency).into_iter().flatten().map(|&copy| (copy, dependant)));
-                if let Some(&step) = self.step_of.get(dependency)
+                // Where the current one is unrecorded, it stands on an old copy.
+                if self.recorded_at.contains_key(dependency)
+                    && let Some(&step) = self.step_of.get(dependency)
                     && matches!(self.steps[step as usize].action, Action::Delete | Action::Replace)
                 {
                     waits.push((step, dependant));

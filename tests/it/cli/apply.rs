@@ -328,3 +328,32 @@ fn an_old_copy_that_a_killed_run_left_waits_for_those_that_stand_on_it() {
     assert!(!ran.stderr.contains("DependencyViolation"), "{}", ran.shown());
     sandbox.assert_settled();
 }
+
+/// Killed right after the new one of a replacement was made: whatever the blueprint says by then, the next apply knows of it.
+#[test]
+fn what_a_killed_replacement_made_is_adopted_changed_or_taken_away() {
+    let small = FLEET.replace("port: 80\n    health", "port: 80\n    instance_type: small\n    health");
+    for (kind, before) in [("die_before", 1), ("die_after", 2)] {
+        let killed = || {
+            let sandbox = Sandbox::applied(&small);
+            sandbox.edit("instance_type: small", "instance_type: large");
+            sandbox.meddle(&format!(
+                r#"{{"fault":{{"address":"home/autoscaling_groups.web/launch_template.main","verb":"create","kind":"{kind}"}}}}"#
+            ));
+            assert_eq!(sandbox.run("apply --auto-approve").code, None);
+            let templates = sandbox.world().objects().unwrap();
+            assert_eq!(templates.iter().filter(|one| one.kind == "launch_template").count(), before);
+            sandbox
+        };
+        let changed = killed();
+        changed.edit("instance_type: large", "instance_type: huge");
+        changed.ok("apply --auto-approve");
+        changed.assert_settled();
+        let same = killed();
+        same.ok("apply --auto-approve");
+        same.assert_settled();
+        let unwanted = killed();
+        unwanted.ok("destroy --auto-approve");
+        assert!(unwanted.world().is_empty().unwrap(), "{kind}");
+    }
+}
