@@ -54,6 +54,19 @@ impl TaskError {
     }
 }
 
+/// A call that failed for good.
+struct Failed {
+    error: ProviderError,
+    /// Some try of it had no answer. However clear the last one's was, that one may have taken effect.
+    uncertain: bool,
+}
+
+impl From<Failed> for TaskError {
+    fn from(failed: Failed) -> Self {
+        failed.error.into()
+    }
+}
+
 /// What a task left behind.
 pub enum Done {
     Made { inputs: Map, outputs: Map },
@@ -166,7 +179,7 @@ impl Attempt {
                 let moved = Change::Move { from: from.to_string(), to: step.address.to_string() };
                 self.settle(&step.address, intent, &Outcome::Done, &[moved]).await
             }
-            Err(error) => self.settle_failed(&step.address, intent, error).await.map(drop),
+            Err(failed) => self.settle_failed(&step.address, intent, failed).await.map(drop),
         }
     }
 
@@ -210,7 +223,7 @@ impl Attempt {
                 self.settle(&step.address, intent, &Outcome::Done, &[remove(step, &deposed)]).await?;
                 Ok(Done::Removed)
             }
-            Err(error) => self.settle_failed(&step.address, intent, error).await,
+            Err(failed) => self.settle_failed(&step.address, intent, failed).await,
         }
     }
 
@@ -273,7 +286,7 @@ impl Attempt {
     }
 
     /// Calls until it works, the error is final, or the tries are used up.
-    async fn call<T, F, R>(&self, address: &Address, mut call: F) -> Result<T, ProviderError>
+    async fn call<T, F, R>(&self, address: &Address, mut call: F) -> Result<T, Failed>
     where
         F: FnMut() -> R,
         R: Future<Output = Result<T, ProviderError>>,
@@ -284,7 +297,7 @@ impl Attempt {
             .with_max_times(RETRIES_MAX)
             .with_jitter()
             .build();
-        let mut attempt = 1;
+        let (mut attempt, mut uncertain) = (1, false);
         loop {
             let answer = match tokio::time::timeout(OPERATION_TIMEOUT_MAX, call()).await {
                 Ok(answer) => answer,
@@ -298,10 +311,11 @@ impl Attempt {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
+            uncertain |= error.class == ErrorClass::Uncertain;
             if !matches!(error.class, ErrorClass::Transient | ErrorClass::Uncertain) {
-                return Err(error);
+                return Err(Failed { error, uncertain });
             }
-            let Some(wait) = waits.next() else { return Err(error) };
+            let Some(wait) = waits.next() else { return Err(Failed { error, uncertain }) };
             let wait = error.retry_after.map_or(wait, |asked| asked.max(wait));
             attempt += 1;
             self.tell(Event::Retrying {
@@ -346,7 +360,7 @@ impl Attempt {
         step: &Step,
         intent: IntentId,
         inputs: Map,
-        made: Result<Made, ProviderError>,
+        made: Result<Made, Failed>,
     ) -> Result<Done, TaskError> {
         match made {
             Ok(made) => {
@@ -354,7 +368,7 @@ impl Attempt {
                 self.settle(&step.address, intent, &Outcome::Done, &[put]).await?;
                 Ok(Done::Made { inputs, outputs: made.outputs })
             }
-            Err(error) => self.settle_failed(&step.address, intent, error).await,
+            Err(failed) => self.settle_failed(&step.address, intent, failed).await,
         }
     }
 
@@ -362,15 +376,15 @@ impl Attempt {
         &self,
         address: &Address,
         intent: IntentId,
-        error: ProviderError,
+        failed: Failed,
     ) -> Result<Done, TaskError> {
         // An answer that never came leaves the intent open: the next run looks the matter up.
-        let outcome = match error.class {
-            ErrorClass::Uncertain => Outcome::Unknown,
-            _ => Outcome::Failed { message: error.to_string() },
+        let outcome = match failed.uncertain {
+            true => Outcome::Unknown,
+            false => Outcome::Failed { message: failed.error.to_string() },
         };
         self.settle(address, intent, &outcome, &[]).await?;
-        Err(error.into())
+        Err(failed.into())
     }
 
     async fn settle(

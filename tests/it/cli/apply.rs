@@ -357,3 +357,19 @@ fn what_a_killed_replacement_made_is_adopted_changed_or_taken_away() {
         assert!(unwanted.world().is_empty().unwrap(), "{kind}");
     }
 }
+
+/// The first try took effect and its answer was lost, the second was refused for good: it was made all the same.
+#[test]
+fn what_a_try_without_an_answer_made_is_found_although_the_next_one_was_refused() {
+    let sandbox = Sandbox::new(SHOP);
+    // The second fault waits until the first is used up.
+    for kind in ["lost_answer", "refused"] {
+        sandbox.meddle(&format!(
+            r#"{{"fault":{{"address":"home/databases.orders/parameter_group.main","verb":"create","kind":"{kind}"}}}}"#
+        ));
+    }
+    sandbox.run("apply --auto-approve").code(1);
+    assert!(sandbox.world().objects().unwrap().iter().any(|one| one.kind == "parameter_group"));
+    sandbox.ok("apply --auto-approve");
+    sandbox.assert_settled();
+}

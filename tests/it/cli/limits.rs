@@ -38,7 +38,10 @@ fn a_low_soft_limit_is_raised() {
 #[test]
 fn out_of_memory_the_process_ends_and_the_state_is_whole() {
     let (mut ended, mut done) = (0, 0);
-    for mib in (40..=100).step_by(4) {
+    // How much is enough depends on how much of the program there is.
+    let mut mib = 40;
+    while done < 3 {
+        assert!(mib < 8_192, "{mib} MiB were not enough");
         let sandbox = Sandbox::new(SHOP);
         let ran = limited(&sandbox, &format!("--as={}", mib << 20), "apply --auto-approve");
         match ran.code {
@@ -49,7 +52,8 @@ fn out_of_memory_the_process_ends_and_the_state_is_whole() {
         }
         sandbox.run("apply --auto-approve").code(0);
         sandbox.assert_settled();
+        mib += mib / 10;
     }
     println!("{ended} ended, {done} had enough");
-    assert!(ended > 0 && done > 0, "{ended} ended, {done} had enough");
+    assert!(ended > 0, "{done} had enough");
 }

@@ -219,7 +219,8 @@ impl Stand {
             if there.insert(object.address.as_str(), &object.id).is_some() {
                 return Err(format!("duplicate: {} exists twice", object.address));
             }
-            if object.drained {
+            // Where no load balancer has it there is no service to be left out of.
+            if object.drained && object.inputs.contains_key("target_groups") {
                 return Err(format!("left out of service: {}", object.address));
             }
         }

@@ -69,7 +69,7 @@ pub(crate) fn expand(request: &ExpandRequest<'_>, answers: &Answers) -> Result<E
         Component::Database(it) => database::expand(&mut build, it),
         Component::SessionStore(it) => session_store::expand(&mut build, it),
         Component::Dns(it) => dns::expand(&mut build, it),
-        other => build.not_built(other),
+        _ => build.not_built(),
     }
     build.finish()
 }
@@ -152,14 +152,11 @@ impl<'a> Build<'a> {
         });
     }
 
-    fn not_built(&mut self, component: &Component) {
+    fn not_built(&mut self) {
         self.problem(
             "",
-            format!("{} on AWS are not built yet in this version ({})", component.section(), self.id),
-            format!(
-                "It builds {BUILT} there; leave the component out, or put it into a region of a provider that \
-                 builds it."
-            ),
+            format!("`{}` is not built on AWS yet: this version builds {BUILT} there", self.id),
+            "Leave the component out, or put it into a region of a provider that builds it.",
         );
     }
 
