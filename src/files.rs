@@ -16,6 +16,13 @@ pub fn must_be_file(path: &Path) -> io::Result<()> {
     Err(io::Error::other(format!("it is {word}, not a file")))
 }
 
+/// Whether a file begins with these bytes; `None` where it is empty, shorter or cannot be read.
+pub fn begins_with(path: &Path, start: &[u8]) -> Option<bool> {
+    let mut read = vec![0; start.len()];
+    fs::File::open(path).and_then(|mut file| io::Read::read_exact(&mut file, &mut read)).ok()?;
+    Some(read == start)
+}
+
 /// Writes a file whole or not at all, readable by its owner only. What is there and no file is left alone.
 pub fn write_private(path: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<()>) -> io::Result<()> {
     match must_be_file(path) {

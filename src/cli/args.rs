@@ -158,9 +158,16 @@ fn stack_name(text: &str) -> Result<String, String> {
     if is_plain_name(text) { Ok(text.to_owned()) } else { Err(format!("expected {PLAIN_NAME_RULE}")) }
 }
 
+fn run_number(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| (1..=i64::MAX as u64).contains(number));
+    number.ok_or_else(|| {
+        "a run is a number of `standfast history`; a file is named with --blueprint".to_owned()
+    })
+}
+
 #[derive(Args, Debug, Clone)]
 pub struct StoreArgs {
-    /// Where the state is kept: sqlite:PATH or postgres://USER@HOST/DATABASE
+    /// Where the state is kept: sqlite:PATH, postgres://USER@HOST/DATABASE or s3://BUCKET/PREFIX
     /// [default: sqlite:.standfast/NAME.db beside the blueprint]
     #[arg(help_heading = "State", long, env = "STANDFAST_STATE", hide_env_values = true, value_name = "URL")]
     pub state: Option<StateUrl>,
@@ -286,7 +293,7 @@ pub struct DestroyArgs {
 #[derive(Args, Debug)]
 pub struct RollbackArgs {
     /// The run to go back to, as `standfast history` numbers it [default: see above]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(value_parser = run_number)]
     pub run: Option<u64>,
     /// The blueprint whose state is meant [default: standfast.yaml, or the only .yaml file here]
     #[arg(help_heading = "Blueprint", long, value_name = "FILE")]
@@ -366,6 +373,7 @@ pub enum HistoryCommand {
     /// Everything about one run: every operation, and with `--format json` its blueprint and variables too
     Show {
         /// Its number, as `standfast history` lists it
+        #[arg(value_parser = run_number)]
         run: u64,
         #[command(flatten)]
         target: StackOption,
@@ -373,7 +381,7 @@ pub enum HistoryCommand {
     /// Take old runs out of the history
     ///
     /// The last 1,000 are kept anyway. Never taken: runs with something still in flight, the last that called a provider, and
-    /// the last of each result that had a blueprint, so that there is always one to roll back to.
+    /// the last of each result that had a blueprint, so that `rollback RUN` can still name one.
     #[command(after_help = "Example:\n  standfast history prune --keep 100")]
     Prune {
         /// How many of the last runs stay

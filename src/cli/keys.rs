@@ -11,12 +11,14 @@ use std::{
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use standfast_state::{
-    Header, Identities, OpenedBy, Opening, Seal, SealError, Sealed, Store, StoreError, header_of,
+    Header, Identities, OpenedBy, Opening, Seal, SealError, Sealed, Store, StoreError, header_of, is_sealed,
     read_passphrase,
 };
 
 use super::{error::CliError, terminal};
 
+/// The value that every state has once it was opened: the key of the digests.
+pub const DIGEST_KEY: &str = "digest_key";
 const PASSPHRASE: &str = "STANDFAST_STATE_PASSPHRASE";
 const NEW_PASSPHRASE: &str = "STANDFAST_STATE_NEW_PASSPHRASE";
 
@@ -101,6 +103,15 @@ impl KeyArgs {
 /// A state as it is worked with: opened, where it is sealed.
 pub async fn unseal(store: Arc<dyn Store>, keys: &KeyArgs) -> Result<Arc<dyn Store>, CliError> {
     let Some(header) = header_of(store.as_ref()).await? else {
+        // Every state that was ever opened has this value.
+        if store.get_meta(DIGEST_KEY).await?.is_some_and(|value| is_sealed(&value)) {
+            return Err(StoreError::Sealed {
+                operation: "open the state",
+                place: store.describe(),
+                error: Box::new(SealError::header_lost()),
+            }
+            .into());
+        }
         keys.warn_of_plain(store.as_ref());
         return Ok(store);
     };
@@ -122,18 +133,23 @@ pub fn new_passphrase() -> Result<SecretString, CliError> {
             "set {NEW_PASSPHRASE}; it is no argument, since every user of this machine could read it"
         ))
     };
-    let first = ask("New passphrase: ").ok_or_else(none)?;
-    let second = ask("The same once more: ").ok_or_else(none)?;
-    if first.expose_secret() == second.expose_secret() {
-        Ok(first)
-    } else {
-        Err(CliError::new("the two passphrases differ; nothing was changed"))
+    if !std::io::stdin().is_terminal() {
+        return Err(none());
+    }
+    let empty = || CliError::new("the new passphrase is empty; nothing was changed");
+    let first = ask("New passphrase: ").ok_or_else(empty)?;
+    match ask("The same once more: ") {
+        Some(second) if first.expose_secret() == second.expose_secret() => Ok(first),
+        _ => Err(CliError::new("the two passphrases differ; nothing was changed")),
     }
 }
 
 /// A secret in the environment. An empty one is none.
 fn variable(name: &str) -> Option<SecretString> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).map(SecretString::from)
+    let value = std::env::var(name).ok()?;
+    // As the first line of a file.
+    let line = value.trim_end_matches(['\r', '\n']);
+    Some(SecretString::from(line)).filter(|line| !line.expose_secret().is_empty())
 }
 
 /// Asks at the terminal, without an echo.

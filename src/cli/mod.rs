@@ -70,7 +70,14 @@ pub fn main(registry: Registry) -> u8 {
         }
     };
     let code = match runtime.block_on(run(&cli, &registry)) {
-        Ok(code) => code,
+        Ok(code) => match terminal::unwritten() {
+            None => code,
+            Some(reason) => {
+                let error = CliError::new(format!("could not write to standard output: {reason}"));
+                terminal::error(&error, &cli.global);
+                error.code
+            }
+        },
         Err(error) => {
             terminal::error(&error, &cli.global);
             error.code

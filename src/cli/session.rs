@@ -16,7 +16,7 @@ use super::{
     args::{BlueprintArgs, Format, Global, SelectArgs, StackArgs, StoreArgs},
     error::CliError,
     exit,
-    keys::unseal,
+    keys::{DIGEST_KEY, unseal},
     render,
 };
 use crate::{
@@ -424,7 +424,7 @@ fn use_lab(regions: &mut [Region], stack: &str) -> Result<(), CliError> {
 /// The vault of a stack; its key is made with the state.
 async fn vault(store: &Arc<dyn Store>, secrets: LocalSecrets) -> Result<Arc<Vault>, CliError> {
     let fresh = new_key()?;
-    let kept = store.get_or_insert_meta("digest_key", fresh.expose_secret()).await?;
+    let kept = store.get_or_insert_meta(DIGEST_KEY, fresh.expose_secret()).await?;
     let bytes = blake3::Hash::from_hex(kept.as_bytes()).map_err(|_| {
         CliError::new(format!("the key in the state {} is damaged", store.describe()))
             .hint("restore a backup of the state")

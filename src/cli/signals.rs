@@ -4,6 +4,8 @@
 //! command with nothing changed and the lock given back, after that the run decides ([`crate::apply`]). Commands that
 //! only look have nothing to give back and die of a signal as any other program.
 
+use std::time::Duration;
+
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -11,6 +13,9 @@ use tokio::{
 
 use super::{error::CliError, exit};
 use crate::apply::Interrupt;
+
+/// How long a state may take to hear of the end when somebody wishes to stop at once.
+const HURRY: Duration = Duration::from_secs(3);
 
 /// Both ends of the wish to stop. A lost lease is one, too.
 pub struct Interrupts {
@@ -50,6 +55,26 @@ impl Interrupts {
                 Err(stopped())
             }
             done = work => done,
+        }
+    }
+
+    /// Does what comes after the last change. Who wished to stop at once waits a little for it and no longer: a shared state
+    /// may not answer, and what it has not heard the next run finds out.
+    pub async fn hurry<T, E: Into<CliError>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, CliError> {
+        let mut receiver = self.receiver.clone();
+        let late = async {
+            let _ = receiver.wait_for(|level| *level >= Interrupt::Now).await;
+            tokio::time::sleep(HURRY).await;
+        };
+        tokio::select! {
+            biased;
+            done = work => done.map_err(Into::into),
+            () = late => Err(CliError::new("stopped at once: the state did not answer any more")
+                .hint("run again: the journal holds what was in flight")
+                .code(exit::INTERRUPTED)),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, IsTerminal, Write},
     os::fd::AsFd,
+    sync::OnceLock,
 };
 
 use anstyle::{AnsiColor, Style};
@@ -40,10 +41,23 @@ pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Prints data to stdout. A reader that has gone away (`| head`) is no error.
+/// Why data could not be written to stdout.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
+
+/// Prints data to stdout. A reader that has gone away (`| head`) is no error; a full disk is one in the end.
 pub fn out(text: impl std::fmt::Display) {
     let mut stdout = anstream::stdout();
-    let _ = writeln!(stdout, "{text}");
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let _ = UNWRITTEN.set(error.to_string());
+        }
+        _ => {}
+    }
+}
+
+/// Why not all of the data arrived, if it did not.
+pub fn unwritten() -> Option<&'static str> {
+    UNWRITTEN.get().map(String::as_str)
 }
 
 /// Prints what is for a person to stdout, broken to the terminal's width.

@@ -56,7 +56,7 @@ pub use postgres::{PostgresStore, open_postgres};
 pub use record::{Change, Head, ResourceRecord, Snapshot, StackId};
 pub use seal::{
     Cost, Header, Identities, OpenedBy, Opening, Recipient, SEAL_KEY, Seal, SealError, Sealed, Wrapping,
-    header_of, read_passphrase,
+    header_of, is_sealed, read_passphrase,
 };
 pub use sqlite::{SqliteStore, open_memory, open_sqlite, set_aside_sqlite};
 pub use store::{OpenMode, Store};

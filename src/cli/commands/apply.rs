@@ -82,7 +82,7 @@ pub async fn carry_out(
     let lock = Lock::take(&engine.store, command, store_args.lock_timeout, interrupts.sender.clone()).await?;
     let result = locked(engine, work, run_args, global, &lock, command, &interrupts).await;
     engine.providers.close().await;
-    let released = lock.release().await;
+    let released = interrupts.hurry(lock.release()).await;
     let code = result?;
     released?;
     Ok(code)
@@ -168,8 +168,11 @@ async fn locked(
         Ok(report) => (result_word(report), render::report::counts(report)),
         Err(error) => ("failed", error.to_string()),
     };
-    let recorded = engine.store.end_run(lock.lease(), run, result, &format!("{about}{summary}")).await;
-    forget_old(engine.store.as_ref(), lock.lease(), run).await;
+    let summary = format!("{about}{summary}");
+    let recorded = interrupts.hurry(engine.store.end_run(lock.lease(), run, result, &summary)).await;
+    if recorded.is_ok() {
+        forget_old(engine.store.as_ref(), lock.lease(), run).await;
+    }
     let report = applied?;
     // Told also when the state takes no more: what was done is done.
     if global.format != Format::Json {

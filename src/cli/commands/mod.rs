@@ -48,7 +48,10 @@ pub async fn run(cli: &Cli, registry: &Registry) -> Result<u8, CliError> {
             Ok(exit::OK)
         }
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "standfast", &mut std::io::stdout());
+            // Into memory first: it panics where it cannot write.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "standfast", &mut script);
+            terminal::out(String::from_utf8_lossy(&script).trim_end());
             Ok(exit::OK)
         }
         Command::Lab(args) => lab::run(args, global).await,

@@ -31,6 +31,16 @@ pub async fn run(args: &PlanArgs, global: &Global, registry: &Registry) -> Resul
 
 /// Saves a plan, and says what it is for.
 pub fn save(plan: &Plan, path: &Path, seal: Option<&Seal>) -> Result<(), CliError> {
+    // A state or a blueprint in its place is a slip.
+    if std::fs::metadata(path).is_ok_and(|there| there.is_file() && there.len() > 0)
+        && !saved::is_saved_plan(path)
+    {
+        return Err(CliError::new(format!(
+            "{} is there and is no saved plan; it was left as it is",
+            path.display()
+        ))
+        .hint("name another file with `--out`"));
+    }
     saved::write(plan, path, seal)?;
     terminal::say(format_args!("\nSaved. `standfast apply {}` does exactly this.", path.display()));
     Ok(())

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use standfast_contract::{Address, ReadRequest, value::resolve_map};
 use standfast_state::{Change, Lease, ResourceRecord, RunStart, Store};
-use tokio::sync::watch;
 
 use super::super::{
     CliError, Registry,
@@ -13,13 +12,11 @@ use super::super::{
     locking::{Lock, host, user},
     render::{self, Masked, MaskedMap},
     session::{Session, open_named, open_named_as_it_is},
+    signals::Interrupts,
     terminal,
 };
 use super::{state_rebuild, state_rekey, state_transfer};
-use crate::{
-    apply::Interrupt,
-    plan::recorded::{Payload, Recorded},
-};
+use crate::plan::recorded::{Payload, Recorded};
 
 pub async fn run(command: &StateCommand, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     match command {
@@ -159,14 +156,18 @@ pub fn done(global: &Global, object: &serde_json::Value, text: &str) {
 }
 
 /// Holds the lock around a change of the records.
+///
+/// A signal ends the waiting for the lock. Once it is held the first one lets the change come to its end, since half of a new
+/// key would leave copies that the old one opens; the second stops at once.
 pub async fn with_lock<R>(
     store: &Arc<dyn Store>,
     patience: Duration,
     command: &str,
     change: impl AsyncFnOnce(&Lease) -> Result<R, CliError>,
 ) -> Result<R, CliError> {
-    let (lost, _) = watch::channel(Interrupt::None);
-    holding(Lock::take(store, command, patience, lost).await?, change).await
+    let interrupts = Interrupts::listen()?;
+    let lock = Lock::take(store, command, patience, interrupts.sender.clone()).await?;
+    holding(lock, &interrupts, change).await
 }
 
 /// The same around what is moved as it is, sealed or not.
@@ -176,16 +177,18 @@ pub async fn with_lock_as_it_is<R>(
     command: &str,
     change: impl AsyncFnOnce(&Lease) -> Result<R, CliError>,
 ) -> Result<R, CliError> {
-    let (lost, _) = watch::channel(Interrupt::None);
-    holding(Lock::take_as_it_is(store, command, patience, lost).await?, change).await
+    let interrupts = Interrupts::listen()?;
+    let lock = Lock::take_as_it_is(store, command, patience, interrupts.sender.clone()).await?;
+    holding(lock, &interrupts, change).await
 }
 
 async fn holding<R>(
     lock: Lock,
+    interrupts: &Interrupts,
     change: impl AsyncFnOnce(&Lease) -> Result<R, CliError>,
 ) -> Result<R, CliError> {
-    let result = change(lock.lease()).await;
-    lock.release().await?;
+    let result = interrupts.hurry(change(lock.lease())).await;
+    interrupts.hurry(lock.release()).await?;
     result
 }
 

@@ -206,14 +206,17 @@ fn tell(store: &dyn Store, header: Option<&Header>, word: &str, removed: Option<
     match removed {
         Some(0) => {}
         Some(count) => {
-            let why = match store.seal() {
-                Some(_) => "the old key would have opened them",
-                None => "they were in clear",
+            let why = match (store.seal(), count) {
+                (Some(_), 1) => "the old key would have opened it",
+                (Some(_), _) => "the old key would have opened them",
+                (None, 1) => "it was in clear",
+                (None, _) => "they were in clear",
             };
             lines.push(format!("{} removed from beside it: {why}.", render::count(count, "backup")));
         }
         None => lines.push(
-            "What the server keeps of the old rows until it vacuums them, in its logs and in its backups, is not wiped."
+            "What the server still keeps of the old rows or objects is not wiped: until it vacuums them, in its logs and \
+             backups, as earlier versions in a bucket."
                 .to_owned(),
         ),
     }

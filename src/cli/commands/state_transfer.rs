@@ -8,7 +8,7 @@ use std::{
 
 use standfast_state::{
     EXPORT_FORMAT, Export, Header, Lease, OpenMode, SEAL_KEY, Seal, SealError, Sealed, StackId, StateUrl,
-    Store, StoreError, is_blank, objections, same, set_aside_sqlite,
+    Store, StoreError, is_blank, is_sealed, objections, same, set_aside_sqlite,
 };
 
 use super::super::{
@@ -50,6 +50,14 @@ pub async fn pull(
         terminal::out(text);
         return Ok(exit::OK);
     };
+    // A state or a blueprint in its place is a slip.
+    if files::must_be_file(path).is_ok() && files::begins_with(path, b"{") == Some(false) {
+        return Err(CliError::new(format!(
+            "{} is there and is no export; it was left as it is",
+            path.display()
+        ))
+        .hint("name another file with `--out`"));
+    }
     files::write_private(path, |file| writeln!(file, "{text}"))
         .map_err(|error| CliError::new(format!("could not write {}: {error}", path.display())))?;
     let (serial, count) = (export.head.serial, export.resources.len());
@@ -124,14 +132,17 @@ pub async fn push(
 
 /// The state in an export, which may be sealed.
 fn opened(file: &Path, kept: &Export, keys: &KeyArgs) -> Result<Export, CliError> {
-    let Some(header) = kept.meta.get(SEAL_KEY) else { return Ok(kept.clone()) };
-    Header::parse(header)
-        .and_then(|header| keys.unlock(&header))
-        .and_then(|seal| seal.unseal_export(kept))
-        .map_err(|error| {
+    let header = match kept.meta.get(SEAL_KEY) {
+        Some(header) => Header::parse(header),
+        None if kept.meta.values().any(|value| is_sealed(value)) => Err(SealError::header_lost()),
+        None => return Ok(kept.clone()),
+    };
+    header.and_then(|header| keys.unlock(&header)).and_then(|seal| seal.unseal_export(kept)).map_err(
+        |error| {
             let hint = error.hint();
             CliError { hint, ..CliError::new(format!("could not open {}: {error}", file.display())) }
-        })
+        },
+    )
 }
 
 /// A new state in place of a sealed one has the same key, so that nothing that is pushed there is in clear for being

@@ -133,6 +133,11 @@ impl SealError {
         Some(hint.to_owned())
     }
 
+    /// What is sealed, and has no header any more.
+    pub fn header_lost() -> Self {
+        Self::HeaderDamaged { reason: "it is not there, and what it opens is".to_owned() }
+    }
+
     /// Whether it is lost and may be replaced, as a damaged state may.
     pub fn is_loss(&self) -> bool {
         matches!(self, Self::HeaderDamaged { .. } | Self::Damaged { .. } | Self::Tampered { .. })

@@ -34,4 +34,4 @@ pub use forms::SEAL_KEY;
 pub use header::{Cost, Header, OpenedBy};
 pub use key::{Identities, Opening, Recipient, Wrapping, read_passphrase};
 pub use store::{Sealed, header_of};
-pub use text::Seal;
+pub use text::{Seal, is_sealed};

@@ -17,6 +17,11 @@ use super::key::{Opening, Wrapping};
 use super::wrap::{self, Secret};
 
 const PREFIX: &str = "sealed";
+/// Whether a text is sealed, or was.
+pub fn is_sealed(text: &str) -> bool {
+    text.strip_prefix(PREFIX).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 const NONCE_BYTES: usize = 24;
 
 /// A key that is open, with the header that it came from. Clones are the same key; it is wiped with the last of them.

@@ -223,6 +223,37 @@ fn schema_and_completions_are_data() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
+/// What did not arrive as a whole was not done.
+#[test]
+fn data_that_finds_no_room_is_an_error() {
+    let sandbox = Sandbox::applied(SHOP);
+    for line in ["completions bash", "state pull", "plan"] {
+        let mut command = sandbox.command(line);
+        command.stdout(std::fs::File::options().write(true).open("/dev/full").unwrap());
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{line}: {told}");
+        assert!(told.contains("could not write to standard output: No space left"), "{line}: {told}");
+    }
+}
+
+/// A slip in `--out` costs nobody a state or a blueprint.
+#[test]
+fn what_is_there_and_no_plan_or_export_is_not_written_over() {
+    let sandbox = Sandbox::applied(SHOP);
+    for line in ["plan --out", "state pull --out"] {
+        for file in ["standfast.yaml", ".standfast/shop.db"] {
+            let before = std::fs::read(sandbox.path(file)).unwrap();
+            sandbox.run(&format!("{line} {file}")).code(1).says("it was left as it is");
+            assert!(std::fs::read(sandbox.path(file)).unwrap() == before, "{line} {file}");
+        }
+        for _ in 0..2 {
+            sandbox.ok(&format!("{line} saved"));
+        }
+        std::fs::remove_file(sandbox.path("saved")).unwrap();
+    }
+}
+
 /// Every command that prints data prints JSON when asked: one object with `format_version`, or one a line.
 #[test]
 fn every_command_speaks_json() {

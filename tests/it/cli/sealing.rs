@@ -422,7 +422,7 @@ fn a_state_on_a_server_is_sealed_and_survives_a_damaged_header() {
     let line = format!("state rekey --passphrase {state}");
     Ran::of(&line, rekey_command(&sandbox, &line, "", FIRST))
         .code(0)
-        .prints("What the server keeps of the old rows");
+        .prints("What the server still keeps of the old rows");
     ok(&sandbox, &format!("apply --auto-approve --replace load_balancers.front {state}"));
     ok(&sandbox, &format!("plan --detailed-exitcode {state}"));
     for (table, columns) in [
@@ -457,4 +457,27 @@ fn a_state_on_a_server_is_sealed_and_survives_a_damaged_header() {
     run(&sandbox, &format!("plan {state}"), FIRST).code(1).says("was tampered with");
     run(&sandbox, &format!("state push --force sealed.json {state}"), FIRST).code(0).prints("it is sealed");
     ok(&sandbox, &format!("plan --detailed-exitcode {state}"));
+}
+
+/// Without its header what is sealed is lost, and never taken for a state in clear: a new key over it would be its end.
+#[test]
+fn what_has_lost_its_header_is_damaged_and_not_in_clear() {
+    let sandbox = sealed();
+    let export = ok(&sandbox, "state pull");
+    let mut headless: serde_json::Value = serde_json::from_str(&export).unwrap();
+    headless["meta"].as_object_mut().unwrap().remove("seal").unwrap();
+    sandbox.write("headless.json", &headless.to_string());
+    run(&sandbox, "state push --force headless.json", FIRST)
+        .code(1)
+        .says("the header of its seal is damaged");
+    let state = rusqlite::Connection::open(sandbox.path(".standfast/shop.db")).unwrap();
+    assert_eq!(state.execute("DELETE FROM meta WHERE key = 'seal'", []).unwrap(), 1);
+    drop(state);
+    for line in ["state list", "plan", "apply --auto-approve", "history"] {
+        run(&sandbox, line, FIRST).code(1).says("the header of its seal is damaged");
+    }
+    rekey(&sandbox, FIRST, SECOND).code(1).says("the header of its seal is damaged");
+    sandbox.write("export.json", &export);
+    ok(&sandbox, "state push --force export.json");
+    ok(&sandbox, "state list");
 }
