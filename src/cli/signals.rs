@@ -83,3 +83,29 @@ impl Interrupts {
 pub fn stopped() -> CliError {
     CliError::new("stopped before anything was changed").code(exit::INTERRUPTED)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future, time::Instant};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_wishes_to_stop_at_once_waits_for_no_state() {
+        let (sender, receiver) = watch::channel(Interrupt::None);
+        let interrupts = Interrupts { sender, receiver };
+        let hangs = || future::pending::<Result<(), CliError>>();
+        for level in [Interrupt::None, Interrupt::Finish] {
+            let _ = interrupts.sender.send(level);
+            let waits = tokio::time::timeout(HURRY * 2, interrupts.hurry(hangs())).await;
+            assert!(waits.is_err(), "{level:?} waits");
+        }
+        let _ = interrupts.sender.send(Interrupt::Now);
+        let begun = Instant::now();
+        let stopped = interrupts.hurry(hangs()).await.unwrap_err();
+        assert_eq!(stopped.code, exit::INTERRUPTED);
+        assert!(begun.elapsed() >= HURRY, "what answers in time is heard");
+        let heard = interrupts.hurry(future::ready(Ok::<_, CliError>(7))).await;
+        assert_eq!(heard.unwrap(), 7);
+    }
+}

@@ -3,16 +3,14 @@
 #![cfg(feature = "objects")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-mod work;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use standfast_state::conformance::work::{assert_whole, begin, claimant, create, record};
 use standfast_state::conformance::{self, sealing::Key};
 use standfast_state::object::memory::{Fault, MemoryObjects, Strikes};
 use standfast_state::object::{ObjectStore, open_objects, open_snapshot};
 use standfast_state::{Change, OpenMode, StackId, Store, StoreError};
-use work::{assert_whole, begin, claimant, create, record};
 
 fn environment(name: &str) -> StackId {
     StackId::new("shop", Some(name))

@@ -5,7 +5,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod pg;
-mod work;
 
 use std::path::Path;
 use std::process::Command;
@@ -14,9 +13,9 @@ use std::time::Duration;
 
 use pg::proxy::{Cut, Proxy};
 use pg::{environment, open};
+use standfast_state::conformance::work::{assert_whole, begin, claimant, create};
 use standfast_state::conformance::{self, cluster::Cluster, sealing::Key};
 use standfast_state::{OpenMode, StackId, Store, StoreError, open_postgres};
-use work::{assert_whole, begin, claimant, create};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn postgres_conforms() {

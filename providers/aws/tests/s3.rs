@@ -5,16 +5,13 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-#[path = "../../../state/tests/work/mod.rs"]
-mod work;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use standfast_aws::S3Kind;
 use standfast_fault_proxy::{Call, Fault, Moto, Proxy};
+use standfast_state::conformance::work::{assert_whole, begin, claimant, create};
 use standfast_state::{OpenMode, StackId, StateUrl, Store, StoreError, StoreKind, conformance};
-use work::{assert_whole, begin, claimant, create};
 
 /// A new bucket, and the environment in which the SDK finds credentials.
 fn bucket(moto: &Moto) -> String {

@@ -13,6 +13,7 @@ mod journal;
 mod locks;
 mod records;
 pub mod sealing;
+pub mod work;
 
 use std::future::Future;
 use std::pin::Pin;

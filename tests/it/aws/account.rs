@@ -2,55 +2,32 @@
 
 use std::{
     collections::BTreeMap,
-    net::{TcpListener, TcpStream},
     path::PathBuf,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::{Command, Stdio},
 };
 
 use serde_json::Value;
+use standfast_fault_proxy::Moto;
 
 use crate::cli::{Planned, Ran, Sandbox};
 
 const REGION: &str = "eu-west-1";
 /// What must be found nowhere but in the services that it is for.
 pub const PASSWORD: &str = "correct-horse-battery";
-/// How long moto may take to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Account {
     pub sandbox: Sandbox,
-    moto: Child,
-    port: u16,
+    moto: Moto,
 }
 
-impl Drop for Account {
-    fn drop(&mut self) {
-        let _ = self.moto.kill();
-        let _ = self.moto.wait();
-    }
-}
-
-fn moto() -> PathBuf {
-    let path = std::env::var_os("STANDFAST_MOTO");
-    path.unwrap_or_else(|| {
-        panic!("STANDFAST_MOTO must be the path of moto's `moto_server`, with boto3 beside it")
-    })
-    .into()
+/// boto3 lies beside moto.
+fn python() -> PathBuf {
+    PathBuf::from(std::env::var_os("STANDFAST_MOTO").unwrap()).with_file_name("python")
 }
 
 impl Account {
     pub fn new(blueprint: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Command::new(moto());
-        server.args(["-H", "127.0.0.1", "-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
-        let account = Account { sandbox: Sandbox::new(blueprint), moto: server.spawn().unwrap(), port };
-        let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed() < PATIENCE, "moto does not answer");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        account
+        Account { moto: Moto::start(), sandbox: Sandbox::new(blueprint) }
     }
 
     pub fn applied(blueprint: &str) -> Self {
@@ -61,7 +38,7 @@ impl Account {
 
     fn at_home(&self, mut command: Command) -> Command {
         command
-            .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.port))
+            .env("AWS_ENDPOINT_URL", self.moto.url())
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_EC2_METADATA_DISABLED", "true")
@@ -97,7 +74,7 @@ impl Account {
     }
 
     fn interpret(&self, arguments: &[&str]) -> String {
-        let mut python = Command::new(moto().with_file_name("python"));
+        let mut python = Command::new(python());
         python.args(arguments);
         let ran = Ran::of("python", self.at_home(python)).code(0);
         ran.stdout.trim().to_owned()

@@ -481,3 +481,32 @@ fn what_has_lost_its_header_is_damaged_and_not_in_clear() {
     ok(&sandbox, "state push --force export.json");
     ok(&sandbox, "state list");
 }
+
+/// One signal while a state is sealed: it is sealed to its end, with no copy in clear left beside it, or not at all.
+#[test]
+fn ctrl_c_leaves_no_rekey_half_way() {
+    let (mut sealed, mut clear) = (0, 0);
+    for delay in (0..240).step_by(20) {
+        let sandbox = Sandbox::applied(SHOP);
+        let line = "state rekey --passphrase";
+        let mut child = rekey_command(&sandbox, line, "", FIRST)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(delay));
+        let process = rustix::process::Pid::from_child(&child);
+        let _ = rustix::process::kill_process(process, rustix::process::Signal::INT);
+        let ended = child.wait().unwrap();
+        if sandbox.run("state list").code == Some(0) {
+            clear += 1;
+            assert!(!ended.success(), "after {delay} ms");
+        } else {
+            sealed += 1;
+            assert!(ended.success(), "after {delay} ms: {ended}");
+            assert_hidden(&sandbox, HIDDEN);
+        }
+    }
+    println!("{sealed} sealed, {clear} in clear");
+    assert!(sealed > 0);
+}

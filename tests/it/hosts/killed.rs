@@ -2,8 +2,8 @@
 //! destroying: the next plan says what was in flight, the next command goes on, and in the end nothing is made twice,
 //! left over or half-configured.
 //!
-//! The chains run with the other tests. The sweep over single points, each on fresh hosts, takes a quarter of an hour
-//! and is run by name: CONTRIBUTING.md.
+//! The sweep over single points has fresh hosts for each, and so only two of them with the other tests; CONTRIBUTING.md
+//! has the command for all, which takes a quarter of an hour.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ const UPDATE: &[&str] = &["apply", "shop.yaml", "--auto-approve", "--var", "gree
 const DESTROY: &[&str] = &["destroy", "shop.yaml", "--auto-approve"];
 
 /// Points of the sweep; the variable sets another number.
-const POINTS: u32 = 24;
+const POINTS: u32 = 2;
 const POINTS_ENV: &str = "STANDFAST_KILLS";
 
 /// What nobody may leave on a host: half-written files, what a host undoes by itself, processes and units of ours,
@@ -185,7 +185,6 @@ fn spread(points: u32, of: &Ran) -> Vec<Point> {
 }
 
 #[test]
-#[ignore = "a quarter of an hour: see CONTRIBUTING.md"]
 fn killed_at_any_point_it_goes_on_from_there() {
     let Some(stand) = stand("hosts-sweep") else { return };
     let points = std::env::var(POINTS_ENV).map_or(POINTS, |points| points.parse().unwrap());
@@ -233,7 +232,7 @@ fn killed_at_any_point_it_goes_on_from_there() {
         assert!(begun.elapsed() < Duration::from_secs(75), "{} connections are left", masters(&stand));
         std::thread::sleep(Duration::from_secs(1));
     }
-    assert!(late * 5 <= kills, "{late} of {kills} points came too late");
+    assert!(kills > 0 && late * 5 <= kills.max(5), "{late} points came too late, beside {kills} kills");
 }
 
 /// Other hosts, and no state: quicker than to destroy what stands.

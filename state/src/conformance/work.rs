@@ -1,10 +1,14 @@
 //! What a run does, for the tests of any store.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use futures::stream::{self, StreamExt};
-use standfast_state::{Change, Intent, Lease, LockRequest, Outcome, ResourceRecord, RunId, RunStart, Store};
 
+use crate::history::{RunId, RunStart};
+use crate::journal::{Intent, Outcome};
+use crate::lock::{Lease, LockRequest};
+use crate::record::{Change, ResourceRecord};
+use crate::store::Store;
+
+/// Who asks for the lock, from another machine.
 pub fn claimant(owner: &str) -> LockRequest {
     LockRequest {
         owner: owner.into(),
@@ -31,6 +35,7 @@ pub async fn begin(store: &dyn Store) -> (Lease, RunId) {
     (lease, run)
 }
 
+/// One of the resources that [`create`] makes.
 pub fn record(number: usize) -> ResourceRecord {
     ResourceRecord {
         address: format!("home/unit.r{number:05}"),
