@@ -20,7 +20,7 @@ pub struct CliError {
     pub rendered: bool,
     /// The mistakes of a blueprint one by one, where JSON was asked for.
     pub problems: Option<Box<serde_json::Value>>,
-    /// The state is damaged, and may be replaced.
+    /// The state is damaged or lost, and may be replaced.
     pub damaged: bool,
 }
 
@@ -57,7 +57,10 @@ impl From<StoreError> for CliError {
             _ => exit::ERROR,
         };
         let damaged = match &error {
-            StoreError::Damaged { .. } | StoreError::DamagedObject { .. } | StoreError::Empty { .. } => true,
+            StoreError::Damaged { .. }
+            | StoreError::DamagedObject { .. }
+            | StoreError::Empty { .. }
+            | StoreError::Lost { .. } => true,
             StoreError::Sealed { error, .. } => error.is_loss(),
             _ => false,
         };

@@ -92,6 +92,16 @@ pub enum StoreError {
         /// The store.
         place: String,
     },
+    /// The file is gone, and copies of it are left.
+    #[error("could not open the state {place}: it is not there, and copies of it are left in {copies}")]
+    Lost {
+        /// The store.
+        place: String,
+        /// Their folder.
+        copies: String,
+        /// The newest that is good.
+        backup: Option<String>,
+    },
     /// The store is there, but it holds no such stack and environment.
     #[error("could not open the state {place}: it holds no state for {stack}{}", list(found))]
     NoSuchState {
@@ -371,6 +381,14 @@ impl StoreError {
                 "check --state and the directory; the first `standfast apply` makes the state, \
                  and `standfast state rebuild` recovers a lost one from what carries its tags"
                     .to_owned()
+            }
+            Self::Lost { backup, copies, .. } => {
+                let restore = backup.as_ref().map_or(String::new(), |backup| {
+                    format!("`standfast state push --force {backup}` restores the newest, in which the last run is missing; ")
+                });
+                format!(
+                    "{restore}`standfast state rebuild` finds what stands; only where nothing does, remove {copies} too"
+                )
             }
             Self::NoSuchState { .. } => {
                 "check the blueprint's name and --env; the first `standfast apply` makes the state".to_owned()

@@ -20,12 +20,23 @@ use crate::seal::Seal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMode {
     /// Makes what is missing: directory, file, schema, state.
+    ///
+    /// # Errors
+    /// [`StoreError::Lost`] where copies of a file are left and it is not.
     Create,
+    /// The same, whatever is left of an earlier state.
+    Anew,
     /// Fails with [`StoreError::Missing`] or [`StoreError::NoSuchState`] where something is.
     MustExist,
     /// The same, and never writes anything: for a place that this user may only read. Writes are refused with
     /// [`StoreError::ReadOnly`].
     ReadOnly,
+}
+
+impl OpenMode {
+    pub(crate) fn makes(self) -> bool {
+        matches!(self, Self::Create | Self::Anew)
+    }
 }
 
 /// Where one state (a stack in one environment) is kept.

@@ -379,7 +379,8 @@ async fn unlock(target: &StackOption, global: &Global, registry: &Registry) -> R
         done(global, &serde_json::json!({ "broken": false }), "Nobody holds the lock.");
         return Ok(exit::OK);
     };
-    terminal::say(format_args!("{holder} holds the lock; its lease runs until {:.0}.", holder.expires));
+    let runs = if holder.expires > jiff::Timestamp::now() { "runs until" } else { "ran out at" };
+    terminal::say(format_args!("{holder} holds the lock; its lease {runs} {:.0}.", holder.expires));
     let question = "Break it? If that process still works, it will be stopped at its next write.";
     if !terminal::confirm(question).await? {
         return Err(CliError::new("the lock was left as it is"));

@@ -108,20 +108,26 @@ pub async fn push(
         }
         // A sealed state seals what comes in with its own key. One that is not takes over the seal of what comes in.
         let incoming = if store.seal().is_some() { &offered } else { &kept };
-        Ok(store.import(lease, incoming).await?)
+        store.import(lease, incoming).await?;
+        // What was in clear is not left beside what is sealed from now on.
+        let is_new_seal = store.seal().is_none() && kept.meta.contains_key(SEAL_KEY);
+        Ok(if is_new_seal { store.wipe().await?.unwrap_or_default() } else { 0 })
     };
     let patience = target.store.lock_timeout;
-    if is_lost {
+    let removed = if is_lost {
         // On a server what is lost is still in its place, and may have lost its header.
-        with_lock_as_it_is(&store, patience, "state push", replace).await?;
+        with_lock_as_it_is(&store, patience, "state push", replace).await?
     } else {
-        with_lock(&store, patience, "state push", replace).await?;
-    }
+        with_lock(&store, patience, "state push", replace).await?
+    };
     let sealed = store.seal().is_some() || kept.meta.contains_key(SEAL_KEY);
     let count = offered.resources.len();
     let serial = offered.head.serial;
     let recorded = render::count(count, "resource");
-    let so = if sealed { "; it is sealed" } else { "" };
+    let mut so = if sealed { "; it is sealed".to_owned() } else { String::new() };
+    if removed > 0 {
+        so += &format!(", and {} in clear removed from beside it", render::count(removed, "backup"));
+    }
     done(
         global,
         &serde_json::json!({ "state": store.describe(), "serial": serial, "resources": count, "sealed": sealed }),
@@ -158,13 +164,13 @@ async fn seal_as_before(store: Arc<dyn Store>, seal: Option<Seal>) -> Result<Arc
     Ok(Arc::new(Sealed::new(store, seal)))
 }
 
-/// A new state in place of a damaged one, which is kept beside it.
+/// A new state in place of one that is lost, or damaged, which is kept beside it.
 pub async fn anew(url: &StateUrl, id: &StackId, registry: &Registry) -> Result<Arc<dyn Store>, CliError> {
-    if let Some(path) = url.file() {
-        let aside = set_aside_sqlite(Path::new(path))?;
+    if let Some(path) = url.file().map(Path::new).filter(|path| path.exists()) {
+        let aside = set_aside_sqlite(path)?;
         terminal::say(format_args!("the damaged state was set aside as {}", aside.display()));
     }
-    Ok(registry.stores.open(url, id, OpenMode::Create).await?)
+    Ok(registry.stores.open(url, id, OpenMode::Anew).await?)
 }
 
 fn refuse_objections(present: &Export, offered: &Export, store: &dyn Store) -> Result<(), CliError> {

@@ -78,7 +78,7 @@ pub async fn open_objects(
     let log = Arc::new(Log::new(objects, stack));
     match log.load(OPERATION).await? {
         Some(tail) => log.publish(&tail),
-        None if mode == OpenMode::Create => give_birth(&log, OPERATION).await?,
+        None if mode.makes() => give_birth(&log, OPERATION).await?,
         None => {
             let (place, found) = (log.place.clone(), log.states(OPERATION).await?);
             return Err(match found.is_empty() {

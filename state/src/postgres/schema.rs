@@ -35,7 +35,7 @@ pub(super) async fn prepare(session: &Session, mode: OpenMode, place: &str) -> R
     let found = look(session).await.map_err(wrap)?;
     let version = match (&found, mode) {
         (Found::Foreign, _) => return Err(foreign(place)),
-        (Found::Nothing, OpenMode::Create) => 0,
+        (Found::Nothing, OpenMode::Create | OpenMode::Anew) => 0,
         (Found::Nothing, _) => return Err(StoreError::Missing { place: place.to_owned() }),
         (Found::Version(version), _) => *version,
     };
@@ -121,7 +121,7 @@ async fn find_or_make(context: &Context<'_>, stack: &StackId, mode: OpenMode) ->
     if let Some(row) = session.query_opt(find, &[names.0, names.1]).await? {
         return Ok(row.try_get("id")?);
     }
-    if mode != OpenMode::Create {
+    if !mode.makes() {
         let all = "SELECT stack, environment FROM standfast.states ORDER BY stack, environment";
         let found = session.query(all, &[]).await?;
         let found = found

@@ -144,13 +144,25 @@ fn newest_good(file: &Path) -> Option<PathBuf> {
 }
 
 fn is_good(path: &Path) -> bool {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // Nobody writes to a copy: opened as any other file, it would get a log beside it.
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let check = || -> rusqlite::Result<bool> {
-        let conn = Connection::open_with_flags(path, flags)?;
+        let conn = Connection::open_with_flags(open::immutable(path), flags)?;
         let report: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         Ok(report == "ok")
     };
     check().unwrap_or(false)
+}
+
+/// A file that is gone while copies of it are left was lost: it is never taken for "nothing exists".
+pub(super) fn refuse_lost(file: &Path, place: &str) -> Result<(), StoreError> {
+    let folder = folder(file);
+    if !copies(&folder).is_ok_and(|copies| !copies.is_empty()) {
+        return Ok(());
+    }
+    let backup = newest_good(file).map(|path| path.display().to_string());
+    Err(StoreError::Lost { place: place.to_owned(), copies: folder.display().to_string(), backup })
 }
 
 /// Names the newest good copy in an error that the file is damaged.

@@ -118,9 +118,14 @@ fn current(context: &Context<'_>) -> rusqlite::Result<Option<LockRow>> {
         .optional()
 }
 
-/// Who holds the lock.
+/// Who holds the lock. That of a process of this machine that is gone has run out.
 pub(super) fn holder(context: &Context<'_>) -> Result<Option<Holder>, Fault> {
-    Ok(current(context)?.map(|lock| lock.holder()))
+    let Some(lock) = current(context)? else { return Ok(None) };
+    let mut holder = lock.holder();
+    if judge(&lock, &host::identity(std::process::id()), host::now(), host::is_gone) == Verdict::HolderGone {
+        holder.expires = holder.expires.min(holder.heartbeat);
+    }
+    Ok(Some(holder))
 }
 
 /// What came of asking for the lock. Being refused is no fault: a corrected heartbeat has to be kept.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::backup;
 use super::failure::{BUSY_TIMEOUT_MS, Fault, translate};
 use super::records::checksum;
 use super::schema;
@@ -43,7 +44,11 @@ pub(super) fn prepare(path: &Path, mode: OpenMode, place: &str) -> Result<Connec
         (false, OpenMode::MustExist | OpenMode::ReadOnly) => {
             return Err(StoreError::Missing { place: place.to_owned() });
         }
-        (false, OpenMode::Create) => create(path, place)?,
+        (false, OpenMode::Create) => {
+            backup::refuse_lost(path, place)?;
+            create(path, place)?;
+        }
+        (false, OpenMode::Anew) => create(path, place)?,
     }
     let suspicious = inspect(path, place)?;
     let opened = open_checked(path, suspicious, place);
@@ -98,7 +103,7 @@ fn read_only(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 /// The path as a URI that promises SQLite a file that nobody changes: <https://sqlite.org/uri.html>.
-fn immutable(path: &Path) -> PathBuf {
+pub(super) fn immutable(path: &Path) -> PathBuf {
     let mut uri = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
@@ -341,7 +346,7 @@ fn find_or_make(conn: &mut Connection, stack: &StackId, mode: OpenMode, place: &
     if let Some(state) = find(conn, stack, place)? {
         return Ok(state);
     }
-    if mode != OpenMode::Create {
+    if !mode.makes() {
         let found = states(conn, place)?.into_iter().map(|(_, stack)| stack).collect();
         return Err(StoreError::NoSuchState { place: place.to_owned(), stack: stack.clone(), found }.into());
     }

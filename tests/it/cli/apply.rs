@@ -190,6 +190,9 @@ fn killed_in_the_middle_the_next_apply_makes_no_second_one() {
 fn kill_9_loses_nothing() {
     let sandbox = Sandbox::new(&slow(SHOP, "300ms"));
     for _ in 0..3 {
+        // Of the one before, which is gone, nobody says that it may still be at work.
+        let plan = sandbox.run("plan").code(0);
+        assert!(!plan.stderr.contains("may still be going"), "{}", plan.shown());
         let mut child = sandbox.start("apply", "apply --auto-approve --lock-timeout 40s");
         sandbox.wait_for("apply.err", "begins");
         std::thread::sleep(Duration::from_millis(400));

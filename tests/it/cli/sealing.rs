@@ -270,6 +270,14 @@ fn exports_and_backups_stay_sealed_wherever_they_go() {
     run(&sandbox, "plan --detailed-exitcode", FIRST).code(0);
     assert_hidden(&sandbox, HIDDEN);
 
+    // Over one in clear it leaves nothing that is.
+    sandbox.ok("state push plain.txt --state sqlite:clear.db");
+    sandbox.ok(&format!("state rm {REPLICA} --state sqlite:clear.db"));
+    run(&sandbox, "state push sealed.json --force --state sqlite:clear.db", FIRST)
+        .code(0)
+        .prints("3 backups in clear removed");
+    assert_hidden(&sandbox, HIDDEN);
+
     // Moved as it is, without a key.
     sandbox.run("state migrate sqlite:.standfast/shop.db sqlite:moved.db").code(0).prints("compared");
     run(&sandbox, "plan --detailed-exitcode --state sqlite:moved.db", FIRST).code(0);

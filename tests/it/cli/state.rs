@@ -96,12 +96,33 @@ fn environments_have_their_own_records() {
 
 /// The state is lost, or one record of it: what stands in the world is found by its marks.
 #[test]
-fn a_lost_one_is_rebuilt() {
+fn a_lost_one_is_not_taken_for_a_new_one_while_copies_of_it_are_left() {
     let sandbox = Sandbox::applied(SHOP);
-    std::fs::remove_dir_all(sandbox.path(".standfast/shop.backup")).unwrap();
+    lose(&sandbox);
+    let refused = sandbox.run("apply --auto-approve").code(1);
+    let copies = std::fs::read_dir(sandbox.path(".standfast/shop.backup")).unwrap();
+    let copy = copies.map(|copy| copy.unwrap().path()).max().unwrap();
+    refused.says(&format!("push --force {}`", copy.display()));
+    sandbox.ok(&format!("state push --force {}", copy.display()));
+    sandbox.ok("state rebuild");
+    sandbox.assert_settled();
+    lose(&sandbox);
+    sandbox.ok("state rebuild");
+    sandbox.assert_settled();
+}
+
+/// Takes the state away, and leaves its copies.
+fn lose(sandbox: &Sandbox) {
     for end in ["", "-wal", "-shm"] {
         let _ = std::fs::remove_file(sandbox.path(&format!(".standfast/shop.db{end}")));
     }
+}
+
+#[test]
+fn a_lost_one_is_rebuilt() {
+    let sandbox = Sandbox::applied(SHOP);
+    std::fs::remove_dir_all(sandbox.path(".standfast/shop.backup")).unwrap();
+    lose(&sandbox);
     assert_eq!(sandbox.plan("").steps().len(), 10, "nothing is known any more");
     let rebuilt = sandbox.run("state rebuild").code(0);
     sandbox.assert_settled();
