@@ -399,7 +399,11 @@ async fn a_damaged_file_names_its_newest_good_copy() {
     assert!(error.hint().unwrap().contains("standfast state push --force"));
     let aside = standfast_state::set_aside_sqlite(&path).unwrap();
     assert!(!path.exists() && aside.exists());
-    drop(open_sqlite(&path, &shop(), OpenMode::Create).unwrap());
+    match open_sqlite(&path, &shop(), OpenMode::Create).err() {
+        Some(StoreError::Lost { backup, .. }) => assert_eq!(backup.as_deref(), copies[0].to_str()),
+        other => panic!("{other:?}"),
+    }
+    drop(open_sqlite(&path, &shop(), OpenMode::Anew).unwrap());
     fs::write(&path, b"").unwrap();
     assert_ne!(standfast_state::set_aside_sqlite(&path).unwrap(), aside, "none is written over");
 }
