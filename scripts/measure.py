@@ -1,9 +1,10 @@
-"""What a process cost, seen from outside: for scripts/bench and scripts/bench-terraform. Linux only."""
+"""What a process cost, seen from outside: for the scripts that measure. Linux only."""
 
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 
@@ -14,7 +15,8 @@ def run(command, folder=None, environment=None):
     `write_bytes` of proc(5). CPU and peak memory are those of the process and what it waited for: getrusage(2).
     """
     begun = time.monotonic()
-    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+    said = tempfile.TemporaryFile("w+")
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=said, text=True)
     output = process.stdout.read()
     # Ended and not yet reaped, it still has its counters.
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -23,7 +25,8 @@ def run(command, folder=None, environment=None):
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))} failed with status {process.returncode}")
+        said.seek(0)
+        sys.exit(f"{output}{said.read()}{' '.join(map(str, command))} failed with status {process.returncode}")
     return output, {
         "wall_ms": wall * 1e3,
         "cpu_ms": (usage.ru_utime + usage.ru_stime) * 1e3,

@@ -7,5 +7,6 @@ mod account;
 mod databases;
 mod names;
 mod network;
+mod places;
 mod serving;
 mod session_stores;

@@ -153,15 +153,23 @@ async fn look_for(
     requests: &[&ReadRequest],
 ) -> Result<Vec<Seen>, Failure> {
     let ids: Vec<&str> = requests.iter().filter_map(|request| request.id.as_deref()).collect();
+    let with_tags = requests.iter().any(|request| has_own_tags(request));
     let mut seen = Vec::new();
     for page in ids.chunks(IDS_MAX) {
-        seen.extend(kinds::look(works, site, Select::Ids(page)).await?);
+        let select = if with_tags { Select::Ids(page) } else { Select::Bare(page) };
+        seen.extend(kinds::look(works, site, select).await?);
     }
     if ids.len() < requests.len() {
         seen.extend(kinds::look(works, site, Select::Stack(&context.stack)).await?);
     }
     seen.retain(is_there);
     Ok(seen)
+}
+
+/// Whether somebody wants tags of his own on it, or did.
+fn has_own_tags(request: &ReadRequest) -> bool {
+    let recorded = request.recorded.as_ref().map(|(inputs, _)| &**inputs);
+    [recorded, request.desired.as_deref()].into_iter().flatten().any(|inputs| !marks::own(inputs).is_empty())
 }
 
 /// What of the things seen a request is about: by its id; by its address where a create was cut off.
@@ -315,7 +323,7 @@ async fn remove(
         wait = (wait * 2).min(site.poll * 5);
     }
     let mut wait = Duration::from_millis(200);
-    while let Some(seen) = kinds::look(works, site, Select::Ids(&[id])).await?.into_iter().find(is_there) {
+    while let Some(seen) = kinds::look(works, site, Select::Bare(&[id])).await?.into_iter().find(is_there) {
         if let Phase::Pending(word) = seen.phase {
             (context.progress)(&format!("AWS says: {word}"));
         }

@@ -90,11 +90,8 @@ pub(super) fn within(build: &mut Build<'_>) -> Option<Within> {
         return None;
     };
     if let Some(existing) = &network.existing {
-        let found = build.answer(VPC, existing).and_then(Value::as_map);
-        let Some(found) = found else {
-            build.problem("region", format!("what is in `{existing}` is not known"), "");
-            return None;
-        };
+        // Where there is none, the network says so, once for all that would be in it.
+        let found = build.answer(VPC, existing).and_then(Value::as_map)?;
         return Some(Within {
             vpc: existing.as_str().into(),
             cidr: found.get("cidr").cloned().unwrap_or_default(),

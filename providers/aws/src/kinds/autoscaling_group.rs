@@ -177,7 +177,7 @@ async fn groups(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> 
         vec![filter(STACK, &stack.name), filter(ENVIRONMENT, &stack.environment)]
     };
     let calls = match select {
-        Select::Ids(ids) => ids
+        Select::Ids(ids) | Select::Bare(ids) => ids
             .chunks(NAMES_MAX)
             .map(|page| {
                 let names = page.iter().map(|id| (*id).to_owned()).collect();

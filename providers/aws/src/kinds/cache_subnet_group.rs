@@ -27,7 +27,7 @@ impl Works for CacheSubnetGroup {
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
         let describe = || site.look.elasticache.describe_cache_subnet_groups();
         let action = "elasticache:DescribeCacheSubnetGroups";
-        let all = if let Select::Ids([id]) = select {
+        let all = if let Some([id]) = select.ids() {
             let call = describe().cache_subnet_group_name(name_of(id));
             match call.send().await.map_err(failed(action)) {
                 Ok(answer) => answer.cache_subnet_groups.unwrap_or_default(),

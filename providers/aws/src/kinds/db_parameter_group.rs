@@ -27,7 +27,7 @@ static KIND: Kind = Kind {
     create_before_destroy: true,
     ..Kind::new(
         "db_parameter_group",
-        &[ID, TAGS, fixed("name"), fixed("family"), may("parameters"), out("identifier")],
+        &[ID, TAGS, fixed("name"), fixed("family").unobserved(), may("parameters"), out("identifier")],
     )
 };
 
@@ -41,9 +41,14 @@ impl Works for DbParameterGroup {
     }
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
+        if let Select::Bare(ids) = select {
+            // What is set tells whether there is one, and the rest does not change.
+            let each = ids.iter().map(|id| async { told(site, id).await });
+            return Ok(try_join_all(each).await?.into_iter().flatten().collect());
+        }
         let describe = || site.look.rds.describe_db_parameter_groups();
         let action = "rds:DescribeDBParameterGroups";
-        let all = if let Select::Ids([id]) = select {
+        let all = if let Some([id]) = select.ids() {
             let call = describe().db_parameter_group_name(rds::name_of(id));
             match call.send().await.map_err(failed(action)) {
                 Ok(answer) => answer.db_parameter_groups.unwrap_or_default(),
@@ -56,26 +61,15 @@ impl Works for DbParameterGroup {
         };
         let all = rds::with_tags(site, select, all, |one| one.db_parameter_group_arn()).await?;
         let seen = all.into_iter().map(|(group, tags)| async move {
-            let name = group.db_parameter_group_name().unwrap_or_default();
-            let set = parameters(site, name, Some("user")).await?;
-            let set: Map = set
-                .iter()
-                .filter_map(|one| Some((one.parameter_name()?.to_owned(), one.parameter_value()?.into())))
-                .collect();
-            Ok::<_, Failure>(Seen {
-                id: group.db_parameter_group_arn().unwrap_or_default().to_owned(),
-                phase: Phase::Ready,
-                tags,
-                attributes: map([
-                    ("name", name.into()),
-                    ("family", text(group.db_parameter_group_family())),
-                    ("parameters", if set.is_empty() { Value::Null } else { set.into() }),
-                ]),
-                outputs: map([("id", text(group.db_parameter_group_arn())), ("identifier", name.into())]),
-                parts: Parts::new(),
-            })
+            let arn = group.db_parameter_group_arn().unwrap_or_default();
+            let mut seen = told(site, arn).await?;
+            if let Some(seen) = &mut seen {
+                seen.attributes.insert("family".into(), text(group.db_parameter_group_family()));
+                seen.tags = tags;
+            }
+            Ok::<_, Failure>(seen)
         });
-        try_join_all(seen).await
+        Ok(try_join_all(seen).await?.into_iter().flatten().collect())
     }
 
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
@@ -152,6 +146,31 @@ impl Works for DbParameterGroup {
     async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
         rds::tag(site, id, set, unset).await
     }
+}
+
+/// One by its ARN, without its tags and its family.
+async fn told(site: &Site, arn: &str) -> Result<Option<Seen>, Failure> {
+    let name = rds::name_of(arn);
+    let set = match parameters(site, name, Some("user")).await {
+        Ok(set) => set,
+        Err(failure) if failure.trouble == Trouble::NotFound => return Ok(None),
+        Err(failure) => return Err(failure),
+    };
+    let set: Map = set
+        .iter()
+        .filter_map(|one| Some((one.parameter_name()?.to_owned(), one.parameter_value()?.into())))
+        .collect();
+    Ok(Some(Seen {
+        id: arn.to_owned(),
+        phase: Phase::Ready,
+        tags: Tags::new(),
+        attributes: map([
+            ("name", name.into()),
+            ("parameters", if set.is_empty() { Value::Null } else { set.into() }),
+        ]),
+        outputs: map([("id", arn.into()), ("identifier", name.into())]),
+        parts: Parts::new(),
+    }))
 }
 
 async fn parameters(site: &Site, name: &str, source: Option<&str>) -> Result<Vec<Parameter>, Failure> {

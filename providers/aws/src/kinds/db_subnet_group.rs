@@ -24,7 +24,7 @@ impl Works for DbSubnetGroup {
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
         let describe = || site.look.rds.describe_db_subnet_groups();
         let action = "rds:DescribeDBSubnetGroups";
-        let all = if let Select::Ids([id]) = select {
+        let all = if let Some([id]) = select.ids() {
             let call = describe().db_subnet_group_name(rds::name_of(id));
             match call.send().await.map_err(failed(action)) {
                 Ok(answer) => answer.db_subnet_groups.unwrap_or_default(),

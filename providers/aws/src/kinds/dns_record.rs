@@ -4,6 +4,8 @@
 //! Records have no tags. Whose one is follows from its zone, which is ours alone: the zone's marks are the record's,
 //! with the address in its place. Its id is `ZONE/NAME/SET`.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use aws_sdk_route53::types::{
     AliasTarget, Change, ChangeAction, ChangeBatch, ResourceRecordSet, ResourceRecordSetFailover,
@@ -46,12 +48,8 @@ impl Works for DnsRecord {
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
         let zones = match select {
-            Select::Ids(ids) => {
-                let mut zones: Vec<&str> = ids.iter().filter_map(|id| id.split('/').next()).collect();
-                zones.sort_unstable();
-                zones.dedup();
-                hosted_zone::zones(site, Select::Ids(&zones)).await?
-            }
+            Select::Ids(ids) => hosted_zone::zones(site, Select::Ids(&zones_of(ids))).await?,
+            Select::Bare(ids) => hosted_zone::zones(site, Select::Bare(&zones_of(ids))).await?,
             Select::Stack(stack) => hosted_zone::zones(site, Select::Stack(stack)).await?,
             // A create is an UPSERT: made again it makes no second one.
             Select::Token(..) => return Ok(Vec::new()),
@@ -66,7 +64,7 @@ impl Works for DnsRecord {
                 .filter(|record| record.alias_target().is_some() && *record.r#type() == RrType::A);
             seen.extend(aliases.filter_map(|record| seen_as(record, zone_id, origin, &tags)));
         }
-        if let Select::Ids(ids) = select {
+        if let Some(ids) = select.ids() {
             seen.retain(|seen| ids.contains(&seen.id.as_str()));
         }
         Ok(seen)
@@ -126,6 +124,12 @@ pub(crate) fn label(name: &str, origin: &str, set: Option<&str>) -> String {
         Some(set) => format!("{within}.{set}"),
         None => within,
     }
+}
+
+/// The zones of these records, each once.
+fn zones_of<'a>(ids: &[&'a str]) -> Vec<&'a str> {
+    let zones: BTreeSet<&str> = ids.iter().filter_map(|id| id.split('/').next()).collect();
+    zones.into_iter().collect()
 }
 
 fn seen_as(record: &ResourceRecordSet, zone: &str, origin: &str, tags: &Tags) -> Option<Seen> {

@@ -11,10 +11,7 @@ use crate::{
 
 /// For calls that know no filter of ids: the ids themselves. One that is missing fails the whole call.
 pub(super) fn ids(select: Select<'_>) -> Option<Vec<String>> {
-    match select {
-        Select::Ids(ids) => Some(ids.iter().map(|id| (*id).to_owned()).collect()),
-        _ => None,
-    }
+    select.ids().map(|ids| ids.iter().map(|id| (*id).to_owned()).collect())
 }
 
 fn filter(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Filter {
@@ -25,8 +22,8 @@ fn filter(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Fi
 pub(super) fn filters(select: Select<'_>, id: &str) -> Vec<Filter> {
     let tag = |key: &str, value: &str| filter(&format!("tag:{key}"), [value]);
     match select {
-        Select::Ids(_) if id.is_empty() => Vec::new(),
-        Select::Ids(ids) => vec![filter(id, ids.iter().copied())],
+        Select::Ids(_) | Select::Bare(_) if id.is_empty() => Vec::new(),
+        Select::Ids(ids) | Select::Bare(ids) => vec![filter(id, ids.iter().copied())],
         Select::Stack(stack) => vec![tag(STACK, &stack.name), tag(ENVIRONMENT, &stack.environment)],
         Select::Token(stack, token) => {
             vec![tag(STACK, &stack.name), tag(ENVIRONMENT, &stack.environment), tag(TOKEN, token)]

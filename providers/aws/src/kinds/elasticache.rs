@@ -38,6 +38,9 @@ pub(super) async fn with_tags<T>(
     arn: impl Fn(&T) -> Option<&str>,
 ) -> Result<Vec<(T, Tags)>, Failure> {
     all.retain(|one| arn(one).is_some_and(|arn| may_be(select, arn)));
+    if let Select::Bare(_) = select {
+        return Ok(all.into_iter().map(|one| (one, Tags::new())).collect());
+    }
     let asked = all.into_iter().map(|one| async {
         let call =
             site.look.elasticache.list_tags_for_resource().resource_name(arn(&one).unwrap_or_default());
@@ -58,7 +61,7 @@ pub(super) async fn with_tags<T>(
 
 fn may_be(select: Select<'_>, arn: &str) -> bool {
     match select {
-        Select::Ids(ids) => ids.contains(&arn),
+        Select::Ids(ids) | Select::Bare(ids) => ids.contains(&arn),
         Select::Stack(stack) | Select::Token(stack, _) => name_of(arn).starts_with(&names::beginning(stack)),
     }
 }

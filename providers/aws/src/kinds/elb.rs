@@ -56,8 +56,11 @@ pub(super) async fn selected<T>(
     mut all: Vec<T>,
     arn: impl Fn(&T) -> Option<&str>,
 ) -> Result<Vec<(T, Tags)>, Failure> {
-    if let Select::Ids(ids) = select {
+    if let Some(ids) = select.ids() {
         all.retain(|one| arn(one).is_some_and(|arn| ids.contains(&arn)));
+    }
+    if let Select::Bare(_) = select {
+        return Ok(all.into_iter().map(|one| (one, Tags::new())).collect());
     }
     let arns: Vec<String> = all.iter().filter_map(|one| arn(one).map(str::to_owned)).collect();
     let mut tags = tags_of(site, &arns).await?;
@@ -73,7 +76,7 @@ pub(super) async fn selected<T>(
 pub(super) async fn load_balancers(site: &Site, select: Select<'_>) -> Result<Vec<LoadBalancer>, Failure> {
     let describe = || site.look.elb.describe_load_balancers();
     let action = "elasticloadbalancing:DescribeLoadBalancers";
-    if let Select::Ids(ids) = select
+    if let Some(ids) = select.ids()
         && ids.len() <= ARNS_MAX
     {
         let few = ids.iter().map(|id| (*id).to_owned()).collect();

@@ -104,8 +104,11 @@ pub(super) async fn zones(site: &Site, select: Select<'_>) -> Result<Vec<(Found,
     let call = site.look.route53.list_hosted_zones();
     let all: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
     let mut all: Vec<Found> = all.map_err(failed("route53:ListHostedZones"))?;
-    if let Select::Ids(ids) = select {
+    if let Some(ids) = select.ids() {
         all.retain(|zone| ids.contains(&id_of(zone)));
+    }
+    if let Select::Bare(_) = select {
+        return Ok(all.into_iter().map(|zone| (zone, Tags::new())).collect());
     }
     let mut found = Vec::new();
     for some in all.chunks(ZONES_MAX) {

@@ -5,7 +5,7 @@ use aws_sdk_ec2::types::{
     LaunchTemplate as Found, LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest,
     LaunchTemplateHttpTokensState, LaunchTemplateIamInstanceProfileSpecificationRequest,
     LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateTagSpecificationRequest,
-    RequestLaunchTemplateData, ResourceType, ResponseLaunchTemplateData, VolumeType,
+    LaunchTemplateVersion, RequestLaunchTemplateData, ResourceType, ResponseLaunchTemplateData, VolumeType,
 };
 use standfast_contract::{Attribute, Kind, Map, Value};
 
@@ -40,6 +40,8 @@ static KIND: Kind = Kind::new(
 );
 
 const LATEST: &str = "$Latest";
+/// Versions in one page. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeLaunchTemplateVersions.html>
+const VERSIONS_MAX: i32 = 200;
 
 #[async_trait]
 impl Works for LaunchTemplate {
@@ -48,19 +50,20 @@ impl Works for LaunchTemplate {
     }
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
-        let mut seen = Vec::new();
-        for template in list_all(site, select).await? {
-            let call = site
-                .look
-                .ec2
-                .describe_launch_template_versions()
-                .set_launch_template_id(template.launch_template_id.clone())
-                .versions(LATEST);
-            let answer = call.send().await.map_err(failed("ec2:DescribeLaunchTemplateVersions"))?;
-            let newest = answer.launch_template_versions().first();
-            seen.push(seen_as(&template, newest.and_then(|newest| newest.launch_template_data())));
+        if let Select::Bare(ids) = select {
+            // A version tells all but the tags.
+            let newest = newest_versions(site, ids).await?;
+            return Ok(newest.iter().map(|it| seen_as(&of_version(it), it.launch_template_data())).collect());
         }
-        Ok(seen)
+        let templates = list_all(site, select).await?;
+        let ids: Vec<&str> = templates.iter().filter_map(|one| one.launch_template_id()).collect();
+        let newest = newest_versions(site, &ids).await?;
+        let data = |template: &Found| {
+            let of_it =
+                |version: &&LaunchTemplateVersion| version.launch_template_id == template.launch_template_id;
+            newest.iter().find(of_it).and_then(|version| version.launch_template_data())
+        };
+        Ok(templates.iter().map(|template| seen_as(template, data(template))).collect())
     }
 
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
@@ -182,6 +185,30 @@ fn seen_as(template: &Found, data: Option<&ResponseLaunchTemplateData>) -> Seen 
     }
 }
 
+/// The newest version of one; of several page by page that of every one in the region: the call takes no list of ids.
+async fn newest_versions(site: &Site, ids: &[&str]) -> Result<Vec<LaunchTemplateVersion>, Failure> {
+    let call = site.look.ec2.describe_launch_template_versions().versions(LATEST);
+    let call = match ids {
+        [] => return Ok(Vec::new()),
+        [id] => call.launch_template_id(*id),
+        _ => call.max_results(VERSIONS_MAX),
+    };
+    let all: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
+    match all.map_err(failed("ec2:DescribeLaunchTemplateVersions")) {
+        Err(failure) if failure.trouble == Trouble::NotFound => Ok(Vec::new()),
+        all => all,
+    }
+}
+
+/// The template that this is the newest version of.
+fn of_version(version: &LaunchTemplateVersion) -> Found {
+    Found::builder()
+        .set_launch_template_id(version.launch_template_id.clone())
+        .set_launch_template_name(version.launch_template_name.clone())
+        .set_latest_version_number(version.version_number)
+        .build()
+}
+
 /// By their ids; where one of several is missing, which fails the call, all that there are.
 async fn list_all(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> {
     let describe = || site.look.ec2.describe_launch_templates();
@@ -194,7 +221,6 @@ async fn list_all(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure
         Err(failure) if failure.trouble == Trouble::NotFound => {
             let all: Result<Vec<_>, _> = describe().into_paginator().items().send().collect().await;
             let mut all = all.map_err(failed("ec2:DescribeLaunchTemplates"))?;
-            // Each costs a call more.
             all.retain(|one| {
                 one.launch_template_id.as_ref().is_some_and(|id| ids.iter().flatten().any(|it| it == id))
             });

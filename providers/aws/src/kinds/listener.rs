@@ -107,7 +107,7 @@ impl Works for Listener {
 async fn list(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> {
     let describe = || site.look.elb.describe_listeners();
     let action = "elasticloadbalancing:DescribeListeners";
-    if let Select::Ids(ids) = select {
+    if let Some(ids) = select.ids() {
         let mut found = Vec::new();
         for page in ids.chunks(elb::ARNS_MAX) {
             let few = page.iter().map(|id| (*id).to_owned()).collect();

@@ -56,15 +56,24 @@ pub(crate) enum Select<'a> {
     Stack(&'a Stack),
     /// By id, at most [`IDS_MAX`]; what is not there is left out of the answer.
     Ids(&'a [&'a str]),
+    /// The same, without tags where they cost calls of their own.
+    Bare(&'a [&'a str]),
     /// What a create with this token made.
     Token(&'a Stack, &'a str),
 }
 
-impl Select<'_> {
+impl<'a> Select<'a> {
+    pub fn ids(self) -> Option<&'a [&'a str]> {
+        match self {
+            Select::Ids(ids) | Select::Bare(ids) => Some(ids),
+            Select::Stack(_) | Select::Token(..) => None,
+        }
+    }
+
     /// Whether something was asked for.
     pub fn takes(self, id: &str, tags: &Tags) -> bool {
         match self {
-            Select::Ids(ids) => ids.contains(&id),
+            Select::Ids(ids) | Select::Bare(ids) => ids.contains(&id),
             Select::Stack(stack) => marks::is_of(tags, stack),
             Select::Token(stack, token) => {
                 marks::is_of(tags, stack) && tags.get(marks::TOKEN).is_some_and(|made_by| made_by == token)

@@ -1,6 +1,6 @@
 //! What the kinds of RDS have in common: instances and what their states mean, tags, names within ARNs.
 
-use aws_sdk_rds::types::{DbInstance, Tag};
+use aws_sdk_rds::types::{DbInstance, Filter, Tag};
 use futures::future::try_join_all;
 use standfast_contract::{Map, Value};
 
@@ -48,6 +48,9 @@ pub(super) async fn with_tags<T>(
     arn: impl Fn(&T) -> Option<&str>,
 ) -> Result<Vec<(T, Tags)>, Failure> {
     all.retain(|one| arn(one).is_some_and(|arn| may_be(select, arn)));
+    if let Select::Bare(_) = select {
+        return Ok(all.into_iter().map(|one| (one, Tags::new())).collect());
+    }
     let asked = all.into_iter().map(|one| async {
         let call = site.look.rds.list_tags_for_resource().resource_name(arn(&one).unwrap_or_default());
         match call.send().await.map_err(failed("rds:ListTagsForResource")) {
@@ -62,25 +65,25 @@ pub(super) async fn with_tags<T>(
 
 fn may_be(select: Select<'_>, arn: &str) -> bool {
     match select {
-        Select::Ids(ids) => ids.contains(&arn),
+        Select::Ids(ids) | Select::Bare(ids) => ids.contains(&arn),
         Select::Stack(stack) | Select::Token(stack, _) => name_of(arn).starts_with(&names::beginning(stack)),
     }
 }
 
-/// One by its name, else every one of the region, page by page; each comes with its tags.
+/// By their names, else every one of the region, page by page; each comes with its tags.
 pub(super) async fn instances(site: &Site, select: Select<'_>) -> Result<Vec<DbInstance>, Failure> {
     let describe = || site.look.rds.describe_db_instances();
     let action = "rds:DescribeDBInstances";
-    if let Select::Ids([id]) = select {
-        let call = describe().db_instance_identifier(name_of(id));
-        return match call.send().await.map_err(failed(action)) {
-            Ok(answer) => Ok(answer.db_instances.unwrap_or_default()),
-            Err(failure) if failure.trouble == Trouble::NotFound => Ok(Vec::new()),
-            Err(failure) => Err(failure),
-        };
-    }
-    let all: Result<Vec<_>, _> = describe().into_paginator().items().send().collect().await;
-    let mut all = all.map_err(failed(action))?;
+    let of_ids = select.ids().map(|ids| {
+        let names = ids.iter().map(|id| name_of(id).to_owned()).collect();
+        vec![Filter::builder().name("db-instance-id").set_values(Some(names)).build()]
+    });
+    let call = describe().set_filters(of_ids);
+    let all: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
+    let mut all = match all.map_err(failed(action)) {
+        Err(failure) if failure.trouble == Trouble::NotFound => Vec::new(),
+        all => all?,
+    };
     all.retain(|one| {
         let tags = tags_of(one.tag_list());
         select.takes(one.db_instance_arn().unwrap_or_default(), &tags)

@@ -58,7 +58,7 @@ impl Works for ReplicationGroup {
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
         let describe = || site.look.elasticache.describe_replication_groups();
         let action = "elasticache:DescribeReplicationGroups";
-        let all = if let Select::Ids([id]) = select {
+        let all = if let Some([id]) = select.ids() {
             let call = describe().replication_group_id(name_of(id));
             match call.send().await.map_err(failed(action)) {
                 Ok(answer) => answer.replication_groups.unwrap_or_default(),

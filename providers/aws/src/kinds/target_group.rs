@@ -143,7 +143,7 @@ fn matcher(job: &Job<'_>) -> Option<Matcher> {
 async fn list(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> {
     let describe = || site.look.elb.describe_target_groups();
     let action = "elasticloadbalancing:DescribeTargetGroups";
-    if let Select::Ids(ids) = select
+    if let Some(ids) = select.ids()
         && ids.len() <= elb::ARNS_MAX
     {
         let few = ids.iter().map(|id| (*id).to_owned()).collect();
