@@ -5,7 +5,10 @@
 
 mod account;
 mod databases;
+mod faults;
+mod killed;
 mod names;
 mod network;
 mod serving;
 mod session_stores;
+mod shop;

@@ -5,7 +5,7 @@ use aws_sdk_ec2::types::{
     LaunchTemplate as Found, LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest,
     LaunchTemplateHttpTokensState, LaunchTemplateIamInstanceProfileSpecificationRequest,
     LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateTagSpecificationRequest,
-    RequestLaunchTemplateData, ResourceType, ResponseLaunchTemplateData, VolumeType,
+    LaunchTemplateVersion, RequestLaunchTemplateData, ResourceType, ResponseLaunchTemplateData, VolumeType,
 };
 use standfast_contract::{Attribute, Kind, Map, Value};
 
@@ -40,6 +40,8 @@ static KIND: Kind = Kind::new(
 );
 
 const LATEST: &str = "$Latest";
+/// The most that a page may have.
+const PAGE: i32 = 200;
 
 #[async_trait]
 impl Works for LaunchTemplate {
@@ -48,19 +50,14 @@ impl Works for LaunchTemplate {
     }
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
-        let mut seen = Vec::new();
-        for template in list_all(site, select).await? {
-            let call = site
-                .look
-                .ec2
-                .describe_launch_template_versions()
-                .set_launch_template_id(template.launch_template_id.clone())
-                .versions(LATEST);
-            let answer = call.send().await.map_err(failed("ec2:DescribeLaunchTemplateVersions"))?;
-            let newest = answer.launch_template_versions().first();
-            seen.push(seen_as(&template, newest.and_then(|newest| newest.launch_template_data())));
-        }
-        Ok(seen)
+        let templates = list_all(site, select).await?;
+        let newest = newest(site, &templates).await?;
+        let seen = templates.iter().map(|template| {
+            let id = template.launch_template_id();
+            let own = newest.iter().find(|version| version.launch_template_id() == id);
+            seen_as(template, own.and_then(|version| version.launch_template_data()))
+        });
+        Ok(seen.collect())
     }
 
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
@@ -182,9 +179,25 @@ fn seen_as(template: &Found, data: Option<&ResponseLaunchTemplateData>) -> Seen 
     }
 }
 
+/// The newest version of each: of one by its id, of several out of those of the whole account, for the call takes one id.
+async fn newest(site: &Site, templates: &[Found]) -> Result<Vec<LaunchTemplateVersion>, Failure> {
+    let one = match templates {
+        [] => return Ok(Vec::new()),
+        [one] => one.launch_template_id.clone(),
+        _ => None,
+    };
+    let call = site.look.ec2.describe_launch_template_versions().versions(LATEST);
+    let call = match one {
+        Some(id) => call.launch_template_id(id),
+        None => call.max_results(PAGE),
+    };
+    let all: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
+    all.map_err(failed("ec2:DescribeLaunchTemplateVersions"))
+}
+
 /// By their ids; where one of several is missing, which fails the call, all that there are.
 async fn list_all(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> {
-    let describe = || site.look.ec2.describe_launch_templates();
+    let describe = || site.look.ec2.describe_launch_templates().max_results(PAGE);
     let ids = ec2::ids(select);
     let is_one = ids.as_ref().is_some_and(|ids| ids.len() == 1);
     let call = describe().set_launch_template_ids(ids.clone()).set_filters(Some(ec2::filters(select, "")));
@@ -194,7 +207,6 @@ async fn list_all(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure
         Err(failure) if failure.trouble == Trouble::NotFound => {
             let all: Result<Vec<_>, _> = describe().into_paginator().items().send().collect().await;
             let mut all = all.map_err(failed("ec2:DescribeLaunchTemplates"))?;
-            // Each costs a call more.
             all.retain(|one| {
                 one.launch_template_id.as_ref().is_some_and(|id| ids.iter().flatten().any(|it| it == id))
             });
