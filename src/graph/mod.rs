@@ -12,7 +12,7 @@ pub mod expand;
 mod link;
 mod local;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use standfast_contract::{
     Address, Component, ComponentId, Desired, Expansion, Map, OutputRef, Probe, Rollout, Target,
@@ -109,7 +109,8 @@ impl Graph {
     }
 
     /// `depends_on` between components: each resource without a dependency inside its own component waits for each
-    /// resource of the other component that nothing inside that component waits for.
+    /// resource of the other component that nothing inside that component waits for. What the other one itself needs
+    /// does not wait for it (a security group that another admits), but what needs that in turn does.
     fn connect_components(&self, wanted: &BTreeMap<ComponentId, Vec<ComponentId>>, edges: &mut [Vec<Edge>]) {
         if wanted.values().all(Vec::is_empty) {
             return;
@@ -118,20 +119,22 @@ impl Graph {
         for (position, resource) in (0u32..).zip(&self.resources) {
             members.entry(resource.address.component()).or_default().push(position);
         }
-        let inside = |edges: &[Vec<Edge>], from: u32, component: &str| {
-            edges[from as usize]
-                .iter()
-                .any(|edge| self.resources[edge.to as usize].address.component() == component)
-        };
         let mut added = Vec::new();
         for (component, others) in wanted {
-            let component = component.to_string();
-            let roots = members.get(component.as_str()).into_iter().flatten().copied();
-            let roots: Vec<u32> = roots.filter(|&from| !inside(edges, from, &component)).collect();
+            let own = members.get(component.to_string().as_str()).map(Vec::as_slice).unwrap_or_default();
             for other in others {
                 let other = other.to_string();
                 let Some(others) = members.get(other.as_str()) else { continue };
-                let waited_for: std::collections::HashSet<u32> =
+                let needed = reachable(edges, others);
+                let mut own: HashSet<u32> = own.iter().copied().collect();
+                // Where it needs all of it they wait for each other, which is said.
+                if !own.iter().all(|at| needed.contains(at)) {
+                    own.retain(|at| !needed.contains(at));
+                }
+                let inside = |from: u32| edges[from as usize].iter().any(|edge| own.contains(&edge.to));
+                let mut roots: Vec<u32> = own.iter().copied().filter(|&from| !inside(from)).collect();
+                roots.sort_unstable();
+                let waited_for: HashSet<u32> =
                     others.iter().flat_map(|&from| edges[from as usize].iter().map(|edge| edge.to)).collect();
                 let ends = others.iter().copied().filter(|at| !waited_for.contains(at));
                 for to in ends {
@@ -175,4 +178,14 @@ impl Graph {
             })
             .collect();
     }
+}
+
+/// All that these need, directly or not.
+fn reachable(edges: &[Vec<Edge>], from: &[u32]) -> HashSet<u32> {
+    let mut reached = HashSet::new();
+    let mut next = from.to_vec();
+    while let Some(at) = next.pop() {
+        next.extend(edges[at as usize].iter().map(|edge| edge.to).filter(|to| reached.insert(*to)));
+    }
+    reached
 }

@@ -5,8 +5,11 @@
 
 mod account;
 mod databases;
+mod faults;
+mod killed;
 mod names;
 mod network;
 mod places;
 mod serving;
 mod session_stores;
+mod shop;

@@ -2,9 +2,9 @@
 //! that a thing is ready or gone, tags, reading in batches.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -31,6 +31,9 @@ use crate::{
 const LANE_LIMIT: usize = 32;
 /// What has just been made may not be listed for so long.
 const APPEAR_MAX: Duration = Duration::from_secs(60);
+/// What a create without an answer may have made is looked for so often before it is made again.
+/// <https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>
+const DOUBTS_MAX: u32 = 4;
 /// What was in use is tried again for so long: a load balancer's interfaces outlive it by minutes.
 const RELEASE_MAX: Duration = Duration::from_secs(10 * 60);
 
@@ -38,6 +41,8 @@ const RELEASE_MAX: Duration = Duration::from_secs(10 * 60);
 #[derive(Default)]
 pub struct AwsProvider {
     sites: Mutex<BTreeMap<Place, Arc<OnceCell<Arc<Site>>>>>,
+    /// Tokens of creates that had no answer.
+    doubts: Mutex<BTreeSet<String>>,
 }
 
 impl fmt::Debug for AwsProvider {
@@ -56,7 +61,7 @@ impl AwsProvider {
     pub(crate) fn with(site: Site) -> Self {
         let place = site.place.clone();
         let cell = Arc::new(OnceCell::new_with(Some(Arc::new(site))));
-        AwsProvider { sites: Mutex::new([(place, cell)].into()) }
+        AwsProvider { sites: Mutex::new([(place, cell)].into()), doubts: Mutex::default() }
     }
 
     /// Opened once, however many ask at the same time.
@@ -91,6 +96,27 @@ impl AwsProvider {
             Ok(seen) => requests.iter().map(|request| Ok(observed(request, &seen))).collect(),
             Err(error) => requests.iter().map(|_| Err(error.clone())).collect(),
         }
+    }
+
+    /// What an earlier try with this token made. Where that had no answer, what is not listed at once may be soon.
+    async fn made_earlier(&self, works: &dyn Works, job: &Job<'_>) -> Result<Option<String>, Failure> {
+        let token = &job.call.token;
+        let in_doubt = self.doubts().contains(token);
+        for look in 1.. {
+            let seen = kinds::look(works, job.site, Select::Token(&job.context.stack, token)).await?;
+            if let Some(seen) = seen.into_iter().find(is_there) {
+                return Ok(Some(seen.id));
+            }
+            if !in_doubt || look >= DOUBTS_MAX {
+                break;
+            }
+            sleep(job.site.poll).await;
+        }
+        Ok(None)
+    }
+
+    fn doubts(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn find_at(&self, context: &Context, place: &Place) -> Result<Vec<Found>, ProviderError> {
@@ -159,7 +185,15 @@ async fn look_for(
         let select = if with_tags { Select::Ids(page) } else { Select::Bare(page) };
         seen.extend(kinds::look(works, site, select).await?);
     }
-    if ids.len() < requests.len() {
+    // What a create that was cut off may have made: listed soon, where not at once.
+    let without_id = || requests.iter().filter(|request| request.id.is_none());
+    for look in 1..=DOUBTS_MAX {
+        if without_id().all(|request| observed(request, &seen).is_some()) {
+            break;
+        }
+        if look > 1 {
+            sleep(site.poll).await;
+        }
         seen.extend(kinds::look(works, site, Select::Stack(&context.stack)).await?);
     }
     seen.retain(is_there);
@@ -244,14 +278,6 @@ async fn ready(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Failu
     }
 }
 
-/// Whether a thing must be ready before it is brought to what is wanted. What has just been made must; what is changed may
-/// never become ready without the change.
-#[derive(Clone, Copy)]
-enum First {
-    Wait,
-    Fit,
-}
-
 async fn listed(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Failure> {
     let seen = kinds::look(works, job.site, Select::Ids(&[id])).await?;
     let gone = || Failure::new(Trouble::NotFound, "", format!("{id} is not there"));
@@ -259,11 +285,7 @@ async fn listed(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Fail
 }
 
 /// Brings a thing that exists to what is wanted, and says what it puts out.
-async fn settle(works: &dyn Works, job: &Job<'_>, id: &str, first: First) -> Result<Made, Failure> {
-    let mut seen = match first {
-        First::Wait => ready(works, job, id).await?,
-        First::Fit => listed(works, job, id).await?,
-    };
+async fn settle(works: &dyn Works, job: &Job<'_>, mut seen: Seen) -> Result<Made, Failure> {
     let call = job.call;
     let differs =
         call.inputs.keys().chain(call.prior.keys()).any(|key| key != "tags" && job.differs(key, &seen));
@@ -277,10 +299,10 @@ async fn settle(works: &dyn Works, job: &Job<'_>, id: &str, first: First) -> Res
     let dropped = |key: &String| !own.contains_key(key) && seen.tags.contains_key(key);
     let unset: Vec<String> = marks::own(&call.prior).into_keys().filter(dropped).collect();
     if !set.is_empty() || !unset.is_empty() {
-        works.tag(job.site, id, &set, &unset).await?;
+        works.tag(job.site, &seen.id, &set, &unset).await?;
     }
     if differs {
-        seen = ready(works, job, id).await?;
+        seen = ready(works, job, &seen.id).await?;
     }
     Ok(Made { id: seen.id, outputs: seen.outputs })
 }
@@ -440,14 +462,18 @@ impl Provider for AwsProvider {
         let site = self.site_of(&call.place).await?;
         let works = known(&call.kind)?;
         let job = Job { site: &site, context, call };
-        let earlier = kinds::look(works, &site, Select::Token(&context.stack, &call.token))
-            .await
-            .map_err(|failure| failure.of(operation(), false))?;
-        let id = match earlier.into_iter().find(is_there) {
-            Some(seen) => seen.id,
-            None => works.make(&job).await.map_err(|failure| made_in_vain(failure, operation()))?,
+        let earlier = self.made_earlier(works, &job).await;
+        let id = match earlier.map_err(|failure| failure.of(operation(), false))? {
+            Some(id) => id,
+            None => works.make(&job).await.map_err(|failure| {
+                if failure.trouble == Trouble::Lost {
+                    self.doubts().insert(call.token.clone());
+                }
+                perhaps_early(failure, operation())
+            })?,
         };
-        match settle(works, &job, &id, First::Wait).await {
+        let made = async { settle(works, &job, ready(works, &job, &id).await?).await };
+        match made.await {
             Ok(made) => Ok(made),
             Err(failure) if failure.trouble == Trouble::Broken => {
                 // It would be in nobody's record.
@@ -464,12 +490,14 @@ impl Provider for AwsProvider {
         let site = self.site_of(&call.place).await?;
         let works = known(&call.kind)?;
         let job = Job { site: &site, context, call };
-        let done = async {
+        let there = async {
             let id = id_of(context, &site, works, call).await?;
             let gone = || Failure::new(Trouble::NotFound, "", "it is not there");
-            settle(works, &job, &id.ok_or_else(gone)?, First::Fit).await
+            // It may never become ready without the change, and so is not waited for.
+            listed(works, &job, &id.ok_or_else(gone)?).await
         };
-        done.await.map_err(|failure| failure.of(operation(), true))
+        let seen = there.await.map_err(|failure| failure.of(operation(), true))?;
+        settle(works, &job, seen).await.map_err(|failure| perhaps_early(failure, operation()))
     }
 
     async fn rename(&self, context: &Context, call: &Call, from: &Address) -> Result<(), ProviderError> {
@@ -560,8 +588,8 @@ impl Provider for AwsProvider {
     async fn close(&self) {}
 }
 
-/// Nothing was made, unless the answer was lost. What is made of something that has just been made may not find it yet.
-fn made_in_vain(failure: Failure, operation: String) -> ProviderError {
+/// Nothing was done, unless the answer was lost. What names something that has just been made may not find it yet.
+fn perhaps_early(failure: Failure, operation: String) -> ProviderError {
     let is_early = failure.trouble == Trouble::NotFound;
     let mut error = failure.of(operation, true);
     if is_early {

@@ -2,12 +2,17 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     path::PathBuf,
     process::{Command, Stdio},
+    sync::Arc,
 };
 
 use serde_json::Value;
-use standfast_fault_proxy::Moto;
+use standfast_fault_proxy::{
+    Moto, Proxy,
+    aws::{Ends, Slow},
+};
 
 use crate::cli::{Planned, Ran, Sandbox};
 
@@ -17,7 +22,11 @@ pub const PASSWORD: &str = "correct-horse-battery";
 
 pub struct Account {
     pub sandbox: Sandbox,
+    /// What the program calls. boto3 asks moto itself.
+    pub proxy: Proxy,
     moto: Moto,
+    /// What moto cannot delete, and was told to.
+    ends: Arc<Ends>,
 }
 
 /// boto3 lies beside moto.
@@ -27,7 +36,24 @@ fn python() -> PathBuf {
 
 impl Account {
     pub fn new(blueprint: &str) -> Self {
-        Account { moto: Moto::start(), sandbox: Sandbox::new(blueprint) }
+        let moto = Moto::start();
+        let proxy = Proxy::start(moto.address).unwrap();
+        // What moto shows as deleting for good is gone.
+        proxy.add("slow", Slow::new(0));
+        let ends = Arc::new(Ends::default());
+        proxy.add("ends", Arc::clone(&ends));
+        Account { proxy, moto, ends, sandbox: Sandbox::new(blueprint) }
+    }
+
+    /// Where the service itself answers.
+    pub fn upstream(&self) -> SocketAddr {
+        self.moto.address
+    }
+
+    /// Empty again, without a state.
+    pub fn reset(&self) {
+        self.moto.reset();
+        let _ = std::fs::remove_dir_all(self.sandbox.path(".standfast"));
     }
 
     pub fn applied(blueprint: &str) -> Self {
@@ -36,23 +62,31 @@ impl Account {
         account
     }
 
-    fn at_home(&self, mut command: Command) -> Command {
+    fn at_home(&self, mut command: Command, endpoint: String) -> Command {
         command
-            .env("AWS_ENDPOINT_URL", self.moto.url())
+            .env("AWS_ENDPOINT_URL", endpoint)
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .env("SHOP_PASSWORD", PASSWORD);
+            .env("SHOP_PASSWORD", PASSWORD)
+            .env("SHOP_DB_PASSWORD", PASSWORD)
+            .env("SHOP_NEXT_PASSWORD", "battery-horse-correct")
+            .env("SHOP_SESSIONS_PASSWORD", PASSWORD);
         command
     }
 
+    /// The program, in the account.
+    pub fn command(&self, line: &str) -> Command {
+        self.at_home(self.sandbox.command(line), self.proxy.url())
+    }
+
     pub fn run(&self, line: &str) -> Ran {
-        Ran::of(line, self.at_home(self.sandbox.command(line)))
+        Ran::of(line, self.command(line))
     }
 
     /// Starts a command and cuts it off as soon as it says this.
     pub fn kill_at(&self, line: &str, said: &str) {
-        let mut command = self.at_home(self.sandbox.command(line));
+        let mut command = self.command(line);
         let file = std::fs::File::create(self.sandbox.path("cut.err")).unwrap();
         let mut running = command.stdout(Stdio::null()).stderr(file).spawn().unwrap();
         self.sandbox.wait_for("cut.err", said);
@@ -76,21 +110,37 @@ impl Account {
     fn interpret(&self, arguments: &[&str]) -> String {
         let mut python = Command::new(python());
         python.args(arguments);
-        let ran = Ran::of("python", self.at_home(python)).code(0);
+        let ran = Ran::of("python", self.at_home(python, self.moto.url())).code(0);
         ran.stdout.trim().to_owned()
     }
 
     /// What is there, by kind.
     pub fn census(&self) -> BTreeMap<String, Vec<Value>> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/aws/census.py");
-        serde_json::from_str(&self.interpret(&[script, REGION])).unwrap()
+        let gone = self.ends.gone();
+        let arguments: Vec<&str> =
+            [script, REGION].into_iter().chain(gone.iter().map(String::as_str)).collect();
+        serde_json::from_str(&self.interpret(&arguments)).unwrap()
     }
 
-    /// Nothing to do; and what is there is what the state knows, each once. Machines are the groups' own.
+    /// Nothing to do; and what is there is what the state knows.
     #[track_caller]
     pub fn assert_settled(&self) {
         assert_eq!(self.plan("--refresh-only").steps(), Vec::<String>::new(), "drift");
         assert_eq!(self.plan("").steps(), Vec::<String>::new());
+        self.assert_counted();
+    }
+
+    /// What is there is what the state knows, each once.
+    #[track_caller]
+    pub fn assert_counted(&self) {
+        let (there, recorded) = self.counted();
+        assert_eq!(there, recorded);
+    }
+
+    /// The addresses that things carry, and those that the state knows, sorted. Machines are the groups' own, and records of
+    /// names carry no marks.
+    pub fn counted(&self) -> (Vec<String>, Vec<String>) {
         let listed = self.run("state list --format json").code(0);
         let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
         let mut recorded: Vec<String> = listed["resources"]
@@ -109,6 +159,6 @@ impl Account {
             .map(|thing| thing["tags"]["standfast:address"].as_str().unwrap_or("without a mark").to_owned())
             .collect();
         there.sort();
-        assert_eq!(there, recorded);
+        (there, recorded)
     }
 }

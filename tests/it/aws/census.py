@@ -10,6 +10,8 @@ import sys
 import boto3
 
 REGION = sys.argv[1]
+# Cache subnet groups that were deleted as far as AWS is concerned: moto knows no such call.
+GONE = sys.argv[2:]
 
 
 def client(service):
@@ -67,7 +69,8 @@ def elb():
 
 
 def autoscaling():
-    groups = client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+    pages = client("autoscaling").get_paginator("describe_auto_scaling_groups").paginate()
+    groups = [one for page in pages for one in page["AutoScalingGroups"]]
     yield "autoscaling_group", [
         {"id": one["AutoScalingGroupName"], "tags": tags(one["Tags"])} for one in groups
     ]
@@ -97,9 +100,11 @@ def elasticache():
             {"id": arn, "tags": tags(cache.list_tags_for_resource(ResourceName=arn)["TagList"])} for arn in arns
         ]
 
-    yield "replication_group", tagged(one["ARN"] for one in cache.describe_replication_groups()["ReplicationGroups"])
+    stores = cache.describe_replication_groups()["ReplicationGroups"]
+    # AWS ends it; moto shows it so for good.
+    yield "replication_group", tagged(one["ARN"] for one in stores if one["Status"] != "deleting")
     groups = cache.describe_cache_subnet_groups()["CacheSubnetGroups"]
-    yield "cache_subnet_group", tagged(one["ARN"] for one in groups)
+    yield "cache_subnet_group", tagged(one["ARN"] for one in groups if one["CacheSubnetGroupName"] not in GONE)
 
 
 def route53():

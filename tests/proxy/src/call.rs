@@ -54,6 +54,12 @@ impl Call {
         query.and_then(|query| form_value(query, name)).or_else(|| form_value(body_form(&self.body), name))
     }
 
+    /// Every parameter of the form in the body, decoded.
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        let pairs = body_form(&self.body).split('&').filter_map(|pair| pair.split_once('='));
+        pairs.map(|(name, value)| (name.to_owned(), decoded(value))).collect()
+    }
+
     /// A header, when it is there and text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
@@ -118,8 +124,12 @@ fn body_form(body: &Bytes) -> &str {
 
 fn form_value(form: &str, name: &str) -> Option<String> {
     let value = form.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name))?.1;
+    Some(decoded(value))
+}
+
+fn decoded(value: &str) -> String {
     let value = value.replace('+', " ");
-    Some(percent_encoding::percent_decode_str(&value).decode_utf8_lossy().into_owned())
+    percent_encoding::percent_decode_str(&value).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! |---|---|
 //! | `call` | a request and its answer, and which operation of which service it is |
 //! | `rule` | what may happen to a call: the trait, and the faults that every service knows |
+//! | `halt` | a call that goes no further, so that a test can kill its caller there |
+//! | `aws` | rules for what AWS does and moto does not |
 //! | `proxy` | the server: forwards, asks the rules, keeps count |
 //! | `moto` | a server that speaks for AWS, of the test process's own |
 //!
@@ -13,12 +15,15 @@
 //!
 //! Deliberately absent: TLS, HTTP/2 and bodies that do not fit into memory.
 
+pub mod aws;
 mod call;
+mod halt;
 mod moto;
 mod proxy;
 mod rule;
 
 pub use call::{Answer, Call};
+pub use halt::{Halt, Moment};
 pub use moto::Moto;
 pub use proxy::{Proxy, Seen};
 pub use rule::{Fate, Fault, Rule, Verdict};

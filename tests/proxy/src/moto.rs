@@ -73,16 +73,28 @@ impl Moto {
     ///
     /// # Panics
     /// When it cannot be made.
-    #[expect(clippy::expect_used, reason = "a helper of tests")]
     pub fn bucket(&self) -> String {
         let name = format!("bucket-{}", self.buckets.fetch_add(1, Ordering::SeqCst));
+        self.ask("PUT", &format!("/{name}"));
+        name
+    }
+
+    /// Forgets everything.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn reset(&self) {
+        self.ask("POST", "/moto-api/reset");
+    }
+
+    #[expect(clippy::expect_used, reason = "a helper of tests")]
+    fn ask(&self, method: &str, path: &str) {
         let mut stream = TcpStream::connect(self.address).expect("a connection");
-        let request = "HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-        stream.write_all(format!("PUT /{name} {request}").as_bytes()).expect("to send");
+        let head = "HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        stream.write_all(format!("{method} {path} {head}").as_bytes()).expect("to send");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
-        assert!(answer.contains(" 200 "), "the bucket was not made: {answer}");
-        name
+        assert!(answer.contains(" 200 "), "{method} {path} was answered with {answer}");
     }
 
     /// Its URL, such as `http://127.0.0.1:4567`.

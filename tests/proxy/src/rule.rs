@@ -1,5 +1,6 @@
 //! What may happen to a call: the trait for any rule, and the faults that every service knows.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -41,6 +42,18 @@ pub trait Rule: Send + Sync {
     async fn after(&self, call: &Call, answer: &mut Answer) -> Fate {
         let _ = (call, answer);
         Fate::Deliver
+    }
+}
+
+/// A rule that the test keeps a hand on.
+#[async_trait]
+impl<R: Rule> Rule for Arc<R> {
+    async fn before(&self, call: &mut Call) -> Verdict {
+        R::before(self, call).await
+    }
+
+    async fn after(&self, call: &Call, answer: &mut Answer) -> Fate {
+        R::after(self, call, answer).await
     }
 }
 
@@ -89,6 +102,17 @@ impl Fault {
         Self::answer(
             StatusCode::SERVICE_UNAVAILABLE,
             xml_error("SlowDown", "Please reduce your request rate."),
+        )
+    }
+
+    /// The service refuses the call as one too many, in the words of EC2 (503, `RequestLimitExceeded`), which the other
+    /// query protocols share.
+    pub fn throttled() -> Self {
+        let error =
+            "<Error><Code>RequestLimitExceeded</Code><Message>Request limit exceeded.</Message></Error>";
+        Self::answer(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("<Response><Errors>{error}</Errors>{error}<RequestID>proxy</RequestID></Response>"),
         )
     }
 

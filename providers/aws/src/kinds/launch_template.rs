@@ -211,7 +211,7 @@ fn of_version(version: &LaunchTemplateVersion) -> Found {
 
 /// By their ids; where one of several is missing, which fails the call, all that there are.
 async fn list_all(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> {
-    let describe = || site.look.ec2.describe_launch_templates();
+    let describe = || site.look.ec2.describe_launch_templates().max_results(VERSIONS_MAX);
     let ids = ec2::ids(select);
     let is_one = ids.as_ref().is_some_and(|ids| ids.len() == 1);
     let call = describe().set_launch_template_ids(ids.clone()).set_filters(Some(ec2::filters(select, "")));

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use standfast_contract::{Call, Context, ErrorClass, Map, Provider, Stack, Value};
+use standfast_contract::{Call, Context, ErrorClass, Map, Provider, ReadRequest, Stack, Value};
 
 use super::AwsProvider;
 use crate::{
@@ -137,6 +137,58 @@ async fn after_a_lost_answer_the_thing_is_found_and_not_made_again() {
     assert_eq!(error.class, ErrorClass::Uncertain, "{error}");
     assert_eq!(provider.create(&context, &nat()).await.unwrap().id, "nat-1");
     assert_eq!(canned.asked().iter().filter(|action| *action == CREATE).count(), 1);
+}
+
+#[tokio::test]
+async fn what_a_lost_create_made_is_looked_for_until_it_can_be_listed() {
+    let (provider, canned) = provider(vec![
+        (DESCRIBE, nats("")),
+        (CREATE, Lost),
+        (DESCRIBE, nats("")),
+        (DESCRIBE, nats("")),
+        (DESCRIBE, nats(&nat_in("available"))),
+        (DESCRIBE, nats(&nat_in("available"))),
+    ])
+    .await;
+    let (context, _) = context();
+    provider.create(&context, &nat()).await.unwrap_err();
+    assert_eq!(provider.create(&context, &nat()).await.unwrap().id, "nat-1");
+    assert_eq!(canned.asked().iter().filter(|action| *action == CREATE).count(), 1);
+}
+
+#[tokio::test]
+async fn a_plan_looks_again_for_what_a_killed_create_may_have_made() {
+    let (provider, canned) =
+        provider(vec![(DESCRIBE, nats("")), (DESCRIBE, nats(&nat_in("available")))]).await;
+    let request = ReadRequest {
+        address: nat().address,
+        kind: nat().kind,
+        place: Arc::new(place().to_value()),
+        id: None,
+        recorded: None,
+        desired: None,
+    };
+    let read = provider.read(&context().0, &[request]).await;
+    assert_eq!(read[0].as_ref().unwrap().as_ref().unwrap().id, "nat-1");
+    assert_eq!(canned.asked(), [DESCRIBE, DESCRIBE]);
+}
+
+#[tokio::test]
+async fn a_change_that_names_what_was_just_made_is_tried_again() {
+    let table = "<DescribeRouteTablesResponse><routeTableSet><item><routeTableId>rtb-1</routeTableId>\
+                 <vpcId>vpc-1</vpcId><routeSet/><associationSet/><tagSet/></item></routeTableSet>\
+                 </DescribeRouteTablesResponse>";
+    let tables = || Answer::Ok(table.into());
+    let early = Error(400, "InvalidNatGatewayID.NotFound", "The natGateway ID 'nat-1' does not exist");
+    let (provider, _canned) = provider(vec![("DescribeRouteTables", tables()), ("CreateRoute", early)]).await;
+    let route: Map = [("to", "0.0.0.0/0"), ("nat_gateway", "nat-1")]
+        .map(|(key, value)| (key.to_owned(), value.into()))
+        .into_iter()
+        .collect();
+    let inputs = [("vpc", "vpc-1".into()), ("routes", vec![Value::from(route)].into())];
+    let error =
+        provider.update(&context().0, &call("route_table", Some("rtb-1"), &inputs)).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Transient, "{error}");
 }
 
 #[tokio::test]

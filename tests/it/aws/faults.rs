@@ -1,0 +1,137 @@
+//! The shop on an AWS that behaves as AWS does: late lists, states that take their time, pages, what is in use; and under
+//! throttling, errors and answers that are lost.
+
+use std::time::{Duration, Instant};
+
+use standfast_fault_proxy::{
+    Call, Fault,
+    aws::{InUse, Late, Pages, Slow, Tokens},
+};
+
+use super::{account::Account, shop};
+
+/// Runs that a command may need under a storm.
+const RUNS_MAX: usize = 5;
+
+/// The shop, free to be destroyed, on an AWS with its manners.
+fn mannered() -> Account {
+    let account = shop::account();
+    account.sandbox.edit("parameters: {", "deletion_protection: false\n    parameters: {");
+    account.proxy.switch("slow", false);
+    account
+        .proxy
+        .add("tokens", Tokens::default())
+        .add("late", Late::new(2, 1))
+        .add("slower", Slow::new(2))
+        .add("in use", InUse::new(account.upstream(), 2))
+        .add("pages", Pages::of(2));
+    account
+}
+
+#[test]
+fn what_is_late_slow_paged_or_in_use_is_waited_for() {
+    let account = mannered();
+    account.run("apply --auto-approve").code(0);
+    account.assert_settled();
+    let pages = account.proxy.seen().into_iter().filter(|seen| seen.action == "DescribeSubnets").count();
+    assert!(pages > 9, "nine subnets in pages of two: {pages} calls");
+    for (from, to) in [
+        ("nat: per_zone", "nat: single"),
+        ("replicas: 3 ", "replicas: 2 "),
+        ("db.t4g.medium", "db.t4g.large"),
+    ] {
+        account.sandbox.edit(from, to);
+    }
+    account.run("apply --auto-approve").code(0);
+    account.assert_settled();
+    account.run("destroy --auto-approve").code(0);
+    assert_eq!(account.census(), Default::default());
+    assert!(account.proxy.struck("late") > 0 && account.proxy.struck("in use") > 0);
+}
+
+/// 10% throttled, 5% failed inside, 5% without their answer after their effect, 50 ms each.
+fn storm(account: &Account, seed: u64) {
+    let signed = |call: &Call| !call.service.is_empty();
+    account
+        .proxy
+        .add("latency", Fault::latency(Duration::from_millis(50)).on(signed))
+        .add("throttled", Fault::throttled().on(signed).chance(10, seed))
+        .add("failed", Fault::internal_error().on(signed).chance(5, seed + 1))
+        .add("lost", Fault::lose_answer().on(signed).chance(5, seed + 2));
+}
+
+fn calm(account: &Account, is_calm: bool) {
+    for name in ["latency", "throttled", "failed", "lost"] {
+        account.proxy.switch(name, !is_calm);
+    }
+}
+
+/// Runs a command until it succeeds, then counts in peace.
+#[track_caller]
+fn weather(account: &Account, line: &str) -> usize {
+    let begun = Instant::now();
+    for runs in 1..=RUNS_MAX {
+        let ran = account.run(line);
+        if ran.code == Some(0) {
+            println!("{line}: {runs} runs, {:.0?}", begun.elapsed());
+            return runs;
+        }
+        assert!(runs < RUNS_MAX, "{}", ran.shown());
+    }
+    unreachable!()
+}
+
+#[test]
+fn under_a_storm_it_is_made_changed_and_removed_once() {
+    let account = mannered();
+    storm(&account, 7);
+    let update: &[(&str, &str)] =
+        &[("nat: per_zone", "nat: single"), ("ttl: 1h", "ttl: 2h"), ("replicas: 3 ", "replicas: 2 ")];
+    weather(&account, "apply --auto-approve");
+    calm(&account, true);
+    account.assert_settled();
+    calm(&account, false);
+    for (from, to) in update {
+        account.sandbox.edit(from, to);
+    }
+    weather(&account, "apply --auto-approve");
+    calm(&account, true);
+    account.assert_settled();
+    calm(&account, false);
+    weather(&account, "destroy --auto-approve");
+    assert_eq!(account.census(), Default::default());
+    for name in ["throttled", "failed", "lost"] {
+        let struck = account.proxy.struck(name);
+        println!("{name}: {struck} of {} calls", account.proxy.seen().len());
+        assert!(struck > 10, "{name}: {struck}");
+    }
+}
+
+/// Groups without machines, and how many calls a plan of nothing to do makes for so many.
+fn calls_of_a_plan(groups: usize) -> usize {
+    let group = |at: usize| {
+        format!(
+            "  g{at}: {{ capacity: {{ min: 0, max: 1 }}, instance_type: t3.small, port: 80, workload: {{ package: nginx }}, \
+             image: /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64 }}\n"
+        )
+    };
+    let groups: String = (0..groups).map(group).collect();
+    let account = Account::applied(&format!(
+        "standfast: 1\nname: crowd\nregions:\n  home: {{ provider: aws, location: eu-west-1, zones: 2 }}\n\
+         networks:\n  main: {{ cidr: 10.20.0.0/16, nat: none }}\nautoscaling_groups:\n{groups}"
+    ));
+    account.proxy.forget();
+    assert_eq!(account.plan("").steps(), Vec::<String>::new());
+    let seen = account.proxy.seen();
+    let mut each: Vec<_> = seen.iter().map(|seen| seen.action.as_str()).collect();
+    each.sort_unstable();
+    println!("{groups} calls: {each:?}", groups = each.len());
+    each.len()
+}
+
+#[test]
+fn a_plan_of_a_hundred_groups_asks_for_pages_and_not_for_groups() {
+    let (few, many) = (calls_of_a_plan(10), calls_of_a_plan(100));
+    // Groups are told by name in fifties; all else of these fits into a page.
+    assert!(many <= few + 3, "{few} calls for 10 groups, {many} for 100");
+}

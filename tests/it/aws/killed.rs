@@ -1,0 +1,203 @@
+//! The shop with the program killed (`kill -9`) at the calls that change something: before one has reached AWS, and after
+//! its effect while its answer is on the way. The same command again must come to its end, with nothing made twice and
+//! nothing left over, counted by boto3.
+//!
+//! With the other tests at a few points, evenly spread; CONTRIBUTING.md has the command for all of them.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use standfast_fault_proxy::{
+    Halt, Moment,
+    aws::{InUse, Slow, Tokens, changes},
+};
+
+use super::{account::Account, shop};
+
+const APPLY: &str = "apply --auto-approve";
+const DESTROY: &str = "destroy --auto-approve";
+
+/// Points of each command; the variable sets another number, or `all`.
+const POINTS: u64 = 2;
+const POINTS_ENV: &str = "STANDFAST_AWS_KILLS";
+
+/// How long a run may take until it comes to its point.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What an update changes, there and back: replacements, modifications, rules, what is added and taken away.
+const THERE_AND_BACK: &[(&str, &str)] = &[
+    ("nat: per_zone", "nat: single"),
+    ("ttl: 1h", "ttl: 2h"),
+    ("max: 6", "max: 8"),
+    ("db.t4g.medium", "db.t4g.large"),
+    ("keep: 14d", "keep: 21d"),
+    ("replicas: 3 ", "replicas: 2 "),
+    ("cache.t4g.small", "cache.t4g.medium"),
+    ("- { port: 80, to: web }", "- { port: 8080, routes: [{ path: /a/*, to: web }, { to: web }] }"),
+];
+
+struct Stand {
+    account: Account,
+    halt: Arc<Halt>,
+    there: bool,
+    tally: Tally,
+}
+
+#[derive(Default)]
+struct Tally {
+    points: u64,
+    killed: u64,
+    runs: u64,
+    findings: Vec<String>,
+}
+
+/// What a command left behind where it was killed.
+type Point = (u64, Moment);
+
+impl Stand {
+    fn new() -> Self {
+        let account = shop::account();
+        account.sandbox.edit("parameters: {", "deletion_protection: false\n    parameters: {");
+        let halt = Arc::new(Halt::on(changes));
+        account.proxy.switch("slow", false);
+        account
+            .proxy
+            .add("tokens", Tokens::default())
+            .add("slower", Slow::new(1))
+            .add("in use", InUse::new(account.upstream(), 1))
+            // Last, so that the others have seen what took effect.
+            .add("halt", Arc::clone(&halt));
+        Stand { account, halt, there: false, tally: Tally::default() }
+    }
+
+    /// How many changing calls a command makes that nobody interrupts.
+    fn calls(&mut self, line: &str) -> u64 {
+        self.halt.arm(None);
+        self.account.run(line).code(0);
+        self.halt.count()
+    }
+
+    /// Runs a command and kills it at a point, when it comes so far.
+    fn kill(&mut self, line: &str, point: Point) {
+        self.tally.points += 1;
+        self.tally.runs += 1;
+        self.halt.arm(Some(point));
+        let mut running =
+            self.account.command(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let begun = Instant::now();
+        while running.try_wait().unwrap().is_none() && !self.halt.holds() {
+            assert!(begun.elapsed() < PATIENCE, "{line}: neither ended nor came to {point:?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if self.halt.holds() {
+            self.tally.killed += 1;
+        }
+        running.kill().unwrap();
+        running.wait().unwrap();
+        self.halt.arm(None);
+    }
+
+    fn finish(&mut self, line: &str, when: &str) {
+        self.tally.runs += 1;
+        let ran = self.account.run(line);
+        if ran.code != Some(0) {
+            self.tally.findings.push(format!("{line} {when}:\n{}", ran.shown()));
+        }
+    }
+
+    /// Nothing is left to do, and what boto3 counts is what the state knows.
+    fn count(&mut self, when: &str) {
+        let left = self.account.plan("").steps();
+        let (there, recorded) = self.account.counted();
+        if !left.is_empty() || there != recorded {
+            let odd: Vec<_> = there.iter().filter(|one| !recorded.contains(one)).collect();
+            let lost: Vec<_> = recorded.iter().filter(|one| !there.contains(one)).collect();
+            let counts = (there.len(), recorded.len());
+            self.tally.findings.push(format!(
+                "{when}: to do {left:?}; there and recorded {counts:?}, not recorded {odd:?}, not there {lost:?}"
+            ));
+        }
+    }
+
+    fn turn(&mut self) {
+        for (one, other) in THERE_AND_BACK {
+            let (from, to) = if self.there { (other, one) } else { (one, other) };
+            self.account.sandbox.edit(from, to);
+        }
+        self.there = !self.there;
+    }
+
+    fn empty(&mut self, when: &str) {
+        let left = self.account.census();
+        if !left.is_empty() {
+            self.tally.findings.push(format!("{when}: left over {left:?}"));
+        }
+    }
+}
+
+/// So many of all the points of a command with so many calls, evenly spread over it, both moments in turn.
+fn spread(calls: u64, points: u64) -> Vec<Point> {
+    let all = calls * 2;
+    let points = points.min(all);
+    let at = |number: u64| (number * 2 + 1) * all / (points * 2);
+    let point = |at: u64| (at / 2 + 1, if at.is_multiple_of(2) { Moment::Before } else { Moment::After });
+    (0..points).map(|number| point(at(number))).collect()
+}
+
+#[test]
+fn killed_at_any_call_the_next_run_makes_nothing_twice_and_leaves_nothing() {
+    let points = match std::env::var(POINTS_ENV).as_deref() {
+        Ok("all") => u64::MAX / 4,
+        Ok(number) => number.parse().unwrap(),
+        Err(_) => POINTS,
+    };
+    let begun = Instant::now();
+    let mut stand = Stand::new();
+    let creates = stand.calls(APPLY);
+    stand.count("unbroken");
+    stand.turn();
+    let updates = stand.calls(APPLY);
+    let destroys = stand.calls(DESTROY);
+    stand.empty("unbroken");
+    println!(
+        "unbroken: {creates}, {updates} and {destroys} changing calls of a create, an update, a destroy"
+    );
+
+    let (creates, destroys) = (spread(creates, points), spread(destroys, points));
+    let mut updates = spread(updates, points).into_iter();
+    for life in 0..creates.len().max(destroys.len()) {
+        stand.account.reset();
+        if let Some(&point) = creates.get(life) {
+            stand.kill(APPLY, point);
+            stand.finish(APPLY, &format!("after a kill of a create at {point:?}"));
+            stand.count(&format!("create, {point:?}"));
+        } else {
+            stand.finish(APPLY, "unbroken");
+        }
+        if let Some(point) = updates.next() {
+            stand.turn();
+            stand.kill(APPLY, point);
+            stand.finish(APPLY, &format!("after a kill of an update at {point:?}"));
+            stand.count(&format!("update, {point:?}"));
+        }
+        if let Some(&point) = destroys.get(life) {
+            stand.kill(DESTROY, point);
+            stand.finish(DESTROY, &format!("after a kill of a destroy at {point:?}"));
+            stand.empty(&format!("destroy, {point:?}"));
+        }
+        let tally = &stand.tally;
+        println!(
+            "{:4.0} s: {} points, {} killed, {} runs, {} findings",
+            begun.elapsed().as_secs_f64(),
+            tally.points,
+            tally.killed,
+            tally.runs,
+            tally.findings.len()
+        );
+        assert!(tally.findings.len() < 10, "{}", tally.findings.join("\n\n"));
+    }
+    let tally = &stand.tally;
+    assert!(tally.killed * 10 >= tally.points * 9, "{} of {} points came", tally.killed, tally.points);
+    assert!(tally.findings.is_empty(), "{}", tally.findings.join("\n\n"));
+}
