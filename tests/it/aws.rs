@@ -7,5 +7,6 @@ mod account;
 mod databases;
 mod names;
 mod network;
+mod preflight;
 mod serving;
 mod session_stores;

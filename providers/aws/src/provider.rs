@@ -25,6 +25,7 @@ use crate::{
     kinds::{self, IDS_MAX, Job, Phase, Seen, Select, Works, as_asked},
     look_up, marks,
     place::Place,
+    preflight,
 };
 
 /// Steps at once in one lane. Most of them wait for AWS; how fast calls are made is the SDK's rate limit.
@@ -60,7 +61,7 @@ impl AwsProvider {
     }
 
     /// Opened once, however many ask at the same time.
-    async fn site(&self, place: &Place) -> Result<Arc<Site>, ProviderError> {
+    pub(crate) async fn site(&self, place: &Place) -> Result<Arc<Site>, ProviderError> {
         let cell = {
             let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(sites.entry(place.clone()).or_default())
@@ -374,28 +375,8 @@ impl Provider for AwsProvider {
         expand::expand(request, answers)
     }
 
-    async fn preflight(&self, _: &Context, calls: &[Call]) -> Vec<Obstacle> {
-        let mut places: BTreeMap<Place, Vec<usize>> = BTreeMap::new();
-        let mut obstacles = Vec::new();
-        for (at, call) in calls.iter().enumerate() {
-            let foreseen = kinds::by_name(&call.kind).map_or(Ok(()), |works| works.foresee(call));
-            if let Err(failure) = foreseen {
-                let verb = if call.id.is_some() { "update" } else { "create" };
-                let error = failure.of(format!("{verb} {}", call.address), false);
-                obstacles.push(Obstacle { error, calls: vec![at] });
-            }
-            match Place::parse(&call.place) {
-                Ok(place) => places.entry(place).or_default().push(at),
-                Err(error) => obstacles.push(Obstacle { error, calls: vec![at] }),
-            }
-        }
-        for (place, hindered) in places {
-            let checked = async { self.site(&place).await?.check().await };
-            if let Err(error) = checked.await {
-                obstacles.push(Obstacle { error, calls: hindered });
-            }
-        }
-        obstacles
+    async fn preflight(&self, context: &Context, calls: &[Call]) -> Vec<Obstacle> {
+        preflight::obstacles(self, context, calls).await
     }
 
     async fn read(
@@ -437,7 +418,7 @@ impl Provider for AwsProvider {
             .map_err(|failure| failure.of(operation(), false))?;
         let id = match earlier.into_iter().find(is_there) {
             Some(seen) => seen.id,
-            None => works.make(&job).await.map_err(|failure| made_in_vain(failure, operation()))?,
+            None => works.make(&job).await.map_err(|failure| made_in_vain(failure.by(&site), operation()))?,
         };
         match settle(works, &job, &id, First::Wait).await {
             Ok(made) => Ok(made),
@@ -447,7 +428,7 @@ impl Provider for AwsProvider {
                 removed.map_err(|failure| half_made(failure, operation()))?;
                 Err(failure.of(operation(), true))
             }
-            Err(failure) => Err(half_made(failure, operation())),
+            Err(failure) => Err(half_made(failure.by(&site), operation())),
         }
     }
 
@@ -461,7 +442,7 @@ impl Provider for AwsProvider {
             let gone = || Failure::new(Trouble::NotFound, "", "it is not there");
             settle(works, &job, &id.ok_or_else(gone)?, First::Fit).await
         };
-        done.await.map_err(|failure| failure.of(operation(), true))
+        done.await.map_err(|failure: Failure| failure.by(&site).of(operation(), true))
     }
 
     async fn rename(&self, context: &Context, call: &Call, from: &Address) -> Result<(), ProviderError> {
@@ -486,7 +467,9 @@ impl Provider for AwsProvider {
                 None => Ok(()),
             }
         };
-        removed.await.map_err(|failure| failure.of(format!("delete {}", call.address), true))
+        removed
+            .await
+            .map_err(|failure: Failure| failure.by(&site).of(format!("delete {}", call.address), true))
     }
 
     /// Holds a group to the health of its machines.
