@@ -19,6 +19,7 @@ use crate::plan::{
     Action, Step,
     in_flight::OUT_OF_SERVICE,
     recorded::{Interrupted, Payload, Recorded},
+    token,
 };
 
 /// Tries after the first, and the longest wait between two.
@@ -416,11 +417,6 @@ impl Attempt {
         // Nobody listening is no reason to stop.
         let _ = self.shared.events.send(event);
     }
-}
-
-fn token(plan_id: &str, address: &Address, action: &str) -> String {
-    let digest = blake3::hash(format!("{plan_id}\n{address}\n{action}").as_bytes());
-    digest.to_hex()[..32].to_owned()
 }
 
 /// The key under which the object lies that a step deletes; empty for the current one.

@@ -260,7 +260,9 @@ impl Engine {
     ) -> Result<BTreeMap<String, ProviderError>, CliError> {
         let recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
         let calls = preflight::calls(plan, &recorded, &self.vault)?;
-        let context = self.context();
+        // What could not be asked is told, and stops nothing.
+        let note = |text: &str| super::terminal::warn("preflight", text, None);
+        let context = Context { progress: Arc::new(note), ..self.context() };
         let answers = join_all(calls.into_iter().map(|(name, ahead)| {
             let context = &context;
             let provider = self.providers.get(&name).cloned();

@@ -27,6 +27,12 @@ use standfast_contract::{
 pub use in_flight::InFlight;
 pub use select::Selection;
 
+/// What a try is known by in the world: the same for every try of the same step of the same plan.
+pub fn token(plan_id: &str, address: &Address, action: &str) -> String {
+    let digest = blake3::hash(format!("{plan_id}\n{address}\n{action}").as_bytes());
+    digest.to_hex()[..32].to_owned()
+}
+
 /// What happens to a resource.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

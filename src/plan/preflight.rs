@@ -6,7 +6,7 @@ use standfast_contract::{
     Address, Call, Map, OutputRef, Target, Vault, secret::SecretError, value::resolve_map,
 };
 
-use super::{Action, Plan, recorded::Recorded};
+use super::{Action, Plan, recorded::Recorded, token};
 
 /// The calls ahead in one provider.
 #[derive(Default)]
@@ -34,13 +34,14 @@ pub fn calls(
             continue;
         }
         let prior = step.prior.clone();
+        let action = if step.action == Action::Update { "update" } else { "create" };
         let ahead = calls.entry(step.provider.clone()).or_default();
         ahead.steps.push(number);
         ahead.calls.push(Call {
             address: step.address.clone(),
             kind: step.kind.clone(),
             place: step.place.resolve(&known, vault)?,
-            token: String::new(),
+            token: step.token.clone().unwrap_or_else(|| token(&plan.id, &step.address, action)),
             id: prior.as_ref().map(|prior| prior.id.clone()),
             inputs: resolve_map(&step.inputs, &known, vault)?,
             prior: prior.as_ref().map(|prior| prior.inputs.clone()).unwrap_or_default(),

@@ -10,6 +10,7 @@ mod killed;
 mod names;
 mod network;
 mod places;
+mod preflight;
 mod serving;
 mod session_stores;
 mod shop;

@@ -10,6 +10,7 @@ use aws_config::{
     BehaviorVersion, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
 };
 use standfast_contract::ProviderError;
+use tokio::sync::OnceCell;
 
 use crate::{
     failure::{Failure, failed},
@@ -28,6 +29,8 @@ pub(crate) struct Clients {
     pub ec2: aws_sdk_ec2::Client,
     pub elasticache: aws_sdk_elasticache::Client,
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
+    pub iam: aws_sdk_iam::Client,
+    pub quotas: aws_sdk_servicequotas::Client,
     pub rds: aws_sdk_rds::Client,
     pub route53: aws_sdk_route53::Client,
     pub ssm: aws_sdk_ssm::Client,
@@ -40,6 +43,8 @@ impl Clients {
             ec2: aws_sdk_ec2::Client::new(config),
             elasticache: aws_sdk_elasticache::Client::new(config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
+            iam: aws_sdk_iam::Client::new(config),
+            quotas: aws_sdk_servicequotas::Client::new(config),
             rds: aws_sdk_rds::Client::new(config),
             route53: aws_sdk_route53::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
@@ -53,6 +58,7 @@ pub(crate) struct Site {
     pub look: Clients,
     pub change: Clients,
     sts: aws_sdk_sts::Client,
+    caller: OnceCell<Caller>,
     /// How often a state that takes its time is asked for.
     pub poll: Duration,
 }
@@ -76,19 +82,33 @@ impl Site {
                 &config.to_builder().retry_config(RetryConfig::adaptive().with_max_attempts(1)).build(),
             ),
             sts: aws_sdk_sts::Client::new(config),
+            caller: OnceCell::new(),
             poll: Duration::from_secs(2),
         }
     }
 
     /// Whether the credentials work, and for the pinned account.
     pub async fn check(&self) -> Result<(), ProviderError> {
-        let signed_in = account(&self.sts).await;
-        let answers = signed_in
+        let caller = caller(&self.sts)
+            .await
             .map_err(|failure| failure.of(format!("sign in to AWS ({})", self.place.location), false))?;
-        match &self.place.account {
-            Some(pinned) => check_account(pinned, &answers),
+        let checked = match &self.place.account {
+            Some(pinned) => check_account(pinned, &caller.account),
             None => Ok(()),
-        }
+        };
+        // Somebody else may have asked at the same time, and got the same answer.
+        let _ = self.caller.set(caller);
+        checked
+    }
+
+    #[cfg(test)]
+    pub fn signed_in_as(&self, caller: Caller) {
+        self.caller.set(caller).unwrap();
+    }
+
+    /// As whom we signed in, once that was asked.
+    pub fn caller(&self) -> Option<&Caller> {
+        self.caller.get()
     }
 }
 
@@ -123,10 +143,17 @@ async fn configure(place: &Place) -> SdkConfig {
         .build()
 }
 
-/// The account that answers.
-async fn account(sts: &aws_sdk_sts::Client) -> Result<String, Failure> {
-    let caller = sts.get_caller_identity().send().await.map_err(failed("sts:GetCallerIdentity"))?;
-    Ok(caller.account.unwrap_or_default())
+/// Who the credentials are of.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub account: String,
+    /// `arn:aws:sts::123456789012:assumed-role/deploy/jane`.
+    pub arn: String,
+}
+
+async fn caller(sts: &aws_sdk_sts::Client) -> Result<Caller, Failure> {
+    let answer = sts.get_caller_identity().send().await.map_err(failed("sts:GetCallerIdentity"))?;
+    Ok(Caller { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use standfast_contract::{ErrorClass, ProviderError};
 
+use crate::clients::Site;
+
 /// A failed call.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
@@ -15,6 +17,8 @@ pub(crate) struct Failure {
     /// The permission that the call needs: `ec2:CreateVpc`.
     pub action: &'static str,
     pub message: String,
+    /// Who called, where that is known.
+    pub principal: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +44,7 @@ pub(crate) enum Trouble {
 
 impl Failure {
     pub fn new(trouble: Trouble, action: &'static str, message: impl Into<String>) -> Self {
-        Failure { trouble, action, message: message.into() }
+        Failure { trouble, action, message: message.into(), principal: None }
     }
 
     pub fn refused(action: &'static str, message: impl Into<String>) -> Self {
@@ -50,6 +54,12 @@ impl Failure {
     /// An answer without what it must hold: what the call made has to be looked for.
     pub fn lost(action: &'static str) -> Self {
         Failure::new(Trouble::Lost, action, format!("{action} was answered without what it made"))
+    }
+
+    /// Says who called, so that whoever has to allow it need not ask.
+    #[must_use]
+    pub fn by(self, site: &Site) -> Self {
+        Failure { principal: site.caller().map(|caller| caller.arn.clone()), ..self }
     }
 
     /// For the engine. `changing`: whether the call was to change something, so that a lost answer leaves it open
@@ -74,7 +84,10 @@ impl Failure {
             ),
             Trouble::Expired => Some("Sign in again (`aws sso login`), then run the same command.".to_owned()),
             Trouble::ClockSkew => Some("Set this machine's clock; `timedatectl` shows whether it is kept.".to_owned()),
-            Trouble::Denied => Some(format!("Allow `{}` to whoever runs this, then run it again.", self.action)),
+            Trouble::Denied => {
+                let principal = self.principal.as_deref().unwrap_or("whoever runs this");
+                Some(format!("Allow `{}` to {principal}, then run it again.", self.action))
+            }
             Trouble::Quota => {
                 Some("Ask for a higher quota (AWS console, Service Quotas), or remove what is not needed.".to_owned())
             }
@@ -116,9 +129,17 @@ where
             } else {
                 Trouble::Lost
             };
-            Failure::new(trouble, action, format!("{action} could not be called: {told}"))
+            Failure::new(trouble, action, format!("{action} could not be called: {}", plainly(&told)))
         }
     }
+}
+
+/// Who is not signed in at all need not read where the SDK has looked for it.
+fn plainly(told: &str) -> String {
+    if told.contains("no credentials found in chain") {
+        return "no credentials were found in the environment, in a profile or from the machine".to_owned();
+    }
+    told.lines().map(str::trim).collect::<Vec<_>>().join("; ")
 }
 
 /// By AWS's code, else by the answer's status. Codes: the services' lists of common errors, and
@@ -162,9 +183,11 @@ fn judge(code: &str, status: u16) -> Trouble {
         | "InvalidIPAddress.InUse" => Trouble::InUse,
         // Something that the blueprint names, and not what is being looked at.
         "CertificateNotFound" | "SSLPolicyNotFound" => Trouble::Refused,
-        "NatGatewayNotFound" | "Gateway.NotAttached" | "NoSuchEntity" | "ParameterNotFound" => {
-            Trouble::NotFound
-        }
+        "NatGatewayNotFound"
+        | "Gateway.NotAttached"
+        | "NoSuchEntity"
+        | "NoSuchResourceException"
+        | "ParameterNotFound" => Trouble::NotFound,
         _ if code.ends_with("NotFound") || code.ends_with(".NotFoundException") => Trouble::NotFound,
         _ if code.ends_with("NotFoundFault") || code == "NoSuchHostedZone" => Trouble::NotFound,
         // `InstanceQuotaExceeded`, `NodeQuotaForClusterExceeded`.

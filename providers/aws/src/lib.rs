@@ -20,6 +20,7 @@ mod look_up;
 mod marks;
 mod names;
 mod place;
+mod preflight;
 mod provider;
 #[cfg(test)]
 mod recorded;

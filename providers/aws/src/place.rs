@@ -3,6 +3,25 @@
 
 use standfast_contract::{Map, ProviderError, Region, Value};
 
+/// What stands before a region's number.
+#[rustfmt::skip]
+const DIRECTIONS: &[&str] =
+    &["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
+
+/// To suggest one for a misspelt name. <https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html>
+#[rustfmt::skip]
+const REGIONS: &[&str] = &[
+    "af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1",
+    "ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5",
+    "ap-southeast-6", "ap-southeast-7", "ca-central-1", "ca-west-1", "cn-north-1", "cn-northwest-1", "eu-central-1",
+    "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3", "il-central-1",
+    "me-central-1", "me-south-1", "mx-central-1", "sa-east-1", "us-east-1", "us-east-2", "us-gov-east-1",
+    "us-gov-west-1", "us-west-1", "us-west-2",
+];
+
+/// Letters that may be wrong, too many, too few or swapped in what is still taken for a region's name.
+const TYPOS_MAX: usize = 3;
+
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Place {
     /// `eu-west-1`.
@@ -48,6 +67,23 @@ impl Place {
             })
     }
 
+    /// The region that was probably meant, where the location cannot be one. A name that only is not known may be of a
+    /// region that is younger than this list.
+    pub fn misspelt(&self) -> Option<&'static str> {
+        let written = &self.location;
+        let mut parts = written.rsplit('-');
+        let number = parts.next().unwrap_or_default();
+        let direction = parts.next().unwrap_or_default();
+        let is_number = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit());
+        if is_number && DIRECTIONS.contains(&direction) {
+            return None;
+        }
+        let lower = written.to_ascii_lowercase();
+        let distance = |region: &str| strsim::osa_distance(&lower, region);
+        let nearest = REGIONS.iter().copied().min_by_key(|region| distance(region))?;
+        (distance(nearest) <= TYPOS_MAX).then_some(nearest)
+    }
+
     /// Steps of one service in one region share a limit, as their calls share one at AWS.
     pub fn lane(&self, service: &str) -> String {
         format!("aws:{}:{service}", self.location)
@@ -57,6 +93,23 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_misspelt_region_is_told_from_one_that_is_only_unknown() {
+        let meant =
+            |location: &str| Place { location: location.into(), account: None, assume_role: None }.misspelt();
+        for (written, region) in [
+            ("eu-wst-1", "eu-west-1"),
+            ("eu-west", "eu-west-1"),
+            ("EU_CENTRAL_1", "eu-central-1"),
+            ("us-gov-wesst-1", "us-gov-west-1"),
+        ] {
+            assert_eq!(meant(written), Some(region), "{written}");
+        }
+        for written in ["eu-west-1", "eu-west-9", "nz-north-1", "us-iso-east-1", "somewhere"] {
+            assert_eq!(meant(written), None, "{written}");
+        }
+    }
 
     #[test]
     fn a_place_tells_itself_again_after_json() {

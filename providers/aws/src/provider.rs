@@ -25,6 +25,7 @@ use crate::{
     kinds::{self, IDS_MAX, Job, Phase, Seen, Select, Works, as_asked},
     look_up, marks,
     place::Place,
+    preflight,
 };
 
 /// Steps at once in one lane. Most of them wait for AWS; how fast calls are made is the SDK's rate limit.
@@ -65,7 +66,7 @@ impl AwsProvider {
     }
 
     /// Opened once, however many ask at the same time.
-    async fn site(&self, place: &Place) -> Result<Arc<Site>, ProviderError> {
+    pub(crate) async fn site(&self, place: &Place) -> Result<Arc<Site>, ProviderError> {
         let cell = {
             let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(sites.entry(place.clone()).or_default())
@@ -404,28 +405,8 @@ impl Provider for AwsProvider {
         expand::expand(request, answers)
     }
 
-    async fn preflight(&self, _: &Context, calls: &[Call]) -> Vec<Obstacle> {
-        let mut places: BTreeMap<Place, Vec<usize>> = BTreeMap::new();
-        let mut obstacles = Vec::new();
-        for (at, call) in calls.iter().enumerate() {
-            let foreseen = kinds::by_name(&call.kind).map_or(Ok(()), |works| works.foresee(call));
-            if let Err(failure) = foreseen {
-                let verb = if call.id.is_some() { "update" } else { "create" };
-                let error = failure.of(format!("{verb} {}", call.address), false);
-                obstacles.push(Obstacle { error, calls: vec![at] });
-            }
-            match Place::parse(&call.place) {
-                Ok(place) => places.entry(place).or_default().push(at),
-                Err(error) => obstacles.push(Obstacle { error, calls: vec![at] }),
-            }
-        }
-        for (place, hindered) in places {
-            let checked = async { self.site(&place).await?.check().await };
-            if let Err(error) = checked.await {
-                obstacles.push(Obstacle { error, calls: hindered });
-            }
-        }
-        obstacles
+    async fn preflight(&self, context: &Context, calls: &[Call]) -> Vec<Obstacle> {
+        preflight::obstacles(self, context, calls).await
     }
 
     async fn read(
@@ -469,7 +450,7 @@ impl Provider for AwsProvider {
                 if failure.trouble == Trouble::Lost {
                     self.doubts().insert(call.token.clone());
                 }
-                perhaps_early(failure, operation())
+                perhaps_early(failure.by(&site), operation())
             })?,
         };
         let made = async { settle(works, &job, ready(works, &job, &id).await?).await };
@@ -481,7 +462,7 @@ impl Provider for AwsProvider {
                 removed.map_err(|failure| half_made(failure, operation()))?;
                 Err(failure.of(operation(), true))
             }
-            Err(failure) => Err(half_made(failure, operation())),
+            Err(failure) => Err(half_made(failure.by(&site), operation())),
         }
     }
 
@@ -497,7 +478,7 @@ impl Provider for AwsProvider {
             listed(works, &job, &id.ok_or_else(gone)?).await
         };
         let seen = there.await.map_err(|failure| failure.of(operation(), true))?;
-        settle(works, &job, seen).await.map_err(|failure| perhaps_early(failure, operation()))
+        settle(works, &job, seen).await.map_err(|failure| perhaps_early(failure.by(&site), operation()))
     }
 
     async fn rename(&self, context: &Context, call: &Call, from: &Address) -> Result<(), ProviderError> {
@@ -522,7 +503,9 @@ impl Provider for AwsProvider {
                 None => Ok(()),
             }
         };
-        removed.await.map_err(|failure| failure.of(format!("delete {}", call.address), true))
+        removed
+            .await
+            .map_err(|failure: Failure| failure.by(&site).of(format!("delete {}", call.address), true))
     }
 
     /// Holds a group to the health of its machines.

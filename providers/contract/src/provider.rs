@@ -231,7 +231,8 @@ pub trait Provider: Send + Sync {
     /// Component to resources: pure, and the same for the same input.
     fn expand(&self, request: &ExpandRequest<'_>, answers: &Answers) -> Result<Expansion, Vec<Problem>>;
 
-    /// Before the first change: everything that can be known to fail. `calls` are the creates and updates ahead.
+    /// Before the first change: everything that can be known to fail. `calls` are the creates and updates ahead. What
+    /// cannot be asked is told as progress, and hinders nothing.
     async fn preflight(&self, context: &Context, calls: &[Call]) -> Vec<Obstacle>;
 
     /// Looks at many resources, answers in order; `None` where there is nothing.

@@ -11,6 +11,7 @@ mod dns;
 mod group;
 mod network;
 mod session_store;
+mod tags;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -37,7 +38,8 @@ fn location_hint(region: &Region) -> String {
 
 /// What expansion has to know first.
 pub(crate) fn lookups(request: &ExpandRequest<'_>) -> Vec<Lookup> {
-    if request.region.location.is_none() {
+    // A name that is none would be waited for until DNS gives up.
+    if Place::of_region(request.region).is_none_or(|place| place.misspelt().is_some()) {
         return Vec::new();
     }
     let mut lookups = vec![ask(request.region, look_up::ZONES, "")];
@@ -99,6 +101,20 @@ impl<'a> Build<'a> {
                 hint: Some(location_hint(region)),
             }]);
         };
+        // What is the region's is told once, and not for each component in it.
+        let is_first = request.components.iter().find(|one| one.common().region == region.name);
+        let is_first = is_first.is_none_or(|first| first.id() == id);
+        if let Some(meant) = place.misspelt() {
+            if !is_first {
+                return Err(Vec::new());
+            }
+            return Err(vec![Problem {
+                component: id,
+                key: "region".into(),
+                message: format!("there is no AWS region `{}`", place.location),
+                hint: Some(format!("Did you mean `location: {meant}` under `regions.{}`?", region.name)),
+            }]);
+        }
         // `zones: 3` are `a`, `b` and `c`.
         let zone = |name: &str| {
             if name.len() == 1 { format!("{}{name}", place.location) } else { name.to_owned() }
@@ -114,7 +130,10 @@ impl<'a> Build<'a> {
             out: Expansion::default(),
             problems: Vec::new(),
         };
-        build.check_zones();
+        if is_first {
+            build.check_zones();
+        }
+        tags::check(&mut build, is_first);
         Ok(build)
     }
 
@@ -174,8 +193,7 @@ impl<'a> Build<'a> {
     ) -> Address {
         let address = self.address(kind, name);
         let mut map = crate::kinds::map(inputs);
-        let mut tags = self.region.tags.clone();
-        tags.extend(self.request.component.common().tags.clone());
+        let tags = tags::of(self.request);
         if !tags.is_empty() {
             map.insert("tags".into(), Value::Map(tags));
         }

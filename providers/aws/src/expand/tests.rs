@@ -141,6 +141,7 @@ fn what_cannot_be_a_network_is_said_at_its_key() {
     let sized = |cidr: &str| Network { cidr: cidr.parse().ok(), ..network(Nat::None) };
     let nothing = Answers::default();
     let nowhere = Region { location: None, ..region() };
+    let misspelt = Region { location: Some("eu-wst-1".into()), ..region() };
     let existing = || Network { existing: Some("vpc-1".into()), ..network(Nat::None) };
     let gone = Answers([(ask(&region(), VPC, "vpc-1"), Value::Null)].into());
     let two =
@@ -151,6 +152,7 @@ fn what_cannot_be_a_network_is_said_at_its_key() {
             check(sized("10.0.0.0/24"), &region(), &nothing),
             check(sized("fd00::/48"), &region(), &nothing),
             check(network(Nat::None), &nowhere, &nothing),
+            check(network(Nat::None), &misspelt, &nothing),
             check(network(Nat::None), &region(), &two),
             check(existing(), &region(), &nothing),
             check(existing(), &region(), &gone),
@@ -164,6 +166,30 @@ fn what_is_not_built_yet_says_so() {
     let monitoring = Monitoring { common: common("main"), hosts: vec![], notify: vec![], retention: None };
     let result = expanded(&region(), &[Component::Monitoring(monitoring)], 0, &Answers::default());
     assert_snapshot!(problems(result));
+}
+
+#[test]
+fn tags_that_aws_would_refuse_are_said_at_their_key() {
+    let tagged = |tags: &[(&str, &str)], of_region: &[(&str, &str)]| {
+        let map = |tags: &[(&str, &str)]| -> Map {
+            tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect()
+        };
+        let mut network = network(Nat::None);
+        network.common.tags = map(tags);
+        let region = Region { tags: map(of_region), ..region() };
+        expanded(&region, &[Component::Network(network)], 0, &Answers::default())
+    };
+    assert!(tagged(&[("Owner", "web team"), ("Ort", "Köln")], &[("cost:center", "7")]).is_ok());
+    let many: Vec<String> = (0..46).map(|at| format!("tag{at}")).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "")).collect();
+    assert_snapshot!(
+        [
+            problems(tagged(&[("aws:owner", "me"), ("standfast:stack", "other")], &[])),
+            problems(tagged(&[("quote", "a \"b\"")], &[("long", &"x".repeat(257))])),
+            problems(tagged(&many, &[])),
+        ]
+        .join("\n")
+    );
 }
 
 fn group(name: &str, port: u16) -> AutoscalingGroup {

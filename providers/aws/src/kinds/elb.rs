@@ -33,7 +33,7 @@ pub(super) async fn tag(site: &Site, arn: &str, set: &Tags, unset: &[String]) ->
 }
 
 /// The tags of each, as far as it is still there.
-pub(super) async fn tags_of(site: &Site, arns: &[String]) -> Result<BTreeMap<String, Tags>, Failure> {
+pub(crate) async fn tags_of(site: &Site, arns: &[String]) -> Result<BTreeMap<String, Tags>, Failure> {
     let mut found = BTreeMap::new();
     for page in arns.chunks(ARNS_MAX) {
         let call = site.look.elb.describe_tags().set_resource_arns(Some(page.to_vec()));

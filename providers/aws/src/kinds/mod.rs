@@ -33,6 +33,7 @@ mod vpc_endpoint;
 
 pub(crate) use db_instance::wrong_password;
 pub(crate) use dns_record::label as record_label;
+pub(crate) use elb::tags_of as balancer_tags;
 pub(crate) use replication_group::wrong_token;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,7 +175,7 @@ const RULES: &str = "rules";
 /// What is seen of an attribute in the form in which it was asked for: a list in that order, and of settings only those.
 pub(crate) fn as_asked(key: &str, wanted: &Value, is: &Value) -> Value {
     let is = match (is, wanted) {
-        (Value::Text(is), Value::Text(wanted)) if key == VERSION && is_of(is, wanted) => {
+        (Value::Text(is), Value::Text(wanted)) if key == VERSION && is_of_version(is, wanted) => {
             Value::Text(wanted.clone())
         }
         (Value::Map(is), Value::Map(wanted)) if key == SETTINGS => {
@@ -196,7 +197,7 @@ const TARGET: &str = "target";
 const VERSION: &str = "version";
 
 /// `15.4` is of `15`; `150` is not.
-fn is_of(version: &str, wanted: &str) -> bool {
+pub(crate) fn is_of_version(version: &str, wanted: &str) -> bool {
     version.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 

@@ -1,0 +1,163 @@
+//! What the machines of a group may do: a role, and the instance profile of the same name by which they get it. The two
+//! are one thing to everybody but IAM. The marks are on the role; a role without its profile is half made, and drift.
+//!
+//! IAM is the account's and not a region's, and it lists roles without their tags and policies; one call that tells all of
+//! them in pages takes the place of three calls for each role.
+
+use async_trait::async_trait;
+use aws_sdk_iam::types::{EntityType, RoleDetail, Tag};
+use standfast_contract::{Kind, Map, Value};
+
+use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, list, map, may, must, out, text, texts};
+use crate::{
+    clients::Site,
+    failure::{Failure, Trouble, failed},
+    marks::Tags,
+};
+
+#[cfg(test)]
+mod tests;
+
+pub(super) struct InstanceProfile;
+
+/// `profile` is the name of the instance profile that holds the role; `managed_policies` are ARNs.
+static KIND: Kind = Kind::new(
+    "instance_profile",
+    &[ID, TAGS, fixed("name"), must("profile"), may("managed_policies"), out("arn")],
+);
+
+/// Only machines may take the role.
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+/// Of one page.
+const ROLES_MAX: i32 = 1000;
+
+#[async_trait]
+impl Works for InstanceProfile {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
+        let call = site
+            .look
+            .iam
+            .get_account_authorization_details()
+            .filter(EntityType::Role)
+            .max_items(ROLES_MAX);
+        let mut pages = call.into_paginator().send();
+        let mut seen = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failed("iam:GetAccountAuthorizationDetails"))?;
+            let roles = page.role_detail_list().iter();
+            seen.extend(roles.map(seen_as).filter(|seen| select.takes(&seen.id, &seen.tags)));
+        }
+        Ok(seen)
+    }
+
+    async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
+        let call = job
+            .site
+            .change
+            .iam
+            .create_role()
+            .role_name(job.text("name")?)
+            .assume_role_policy_document(TRUST)
+            .description("Of the machines of a group; made by standfast.")
+            .set_tags(Some(written(&job.tags())));
+        let made = call.send().await.map_err(failed("iam:CreateRole"))?;
+        made.role.map(|role| role.role_name).ok_or_else(|| Failure::lost("iam:CreateRole"))
+    }
+
+    async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+        let iam = &job.site.change.iam;
+        let (wanted, have) = (job.texts("managed_policies"), texts(&seen.attributes, "managed_policies"));
+        for &arn in wanted.difference(&have) {
+            let call = iam.attach_role_policy().role_name(&seen.id).policy_arn(arn);
+            call.send().await.map_err(failed("iam:AttachRolePolicy"))?;
+        }
+        for &arn in have.difference(&wanted) {
+            let call = iam.detach_role_policy().role_name(&seen.id).policy_arn(arn);
+            call.send().await.map_err(failed("iam:DetachRolePolicy"))?;
+        }
+        if job.differs("profile", seen) {
+            let profile = job.text("profile")?;
+            let call = iam.create_instance_profile().instance_profile_name(profile);
+            let made = call.set_tags(Some(written(&job.tags()))).send().await;
+            // An earlier try made it and came no further.
+            unless(made.map(drop).map_err(failed("iam:CreateInstanceProfile")), "(EntityAlreadyExists)")?;
+            let call = iam.add_role_to_instance_profile().instance_profile_name(profile).role_name(&seen.id);
+            call.send().await.map_err(failed("iam:AddRoleToInstanceProfile"))?;
+        }
+        Ok(())
+    }
+
+    /// In the order that IAM asks for; each may have been done by an earlier try.
+    async fn remove(&self, site: &Site, id: &str, recorded: &Map) -> Result<(), Failure> {
+        let iam = &site.change.iam;
+        let call = iam.remove_role_from_instance_profile().instance_profile_name(id).role_name(id);
+        gone(call.send().await.map(drop).map_err(failed("iam:RemoveRoleFromInstanceProfile")))?;
+        let call = iam.delete_instance_profile().instance_profile_name(id);
+        gone(call.send().await.map(drop).map_err(failed("iam:DeleteInstanceProfile")))?;
+        for arn in texts(recorded, "managed_policies") {
+            let call = iam.detach_role_policy().role_name(id).policy_arn(arn);
+            gone(call.send().await.map(drop).map_err(failed("iam:DetachRolePolicy")))?;
+        }
+        let call = iam.delete_role().role_name(id);
+        call.send().await.map_err(failed("iam:DeleteRole"))?;
+        Ok(())
+    }
+
+    async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
+        let iam = &site.change.iam;
+        if !set.is_empty() {
+            let call = iam.tag_role().role_name(id).set_tags(Some(written(set)));
+            call.send().await.map_err(failed("iam:TagRole"))?;
+        }
+        if !unset.is_empty() {
+            let call = iam.untag_role().role_name(id).set_tag_keys(Some(unset.to_vec()));
+            call.send().await.map_err(failed("iam:UntagRole"))?;
+        }
+        Ok(())
+    }
+}
+
+fn unless(done: Result<(), Failure>, code: &str) -> Result<(), Failure> {
+    match done {
+        Err(failure) if failure.message.contains(code) => Ok(()),
+        other => other,
+    }
+}
+
+fn gone(done: Result<(), Failure>) -> Result<(), Failure> {
+    match done {
+        Err(failure) if failure.trouble == Trouble::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// IAM's builder asks for both parts of a tag.
+fn written(tags: &Tags) -> Vec<Tag> {
+    tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
+}
+
+fn seen_as(role: &RoleDetail) -> Seen {
+    let id = role.role_name().unwrap_or_default().to_owned();
+    let profiles = role.instance_profile_list();
+    let profile = profiles.iter().map(|profile| profile.instance_profile_name()).find(|name| *name == id);
+    let policies = role.attached_managed_policies().iter().filter_map(|policy| policy.policy_arn());
+    Seen {
+        phase: Phase::Ready,
+        tags: role.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect(),
+        attributes: map([
+            ("name", id.as_str().into()),
+            ("profile", text(profile)),
+            ("managed_policies", list(policies)),
+        ]),
+        outputs: map([
+            ("id", id.as_str().into()),
+            ("arn", role.arn().map_or(Value::Null, Value::from)),
+        ]),
+        parts: Parts::new(),
+        id,
+    }
+}

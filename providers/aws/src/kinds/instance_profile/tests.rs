@@ -1,0 +1,122 @@
+use super::*;
+use crate::{
+    kinds::{look, map},
+    recorded::{site, stack, with_job},
+};
+
+/// A page of roles: one of ours, with or without its profile, and one of somebody else.
+fn roles(profile: bool, policies: &[&str]) -> String {
+    let profile = if profile {
+        "<member><Path>/</Path><InstanceProfileName>shop-web-1</InstanceProfileName><InstanceProfileId>AIPA1</InstanceProfileId>\
+         <Arn>arn:aws:iam::123456789012:instance-profile/shop-web-1</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate><Roles/>\
+         </member>"
+    } else {
+        ""
+    };
+    let policies: Vec<String> = policies
+        .iter()
+        .map(|arn| format!("<member><PolicyName>p</PolicyName><PolicyArn>{arn}</PolicyArn></member>"))
+        .collect();
+    format!(
+        "<GetAccountAuthorizationDetailsResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">\
+         <GetAccountAuthorizationDetailsResult><IsTruncated>false</IsTruncated><RoleDetailList><member><Path>/</Path>\
+         <RoleName>somebody</RoleName><Tags/></member><member><Path>/</Path><RoleName>shop-web-1</RoleName>\
+         <Arn>arn:aws:iam::123456789012:role/shop-web-1</Arn><InstanceProfileList>{profile}</InstanceProfileList>\
+         <RolePolicyList/><AttachedManagedPolicies>{}</AttachedManagedPolicies><Tags>\
+         <member><Key>standfast:stack</Key><Value>shop</Value></member>\
+         <member><Key>standfast:environment</Key><Value>default</Value></member>\
+         <member><Key>standfast:token</Key><Value>token</Value></member></Tags></member></RoleDetailList>\
+         </GetAccountAuthorizationDetailsResult></GetAccountAuthorizationDetailsResponse>",
+        policies.concat()
+    )
+}
+
+fn done(action: &str) -> String {
+    format!("<{action}Response xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"/>")
+}
+
+fn error(code: &str) -> String {
+    format!(
+        "<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><Error><Type>Sender</Type><Code>{code}</Code>\
+         <Message>because</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+    )
+}
+
+const SSM: &str = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore";
+
+fn inputs() -> Map {
+    map([
+        ("name", "shop-web-1".into()),
+        ("profile", "shop-web-1".into()),
+        ("managed_policies", [SSM].into_iter().collect()),
+    ])
+}
+
+/// The actions among what was asked.
+fn actions(asked: &[String]) -> Vec<&str> {
+    asked.iter().filter_map(|one| one.split("Action=").nth(1)?.split('&').next()).collect()
+}
+
+#[tokio::test]
+async fn a_role_that_was_half_made_is_finished() {
+    let half = roles(false, &[]);
+    let whole = roles(true, &[SSM]);
+    let made_before = error("EntityAlreadyExists");
+    let (attached, added) = (done("AttachRolePolicy"), done("AddRoleToInstanceProfile"));
+    let (site, recorded) = site(&[(200, &half), (200, &attached), (409, &made_before), (200, &added), (200, &whole)]);
+    with_job(&site, "instance_profile", inputs(), Map::new(), async |job| {
+        let seen = look(&InstanceProfile, job.site, Select::Token(&stack(), "token")).await.unwrap();
+        let [seen] = &seen[..] else { panic!("{seen:?}") };
+        assert!(job.differs("profile", seen) && job.differs("managed_policies", seen));
+        InstanceProfile.fit(job, seen).await.unwrap();
+        let seen = look(&InstanceProfile, job.site, Select::Ids(&["shop-web-1"])).await.unwrap();
+        assert!(!job.differs("profile", &seen[0]) && !job.differs("managed_policies", &seen[0]));
+        // Nothing is left to do.
+        InstanceProfile.fit(job, &seen[0]).await.unwrap();
+    })
+    .await;
+    let asked = recorded.asked();
+    assert_eq!(
+        actions(&asked),
+        [
+            "GetAccountAuthorizationDetails",
+            "AttachRolePolicy",
+            "CreateInstanceProfile",
+            "AddRoleToInstanceProfile",
+            "GetAccountAuthorizationDetails"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_removal_that_was_cut_off_is_finished() {
+    let (missing, detached, deleted) = (error("NoSuchEntity"), done("DetachRolePolicy"), done("DeleteRole"));
+    let (site, recorded) = site(&[(404, &missing), (404, &missing), (200, &detached), (200, &deleted)]);
+    InstanceProfile.remove(&site, "shop-web-1", &inputs()).await.unwrap();
+    let asked = recorded.asked();
+    assert_eq!(
+        actions(&asked),
+        ["RemoveRoleFromInstanceProfile", "DeleteInstanceProfile", "DetachRolePolicy", "DeleteRole"]
+    );
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart() {
+    for (status, code, trouble) in [
+        (400, "Throttling", Trouble::Throttled),
+        (403, "AccessDenied", Trouble::Denied),
+        (409, "LimitExceeded", Trouble::Quota),
+        (409, "DeleteConflict", Trouble::InUse),
+        (409, "ConcurrentModification", Trouble::Throttled),
+        (404, "NoSuchEntity", Trouble::NotFound),
+    ] {
+        let (missing, refused) = (error("NoSuchEntity"), error(code));
+        let (site, _) = site(&[(404, &missing), (404, &missing), (status, &refused)]);
+        let failure = InstanceProfile.remove(&site, "shop-web-1", &Map::new()).await.unwrap_err();
+        assert_eq!((failure.trouble, failure.action), (trouble, "iam:DeleteRole"), "{code}");
+    }
+    // What may not be looked at is not taken for gone.
+    let (site, _) = site(&[(403, &error("AccessDenied"))]);
+    let failure = look(&InstanceProfile, &site, Select::Ids(&["shop-web-1"])).await.unwrap_err();
+    assert_eq!((failure.trouble, failure.action), (Trouble::Denied, "iam:GetAccountAuthorizationDetails"));
+}

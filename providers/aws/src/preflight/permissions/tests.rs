@@ -1,0 +1,130 @@
+use super::*;
+use crate::preflight::fixtures::{Asking, call};
+
+const DEPLOY: &str = "arn:aws:sts::123456789012:assumed-role/deploy/jane";
+
+fn role() -> String {
+    "<GetRoleResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><GetRoleResult><Role><Path>/ci/</Path>\
+     <RoleName>deploy</RoleName><RoleId>AROA1</RoleId><Arn>arn:aws:iam::123456789012:role/ci/deploy</Arn>\
+     <CreateDate>2026-01-01T00:00:00Z</CreateDate></Role></GetRoleResult></GetRoleResponse>"
+        .into()
+}
+
+/// Action, decision, missing context.
+fn simulated(results: &[(&str, &str, &str)]) -> String {
+    let members: Vec<String> = results
+        .iter()
+        .map(|(action, decision, missing)| {
+            let missing =
+                if missing.is_empty() { String::new() } else { format!("<member>{missing}</member>") };
+            format!(
+                "<member><EvalActionName>{action}</EvalActionName><EvalResourceName>*</EvalResourceName>\
+                 <EvalDecision>{decision}</EvalDecision><MatchedStatements/>\
+                 <MissingContextValues>{missing}</MissingContextValues></member>"
+            )
+        })
+        .collect();
+    format!(
+        "<SimulatePrincipalPolicyResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">\
+         <SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated><EvaluationResults>{}</EvaluationResults>\
+         </SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>",
+        members.concat()
+    )
+}
+
+const DENIED: &str = "<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><Error><Type>Sender</Type>\
+     <Code>AccessDenied</Code><Message>User: jane is not authorized to perform: iam:SimulatePrincipalPolicy</Message>\
+     </Error><RequestId>1</RequestId></ErrorResponse>";
+
+#[tokio::test]
+async fn what_is_denied_is_told_at_once_with_who_needs_it() {
+    let calls = [call("vpc", "main", &[]), call("db_instance", "main", &[("name", "shop-orders-1")])];
+    let first = simulated(&[
+        ("ec2:CreateVpc", "implicitDeny", ""),
+        ("ec2:ModifyVpcAttribute", "allowed", ""),
+        ("ec2:CreateTags", "allowed", ""),
+        ("rds:CreateDBInstance", "implicitDeny", ""),
+        ("rds:AddTagsToResource", "explicitDeny", "aws:RequestTag/team"),
+    ]);
+    // For the very database it is allowed, for no VPC.
+    let second = simulated(&[
+        ("ec2:CreateVpc", "explicitDeny", ""),
+        ("rds:CreateDBInstance", "implicitDeny", ""),
+        ("rds:CreateDBInstance", "allowed", ""),
+    ]);
+    let asking = Asking::new(&calls, &[(200, &role()), (200, &first), (200, &second)], DEPLOY);
+    let obstacles = ask(&asking.ahead()).await;
+    let [obstacle] = &obstacles[..] else { panic!("{obstacles:?}") };
+    assert_eq!(
+        obstacle.error.to_string(),
+        format!(
+            "could not do what is planned in eu-west-1: the policies of {DEPLOY} do not allow ec2:CreateVpc (for \
+             refuge/networks.main/vpc.main)"
+        )
+    );
+    assert_eq!(obstacle.calls, [0]);
+    let asked = asking.recorded.asked();
+    assert!(
+        asked[1].contains("PolicySourceArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fci%2Fdeploy"),
+        "{asked:?}"
+    );
+    assert!(asked[1].contains("aws%3ARequestedRegion") && !asked[1].contains("ResourceArns"), "{asked:?}");
+    assert!(
+        asked[2].contains("arn%3Aaws%3Ards%3Aeu-west-1%3A123456789012%3Adb%3Ashop-orders-1"),
+        "{asked:?}"
+    );
+    assert_eq!(*asking.told.lock().unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn who_may_not_ask_is_told_so_once_and_goes_on() {
+    let calls = [call("vpc", "main", &[])];
+    let asking = Asking::new(&calls, &[(403, DENIED), (403, DENIED)], DEPLOY);
+    assert_eq!(ask(&asking.ahead()).await.len(), 0);
+    let told = asking.told.lock().unwrap().clone();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("what the plan may do was not checked beforehand: iam:SimulatePrincipalPolicy"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn only_what_a_change_calls_is_asked_for() {
+    let mut change = call("autoscaling_group", "main", &[("name", "web")]);
+    change.id = Some("web".into());
+    change.changed = vec!["max".into()];
+    let calls = [change];
+    let asking = Asking::new(&calls, &[(200, &simulated(&[]))], "arn:aws:iam::123456789012:user/jane");
+    assert_eq!(ask(&asking.ahead()).await.len(), 0);
+    let asked = asking.recorded.asked();
+    assert_eq!(asked.len(), 1);
+    let actions = asked[0].matches("ActionNames.member").count();
+    assert!(actions == 1 && asked[0].contains("autoscaling%3AUpdateAutoScalingGroup"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn the_root_user_and_guests_are_not_asked_about() {
+    let calls = [call("vpc", "main", &[])];
+    for arn in ["arn:aws:iam::123456789012:root", "arn:aws:sts::123456789012:federated-user/jane"] {
+        let asking = Asking::new(&calls, &[], arn);
+        assert_eq!(ask(&asking.ahead()).await.len(), 0);
+        assert!(asking.recorded.asked().is_empty());
+    }
+}
+
+/// The table names what the kinds call: each action of it stands in its kind's source.
+#[test]
+fn the_table_names_what_the_kinds_call() {
+    // What AWS itself calls for them, or all kinds of a service have in common.
+    let elsewhere = [TAG_EC2, ADD_TAGS, TAG_RDS, TAG_CACHE, "ec2:RunInstances", "iam:PassRole"];
+    for needs in NEEDS {
+        let path = format!("{}/src/kinds/{}.rs", env!("CARGO_MANIFEST_DIR"), needs.kind);
+        let source = std::fs::read_to_string(&path).unwrap();
+        let actions = needs.create.iter().chain(needs.update.iter().map(|(_, action)| action));
+        for action in actions.filter(|action| !elsewhere.contains(action)) {
+            // A zone is tagged by a call of its own name.
+            assert!(source.contains(&format!("\"{action}\"")), "{action} is not in {path}");
+        }
+    }
+}
