@@ -5,6 +5,7 @@
 
 mod account;
 mod databases;
+mod monitoring;
 mod names;
 mod network;
 mod serving;

@@ -126,6 +126,7 @@ where
 fn judge(code: &str, status: u16) -> Trouble {
     match code {
         "Throttling"
+        | "Throttled"
         | "ThrottlingException"
         | "ThrottledException"
         | "RequestLimitExceeded"
@@ -146,11 +147,14 @@ fn judge(code: &str, status: u16) -> Trouble {
         | "UnrecognizedClientException"
         | "MissingAuthenticationToken"
         | "InvalidAccessKeyId" => Trouble::NoCredentials,
-        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "UnauthorizedAccess" => {
-            Trouble::Denied
-        }
+        "UnauthorizedOperation"
+        | "AccessDenied"
+        | "AccessDeniedException"
+        | "AuthorizationError"
+        | "UnauthorizedAccess" => Trouble::Denied,
         "DependencyViolation"
         | "ResourceInUse"
+        | "ResourceInUseException"
         | "ResourceInUseFault"
         | "DeleteConflict"
         | "CacheSubnetGroupInUse"
@@ -162,9 +166,12 @@ fn judge(code: &str, status: u16) -> Trouble {
         | "InvalidIPAddress.InUse" => Trouble::InUse,
         // Something that the blueprint names, and not what is being looked at.
         "CertificateNotFound" | "SSLPolicyNotFound" => Trouble::Refused,
-        "NatGatewayNotFound" | "Gateway.NotAttached" | "NoSuchEntity" | "ParameterNotFound" => {
-            Trouble::NotFound
-        }
+        "NatGatewayNotFound"
+        | "Gateway.NotAttached"
+        | "NoSuchEntity"
+        | "ParameterNotFound"
+        | "DashboardNotFoundError"
+        | "ResourceNotFoundException" => Trouble::NotFound,
         _ if code.ends_with("NotFound") || code.ends_with(".NotFoundException") => Trouble::NotFound,
         _ if code.ends_with("NotFoundFault") || code == "NoSuchHostedZone" => Trouble::NotFound,
         // `InstanceQuotaExceeded`, `NodeQuotaForClusterExceeded`.
