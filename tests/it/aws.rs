@@ -7,6 +7,7 @@ mod account;
 mod databases;
 mod faults;
 mod killed;
+mod monitoring;
 mod names;
 mod network;
 mod places;

@@ -25,7 +25,9 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One client of each service.
 pub(crate) struct Clients {
+    pub acm: aws_sdk_acm::Client,
     pub asg: aws_sdk_autoscaling::Client,
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
     pub ec2: aws_sdk_ec2::Client,
     pub elasticache: aws_sdk_elasticache::Client,
     pub elb: aws_sdk_elasticloadbalancingv2::Client,
@@ -33,13 +35,16 @@ pub(crate) struct Clients {
     pub quotas: aws_sdk_servicequotas::Client,
     pub rds: aws_sdk_rds::Client,
     pub route53: aws_sdk_route53::Client,
+    pub sns: aws_sdk_sns::Client,
     pub ssm: aws_sdk_ssm::Client,
 }
 
 impl Clients {
     fn new(config: &SdkConfig) -> Self {
         Clients {
+            acm: aws_sdk_acm::Client::new(config),
             asg: aws_sdk_autoscaling::Client::new(config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
             ec2: aws_sdk_ec2::Client::new(config),
             elasticache: aws_sdk_elasticache::Client::new(config),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
@@ -47,6 +52,7 @@ impl Clients {
             quotas: aws_sdk_servicequotas::Client::new(config),
             rds: aws_sdk_rds::Client::new(config),
             route53: aws_sdk_route53::Client::new(config),
+            sns: aws_sdk_sns::Client::new(config),
             ssm: aws_sdk_ssm::Client::new(config),
         }
     }

@@ -147,6 +147,7 @@ fn plainly(told: &str) -> String {
 fn judge(code: &str, status: u16) -> Trouble {
     match code {
         "Throttling"
+        | "Throttled"
         | "ThrottlingException"
         | "ThrottledException"
         | "RequestLimitExceeded"
@@ -167,11 +168,14 @@ fn judge(code: &str, status: u16) -> Trouble {
         | "UnrecognizedClientException"
         | "MissingAuthenticationToken"
         | "InvalidAccessKeyId" => Trouble::NoCredentials,
-        "UnauthorizedOperation" | "AccessDenied" | "AccessDeniedException" | "UnauthorizedAccess" => {
-            Trouble::Denied
-        }
+        "UnauthorizedOperation"
+        | "AccessDenied"
+        | "AccessDeniedException"
+        | "AuthorizationError"
+        | "UnauthorizedAccess" => Trouble::Denied,
         "DependencyViolation"
         | "ResourceInUse"
+        | "ResourceInUseException"
         | "ResourceInUseFault"
         | "DeleteConflict"
         | "CacheSubnetGroupInUse"
@@ -187,7 +191,9 @@ fn judge(code: &str, status: u16) -> Trouble {
         | "Gateway.NotAttached"
         | "NoSuchEntity"
         | "NoSuchResourceException"
-        | "ParameterNotFound" => Trouble::NotFound,
+        | "ParameterNotFound"
+        | "DashboardNotFoundError"
+        | "ResourceNotFoundException" => Trouble::NotFound,
         _ if code.ends_with("NotFound") || code.ends_with(".NotFoundException") => Trouble::NotFound,
         _ if code.ends_with("NotFoundFault") || code == "NoSuchHostedZone" => Trouble::NotFound,
         // `InstanceQuotaExceeded`, `NodeQuotaForClusterExceeded`.

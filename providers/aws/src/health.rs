@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_autoscaling::types::LifecycleState;
 use aws_sdk_elasticloadbalancingv2::types::TargetHealthStateEnum;
-use standfast_contract::{HealthState, Map, Value};
+use standfast_contract::{Health, HealthState, Map, Value};
 
 use crate::{
     clients::Site,
@@ -44,6 +44,12 @@ impl Members {
             Some(lacking) => format!("{count}: {lacking}"),
             None => count,
         }
+    }
+}
+
+impl From<Members> for Health {
+    fn from(members: Members) -> Self {
+        Health { state: members.state(), detail: members.words() }
     }
 }
 

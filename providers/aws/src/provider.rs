@@ -25,7 +25,7 @@ use crate::{
     kinds::{self, IDS_MAX, Job, Phase, Seen, Select, Works, as_asked},
     look_up, marks,
     place::Place,
-    preflight,
+    preflight, watch,
 };
 
 /// Steps at once in one lane. Most of them wait for AWS; how fast calls are made is the SDK's rate limit.
@@ -551,19 +551,17 @@ impl Provider for AwsProvider {
 
     async fn probe(&self, _: &Context, probes: &[Probe]) -> Vec<Health> {
         let asked = probes.iter().map(|probe| async {
-            if probe.verb != health::MEMBERS {
-                return Err(ProviderError::permanent(
-                    "ask AWS",
-                    format!("nobody knows what `{}` asks", probe.verb),
-                ));
-            }
             let site = self.site_of(&probe.place).await?;
-            let seen = health::members(&site, &probe.inputs).await;
-            seen.map_err(|failure| failure.of("ask AWS", false))
+            let told = match probe.verb.as_str() {
+                health::MEMBERS => health::members(&site, &probe.inputs).await.map(Health::from),
+                watch::ALARMS => watch::alarms_now(&site, &probe.inputs).await,
+                watch::RECEIVER => watch::receiver_now(&site, &probe.inputs).await,
+                verb => Err(Failure::refused("", format!("nobody knows what `{verb}` asks"))),
+            };
+            told.map_err(|failure| failure.of("ask AWS", false))
         });
-        let told = |answer: Result<health::Members, ProviderError>| match answer {
-            Ok(members) => Health { state: members.state(), detail: members.words() },
-            Err(error) => Health { state: HealthState::Unreachable, detail: error.reason },
+        let told = |answer: Result<Health, ProviderError>| {
+            answer.unwrap_or_else(|error| Health { state: HealthState::Unreachable, detail: error.reason })
         };
         join_all(asked).await.into_iter().map(told).collect()
     }

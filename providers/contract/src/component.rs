@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::{
     address::{ComponentId, Section},
+    alarm::Alarm,
     resource::{Lifecycle, OnFailure},
     secret::SecretSource,
     value::{Map, Value},
@@ -291,6 +292,16 @@ pub struct LoadBalancer {
     pub listeners: Vec<Listener>,
     pub stickiness: Option<Stickiness>,
     pub drain_timeout: Duration,
+    /// AWS: where a log of its requests goes.
+    pub access_logs: Option<AccessLogs>,
+}
+
+/// A folder in S3.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct AccessLogs {
+    pub bucket: String,
+    /// Without `/` at either end; may be empty.
+    pub prefix: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
@@ -401,6 +412,9 @@ pub struct HealthCheck {
     /// Passes in a row that make a member healthy; failures in a row that make it unhealthy.
     pub healthy: u32,
     pub unhealthy: u32,
+    /// Which of these the blueprint says itself, by their keys: the others are defaults, which a provider may fit to its
+    /// limits.
+    pub stated: Vec<&'static str>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -544,6 +558,10 @@ pub struct Monitoring {
     /// Where alerts go, by name.
     pub notify: Vec<(String, Notify)>,
     pub retention: Option<Duration>,
+    /// Whether every component of the region has alarms that nobody wrote down.
+    pub default_alarms: bool,
+    /// Each takes the place of the default one of its component and metric.
+    pub alarms: Vec<Alarm>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize)]

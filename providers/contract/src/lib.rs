@@ -1,7 +1,7 @@
 //! The contract between the engine and its providers.
 //!
 //! Read in this order: [`address`] names things, [`value`] holds what is said of them, [`component`] is what a
-//! blueprint asks for, [`resource`] is what a provider makes of it, [`provider`] is the trait that does the work.
+//! blueprint asks for ([`alarm`] a part of it), [`resource`] is what a provider makes of it, [`provider`] is the trait that does the work.
 //!
 //! Deliberately absent: YAML, the state store, scheduling, anything that draws. This crate imports nothing of ours.
 
@@ -23,6 +23,7 @@ macro_rules! text_serde {
 }
 
 pub mod address;
+pub mod alarm;
 pub mod component;
 pub mod error;
 pub mod provider;

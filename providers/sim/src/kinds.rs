@@ -101,6 +101,7 @@ pub(crate) static KINDS: &[SimKind] = &[
         may("cookie"),
         ms("cookie_ttl_ms"),
         ms("drain_timeout_ms"),
+        may("access_logs"),
         out("dns_name"),
     ]),
     kind!("target_group", "tg", refers [], [

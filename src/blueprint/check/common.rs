@@ -4,7 +4,11 @@ use std::collections::HashMap;
 
 use standfast_contract::{ComponentId, Lifecycle, Region, Section, Value, component::Common, value::Map};
 
-use super::super::{diagnostic::Diagnostic, node::Span, reader::Reader};
+use super::super::{
+    diagnostic::Diagnostic,
+    node::{Node, Span},
+    reader::Reader,
+};
 
 /// The region that a component is in, as far as it is known.
 #[derive(Clone, Copy)]
@@ -87,32 +91,41 @@ pub fn region_named(reader: &Reader<'_>, key: &str, written: String) -> Option<S
 fn depends_on(section: Section, name: &str, reader: &Reader<'_>) -> Vec<ComponentId> {
     let mut found = Vec::new();
     for node in reader.items("depends_on") {
-        let Some(scalar) = node.as_scalar() else { continue };
-        match scalar.text.parse::<ComponentId>() {
-            Err(_) => reader.push(
-                Diagnostic::error(node.span, format!("`{}` names no component", scalar.text))
-                    .expected("`SECTION.NAME`, for example `databases.orders`"),
-            ),
-            Ok(id) if id.section == section && id.name == name => {
-                reader.push(Diagnostic::error(node.span, format!("`{id}` depends on itself")));
-            }
-            Ok(id) if reader.context.names.has_component(id.section, &id.name) => found.push(id),
-            Ok(id) => {
-                // The list of all components is long; not for a problem that is only counted.
-                let sections = if reader.context.sink.is_full() { &[][..] } else { &Section::ALL[..] };
-                let known: Vec<String> = sections
-                    .iter()
-                    .flat_map(|section| {
-                        reader.context.names.components(*section).map(move |name| format!("{section}.{name}"))
-                    })
-                    .collect();
-                let known = known.iter().map(String::as_str);
-                let message = format!("no component `{id}`");
-                reader.context.dangling(node.span, message, &id.to_string(), known, "components");
-            }
+        let Some(id) = component_named(reader, node) else { continue };
+        if id.section == section && id.name == name {
+            reader.push(Diagnostic::error(node.span, format!("`{id}` depends on itself")));
+        } else {
+            found.push(id);
         }
     }
     found
+}
+
+/// A component by `SECTION.NAME`. `None` has been reported.
+pub fn component_named(reader: &Reader<'_>, node: &Node) -> Option<ComponentId> {
+    let written = &node.as_scalar()?.text;
+    let Ok(id) = written.parse::<ComponentId>() else {
+        reader.push(
+            Diagnostic::error(node.span, format!("`{written}` names no component"))
+                .expected("`SECTION.NAME`, for example `databases.orders`"),
+        );
+        return None;
+    };
+    if reader.context.names.has_component(id.section, &id.name) {
+        return Some(id);
+    }
+    // The list of all components is long; not for a problem that is only counted.
+    let sections = if reader.context.sink.is_full() { &[][..] } else { &Section::ALL[..] };
+    let known: Vec<String> = sections
+        .iter()
+        .flat_map(|section| {
+            reader.context.names.components(*section).map(move |name| format!("{section}.{name}"))
+        })
+        .collect();
+    let known = known.iter().map(String::as_str);
+    let message = format!("no component `{id}`");
+    reader.context.dangling(node.span, message, &id.to_string(), known, "components");
+    None
 }
 
 /// The hosts that a component names, each in its region and once.

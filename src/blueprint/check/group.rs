@@ -136,6 +136,10 @@ fn health_check(reader: &Reader<'_>) -> Option<HealthCheck> {
         timeout: reader.duration("timeout")?,
         healthy: reader.int("healthy")?,
         unhealthy: reader.int("unhealthy")?,
+        stated: ["interval", "timeout", "healthy", "unhealthy"]
+            .into_iter()
+            .filter(|key| reader.has(key))
+            .collect(),
     };
     if let Some(path) = check.path.as_ref().filter(|path| !path.starts_with('/') || path.contains([' ', '#']))
     {

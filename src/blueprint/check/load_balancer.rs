@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use standfast_contract::{
     ComponentId, Section,
-    component::{Algorithm, Certificate, Common, Listener, LoadBalancer, Route, Stickiness},
+    component::{AccessLogs, Algorithm, Certificate, Common, Listener, LoadBalancer, Route, Stickiness},
 };
 
 use super::{
@@ -62,7 +62,31 @@ pub fn load_balancer(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'
         listeners: listeners?,
         stickiness,
         drain_timeout: reader.duration("drain_timeout")?,
+        access_logs: match reader.has("access_logs") {
+            true => Some(access_logs(reader)?),
+            false => None,
+        },
     })
+}
+
+fn access_logs(reader: &Reader<'_>) -> Option<AccessLogs> {
+    let written = reader.text("access_logs")?;
+    let (bucket, prefix) =
+        written.strip_prefix("s3://").map_or(("", ""), |rest| rest.split_once('/').unwrap_or((rest, "")));
+    // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+    let is_bucket = (3..=63).contains(&bucket.len())
+        && bucket.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'));
+    let prefix = prefix.trim_end_matches('/');
+    // <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html>
+    if !is_bucket || prefix.starts_with('/') || prefix.contains("AWSLogs") {
+        reader.push(
+            reader
+                .error("access_logs", format!("`{written}` is no place for access logs"))
+                .expected("a bucket, and a folder in it without `AWSLogs`: `s3://shop-logs/front`"),
+        );
+        return None;
+    }
+    Some(AccessLogs { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
 }
 
 fn layer(reader: &Reader<'_>) -> Option<u8> {

@@ -2,6 +2,7 @@
 //!
 //! A function here returns `None` where something needed is missing or wrong, and that has been reported.
 
+mod alarms;
 mod baseline;
 mod common;
 mod conflicts;

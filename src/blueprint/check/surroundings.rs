@@ -7,6 +7,7 @@ use standfast_contract::{
 
 use super::{
     super::{diagnostic::Diagnostic, reader::Reader},
+    alarms,
     common::{Scope, hosts, region_named},
 };
 
@@ -54,6 +55,8 @@ pub fn monitoring(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'_>)
         hosts: hosts?,
         notify: notify.into_iter().collect::<Option<_>>()?,
         retention: reader.duration("retention"),
+        default_alarms: reader.bool("default_alarms")?,
+        alarms: alarms::alarms(reader)?,
     })
 }
 

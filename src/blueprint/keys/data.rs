@@ -174,9 +174,59 @@ pub static MONITORING: Object = Object::new(
             "Where alerts go, by name.",
         ),
         Key::new("retention", Shape::Duration, "How long metrics are kept.").example("30d"),
+        Key::new(
+            "default_alarms",
+            Shape::Bool,
+            "Watches every component of the region for what matters of it, told to every receiver.",
+        )
+        .default("true"),
+        Key::new(
+            "alarms",
+            Shape::Map(Naming::Plain("alarms"), &Shape::Object(&ALARM)),
+            "More alarms, by name; each takes the place of the default one of its component and metric.",
+        ),
     ],
 )
 .component();
+
+const AMOUNT: Shape = Shape::Either(&[Shape::Share, Shape::Duration, Shape::Size, Shape::Number]);
+
+pub static ALARM: Object = Object::new(
+    "alarm",
+    "an alarm",
+    "What is watched, and when somebody is told: when it is `above` or `below` a bound `for` a while, and when it is no longer.",
+    &[
+        Key::new("of", Shape::Reference("a component"), "The component that is watched.")
+            .required()
+            .example("databases.orders"),
+        Key::new(
+            "metric",
+            Shape::Choice(&[
+                ("cpu", "share of the processors: groups, databases, session stores"),
+                ("memory", "share of the memory: groups, databases, session stores"),
+                ("free_storage", "what is left of a database's disk: a size, or a share of it"),
+                ("connections", "open connections of a database or session store: a number, or a share of those that there may be"),
+                ("replica_lag", "how far a replica of a database or session store is behind: a duration"),
+                ("evictions", "what a session store threw away for want of memory, in a minute: a number"),
+                ("healthy_members", "members of a group that serve, or that a load balancer finds healthy: a number"),
+                ("errors", "share of a load balancer's requests answered with 5xx"),
+                ("latency", "how long members take to answer 19 of 20 requests of a load balancer: a duration"),
+            ]),
+            "What is measured.",
+        )
+        .required(),
+        Key::new("above", AMOUNT, "Tells when it is more.").example("80%"),
+        Key::new("below", AMOUNT, "Tells when it is less.").example("10GiB"),
+        Key::new("for", Shape::Duration, "How long it must be so.").default("5m"),
+        Key::new(
+            "notify",
+            Shape::List(&Shape::Reference("a receiver")),
+            "Which receivers are told; all by default.",
+        ),
+        Key::new("enabled", Shape::Bool, "`false`: this metric of this component has no alarm, nor its default one.")
+            .default("true"),
+    ],
+);
 
 pub static NOTIFY: Object = Object::new(
     "notify",

@@ -38,6 +38,15 @@ pub static LOAD_BALANCER: Object = Object::new(
             "How long requests in flight may take to end before a member is changed.",
         )
         .default("30s"),
+        Key::new(
+            "access_logs",
+            Shape::Text,
+            "AWS: a bucket of the same region, and a folder in it, that get a log of every request; at layer 4 of TLS connections \
+             only. The bucket must be there, encrypted with SSE-S3, and its policy must let the service \
+             `logdelivery.elasticloadbalancing.amazonaws.com` (layer 4: `delivery.logs.amazonaws.com`, with `s3:GetBucketAcl` on the \
+             bucket) do `s3:PutObject` on `PREFIX/AWSLogs/ACCOUNT/*`.",
+        )
+        .example("s3://shop-logs/front"),
     ],
 )
 .component();

@@ -118,8 +118,44 @@ def route53():
     yield "hosted_zone", [{"id": zone, "tags": of(zone)} for zone in zones]
 
 
+def monitoring():
+    sns, cloudwatch = client("sns"), client("cloudwatch")
+    topics = [one["TopicArn"] for one in sns.list_topics()["Topics"]]
+    of = {arn: tags(sns.list_tags_for_resource(ResourceArn=arn)["Tags"]) for arn in topics}
+    yield "topic", [{"id": arn, "tags": of[arn]} for arn in topics]
+
+    # It has no tags: it is its topic's.
+    def subscribed(one):
+        its = dict(of[one["TopicArn"]])
+        its["standfast:address"] = its.get("standfast:address", "").replace("/topic.", "/subscription.")
+        return {"id": one["SubscriptionArn"], "tags": its}
+
+    yield "subscription", [subscribed(one) for one in sns.list_subscriptions()["Subscriptions"]]
+    alarms = [one["AlarmArn"] for one in cloudwatch.describe_alarms()["MetricAlarms"]]
+    yield "alarm", [
+        {"id": arn, "tags": tags(cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"])} for arn in alarms
+    ]
+
+    # Its last widget says whose it is.
+    def drawn(name):
+        widgets = json.loads(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"])["widgets"]
+        words = widgets[-1]["properties"].get("markdown", "").split() if widgets else []
+        return {"id": name, "tags": {"standfast:address": words[-1]} if words else {}}
+
+    names = [one["DashboardName"] for one in cloudwatch.list_dashboards()["DashboardEntries"]]
+    yield "dashboard", [drawn(name) for name in names]
+
+
+def acm():
+    acm = client("acm")
+    arns = [one["CertificateArn"] for one in acm.list_certificates()["CertificateSummaryList"]]
+    yield "certificate", [
+        {"id": arn, "tags": tags(acm.list_tags_for_certificate(CertificateArn=arn)["Tags"])} for arn in arns
+    ]
+
+
 census = {}
-for service in ec2, elb, autoscaling, rds, elasticache, route53:
+for service in ec2, elb, autoscaling, rds, elasticache, route53, monitoring, acm:
     for kind, found in service():
         if found:
             census[kind] = sorted(found, key=lambda one: one["id"])

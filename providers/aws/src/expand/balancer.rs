@@ -1,13 +1,13 @@
 //! A load balancer: an ALB for layer 7, an NLB for layer 4, with a target group for every group that it serves.
 //!
-//! Its stickiness is a cookie of AWS's own (`AWSALB`): AWS gives it no other name. What is a health check of two
-//! seconds elsewhere is one of five here, AWS's shortest.
+//! Its stickiness is a cookie of AWS's own (`AWSALB`): AWS gives it no other name. Where the blueprint says nothing of a
+//! health check, what is each two seconds elsewhere is each five here, AWS's shortest.
 
 use std::time::Duration;
 
 use standfast_contract::{
-    Address, Component, ComponentId, Map, OutputRef, Value,
-    component::{Algorithm, AutoscalingGroup, Certificate, Listener, LoadBalancer, Route},
+    Address, Component, ComponentId, ExpandRequest, Map, OutputRef, SecretSource, Value,
+    component::{Algorithm, AutoscalingGroup, Certificate, HealthCheck, Listener, LoadBalancer, Route},
 };
 
 use super::{
@@ -54,6 +54,7 @@ pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
         ("load_balancing.cross_zone.enabled", "true")
     };
     settings.insert(more.0.into(), more.1.into());
+    settings.extend(access_logs(balancer));
     let address = build.address("load_balancer", "main");
     let main = build.add(
         SERVICE,
@@ -72,10 +73,21 @@ pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
     for group in &groups {
         add_target_group(build, balancer, &within, group);
     }
-    for (at, listener) in balancer.listeners.iter().enumerate() {
-        add_listener(build, balancer, &main, at, listener);
+    for listener in &balancer.listeners {
+        add_listener(build, balancer, &main, listener);
     }
     outputs(build, balancer, &main);
+}
+
+/// Said when there are none too, so that what is taken out of the blueprint ends.
+fn access_logs(balancer: &LoadBalancer) -> Map {
+    let logs = balancer.access_logs.as_ref();
+    let text = |text: Option<&str>| crate::kinds::text(text);
+    map([
+        ("access_logs.s3.enabled", logs.is_some().to_string().into()),
+        ("access_logs.s3.bucket", text(logs.map(|logs| logs.bucket.as_str()))),
+        ("access_logs.s3.prefix", text(logs.map(|logs| logs.prefix.as_str()))),
+    ])
 }
 
 fn outputs(build: &mut Build<'_>, balancer: &LoadBalancer, main: &Address) {
@@ -128,6 +140,14 @@ fn check(build: &mut Build<'_>, balancer: &LoadBalancer, within: &Within) {
     }
     if balancer.drain_timeout.as_secs() > DRAIN_MAX_S {
         build.problem("drain_timeout", "AWS drains for an hour at most", "Say `1h` or less.");
+    }
+    // <https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-access-logs.html>
+    if balancer.layer == 4 && balancer.access_logs.is_some() {
+        build.problem(
+            "access_logs",
+            "an NLB logs TLS connections only, and at layer 4 there are none here",
+            "Remove `access_logs`, or say `layer: 7`.",
+        );
     }
     let ttl = balancer.stickiness.as_ref().and_then(|stickiness| stickiness.ttl);
     if ttl.is_some_and(|ttl| ttl.is_zero() || ttl.as_secs() > COOKIE_MAX_S) {
@@ -184,29 +204,88 @@ fn elastic_ips(build: &mut Build<'_>, balancer: &LoadBalancer, within: &Within) 
     each.collect()
 }
 
-/// The groups that it serves, each once, in the order of its routes.
+/// The groups that it serves, and a problem of each that is elsewhere.
 fn groups<'a>(build: &mut Build<'a>, balancer: &LoadBalancer) -> Vec<&'a AutoscalingGroup> {
-    let mut found: Vec<&AutoscalingGroup> = Vec::new();
     for (at, listener) in balancer.listeners.iter().enumerate() {
         for (route_at, route) in listener.routes.iter().enumerate() {
-            let group = build.request.components.iter().find_map(|component| match component {
-                Component::AutoscalingGroup(group) if component.id() == route.to => Some(group),
-                _ => None,
-            });
-            match group {
-                Some(group) if group.common.region != balancer.common.region => {
-                    let message =
-                        format!("`{}` is in region `{}`, this is not", route.to, group.common.region);
-                    build.problem(format!("listeners[{at}].routes[{route_at}].to"), message, "");
-                }
-                Some(group) if found.iter().all(|known| known.common.name != group.common.name) => {
-                    found.push(group);
-                }
-                _ => {}
+            let group = group(build.request, route);
+            if let Some(group) = group.filter(|group| group.common.region != balancer.common.region) {
+                let message = format!("`{}` is in region `{}`, this is not", route.to, group.common.region);
+                build.problem(format!("listeners[{at}].routes[{route_at}].to"), message, "");
             }
         }
     }
+    served(build.request, balancer)
+}
+
+/// The groups of its region that it serves, each once, in the order of its routes.
+pub(super) fn served<'a>(request: &ExpandRequest<'a>, balancer: &LoadBalancer) -> Vec<&'a AutoscalingGroup> {
+    let mut found: Vec<&AutoscalingGroup> = Vec::new();
+    let routes = balancer.listeners.iter().flat_map(|listener| &listener.routes);
+    for group in routes.filter_map(|route| group(request, route)) {
+        let is_here = group.common.region == balancer.common.region;
+        if is_here && found.iter().all(|known| known.common.name != group.common.name) {
+            found.push(group);
+        }
+    }
     found
+}
+
+fn group<'a>(request: &ExpandRequest<'a>, route: &Route) -> Option<&'a AutoscalingGroup> {
+    request.components.iter().find_map(|component| match component {
+        Component::AutoscalingGroup(group) if component.id() == route.to => Some(group),
+        _ => None,
+    })
+}
+
+/// What the blueprint says of a health check must be what AWS takes; a default is fitted to it.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html>
+pub(super) fn check_health(build: &mut Build<'_>, health: &HealthCheck) {
+    let is_stated = |key: &str| health.stated.contains(&key);
+    for (key, duration, limits) in
+        [("interval", health.interval, INTERVAL_S), ("timeout", health.timeout, TIMEOUT_S)]
+    {
+        let fits = duration.subsec_nanos() == 0 && limits.contains(&duration.as_secs());
+        if is_stated(key) && !fits {
+            let (least, most) = (limits.start(), limits.end());
+            build.problem(
+                format!("health_check.{key}"),
+                format!("a load balancer of AWS takes {least} s to {most} s, in whole seconds"),
+                format!("Say `{key}: {least}s` or more, or leave it out."),
+            );
+        }
+    }
+    for (key, count) in [("healthy", health.healthy), ("unhealthy", health.unhealthy)] {
+        if is_stated(key) && !THRESHOLD.contains(&count) {
+            let (least, most) = (THRESHOLD.start(), THRESHOLD.end());
+            build.problem(
+                format!("health_check.{key}"),
+                format!("a load balancer of AWS counts {least} to {most} checks in a row"),
+                format!("Say `{key}: {least}` or more, or leave it out."),
+            );
+        }
+    }
+    let (interval, timeout) = timing(health);
+    if is_stated("timeout")
+        && TIMEOUT_S.contains(&health.timeout.as_secs())
+        && timeout != seconds(health.timeout)
+    {
+        build.problem(
+            "health_check.timeout",
+            format!("a load balancer of AWS must give up before the next check, {interval} s later"),
+            "Say a shorter `timeout`, or a longer `interval`.",
+        );
+    }
+}
+
+/// Interval and timeout, fitted.
+fn timing(health: &HealthCheck) -> (i64, i64) {
+    let interval = within_limits(health.interval.as_secs(), &INTERVAL_S);
+    (interval, within_limits(health.timeout.as_secs(), &TIMEOUT_S).min(interval - 1))
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn within_limits(seconds: u64, limits: &std::ops::RangeInclusive<u64>) -> i64 {
@@ -230,8 +309,7 @@ fn add_target_group(
         balancer.drain_timeout.as_secs().min(DRAIN_MAX_S).to_string().into(),
     )]);
     settings.extend(stickiness(balancer));
-    let interval = within_limits(health.interval.as_secs(), &INTERVAL_S);
-    let timeout = within_limits(health.timeout.as_secs(), &TIMEOUT_S).min(interval - 1);
+    let (interval, timeout) = timing(health);
     let threshold = |count: u32| count.clamp(*THRESHOLD.start(), *THRESHOLD.end());
     // An ALB checks by HTTP only.
     let path = health.path.as_deref().or(is_http.then_some("/"));
@@ -285,22 +363,13 @@ fn stickiness(balancer: &LoadBalancer) -> Map {
     }
 }
 
-fn add_listener(
-    build: &mut Build<'_>,
-    balancer: &LoadBalancer,
-    main: &Address,
-    at: usize,
-    listener: &Listener,
-) {
+fn add_listener(build: &mut Build<'_>, balancer: &LoadBalancer, main: &Address, listener: &Listener) {
     let certificate = match &listener.certificate {
         Some(Certificate::Arn(arn)) => arn.as_str().into(),
-        Some(Certificate::Pem(_)) => {
-            build.problem(
-                format!("listeners[{at}].certificate"),
-                "certificates from files are not built on AWS yet in this version",
-                "Give the ARN of an ACM certificate; `aws acm import-certificate` makes one of a file.",
-            );
-            return;
+        Some(Certificate::Pem(path)) => {
+            let pem = Value::Secret(SecretSource::FileExact(path.clone()));
+            let imported = build.add("acm", "certificate", &listener.port.to_string(), [("pem", pem)]);
+            OutputRef::resource(&imported, "id")
         }
         None => Value::Null,
     };

@@ -217,11 +217,25 @@ fn class(build: &mut Build<'_>, database: &Database) -> Option<String> {
 }
 
 fn storage(build: &mut Build<'_>, database: &Database) -> u64 {
-    let gib = database.storage.map_or(*STORAGE_GIB.start(), |bytes| bytes.div_ceil(GIB));
+    let gib = storage_gib(database);
     if !STORAGE_GIB.contains(&gib) {
         build.problem("storage", "a database on RDS has from 20 GiB to 64 TiB", "Say `storage: 20GiB`.");
     }
     gib
+}
+
+pub(super) fn storage_gib(database: &Database) -> u64 {
+    database.storage.map_or(*STORAGE_GIB.start(), |bytes| bytes.div_ceil(GIB))
+}
+
+/// Read replicas, by their names.
+pub(super) fn replicas(build: &Build<'_>, database: &Database) -> Vec<String> {
+    if database.topology == Topology::Single {
+        return Vec::new();
+    }
+    let has_standby = database.failover == Failover::Automatic;
+    let readers = database.replicas.saturating_sub(u32::from(has_standby));
+    (0..readers).map(|at| replica(build, at).1).collect()
 }
 
 struct Servers {
@@ -335,10 +349,7 @@ fn add_instance(
 
 /// Named by its zone, so that one more moves none.
 fn add_replica(build: &mut Build<'_>, main: &Address, at: u32, wanted: &Wanted) -> Address {
-    let at = at as usize;
-    let zones = build.zones.len().max(1);
-    let zone = build.zones.get(at % zones).cloned().unwrap_or_default();
-    let name = if at < zones { zone.clone() } else { format!("{zone}.{}", at / zones + 1) };
+    let (zone, name) = replica(build, at);
     let address = build.address("db_replica", &name);
     build.add(
         SERVICE,
@@ -356,6 +367,15 @@ fn add_replica(build: &mut Build<'_>, main: &Address, at: u32, wanted: &Wanted) 
             ("public", false.into()),
         ],
     )
+}
+
+/// The zone of a replica, and its name.
+fn replica(build: &Build<'_>, at: u32) -> (String, String) {
+    let at = at as usize;
+    let zones = build.zones.len().max(1);
+    let zone = build.zones.get(at % zones).cloned().unwrap_or_default();
+    let name = if at < zones { zone.clone() } else { format!("{zone}.{}", at / zones + 1) };
+    (zone, name)
 }
 
 fn whole(number: u64) -> Value {

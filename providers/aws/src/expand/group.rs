@@ -55,6 +55,9 @@ pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
     let template = add_template(build, group, &within);
     let balancers = balancers(build, group);
     let Some(template) = template else { return };
+    if !balancers.is_empty() {
+        balancer::check_health(build, &group.health_check);
+    }
     let scaling = scaling(build, group, &balancers);
     if within.private.is_empty() {
         build.problem(
@@ -90,6 +93,8 @@ pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
             ("grace_s", seconds(BOOT + health_timeout)),
             ("target_groups", if targets.is_empty() { Value::Null } else { targets.clone().into() }),
             ("scaling", if scaling.is_empty() { Value::Null } else { scaling.into() }),
+            // For alarms; AWS asks nothing for it.
+            ("reports_members", true.into()),
             ("min_healthy_percent", Value::Int(i64::try_from(percent).unwrap_or(100))),
             ("warmup_s", seconds(health_timeout)),
             (

@@ -2,13 +2,15 @@
 //!
 //! `network` makes the VPC and its parts, and says where in it others go; `balancer` and `group` make what serves, and
 //! `user_data` what a machine does when it boots; `database` and `session_store` make what keeps
-//! data, `talk` says who may reach it, `dns` gives names. What is not built yet is a problem with that
+//! data, `talk` says who may reach it, `dns` gives names, `monitoring` watches and `measure` says what. What is not built yet is a problem with that
 //! name, never a stub.
 
 mod balancer;
 mod database;
 mod dns;
 mod group;
+mod measure;
+mod monitoring;
 mod network;
 mod session_store;
 mod tags;
@@ -71,6 +73,7 @@ pub(crate) fn expand(request: &ExpandRequest<'_>, answers: &Answers) -> Result<E
         Component::Database(it) => database::expand(&mut build, it),
         Component::SessionStore(it) => session_store::expand(&mut build, it),
         Component::Dns(it) => dns::expand(&mut build, it),
+        Component::Monitoring(it) => monitoring::expand(&mut build, it),
         _ => build.not_built(),
     }
     build.finish()
@@ -217,4 +220,5 @@ impl<'a> Build<'a> {
 }
 
 /// For people.
-const BUILT: &str = "networks, load_balancers, autoscaling_groups, databases, session_stores and dns";
+const BUILT: &str =
+    "networks, load_balancers, autoscaling_groups, databases, session_stores, dns and monitoring";

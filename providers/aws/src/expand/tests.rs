@@ -7,9 +7,9 @@ use standfast_contract::{
     Answers, Component, ComponentId, ExpandRequest, Expansion, Map, OnFailure, Problem, Region, SecretSource,
     Section, Stack, Value,
     component::{
-        Algorithm, AutoscalingGroup, Capacity, Certificate, Common, HealthCheck, Listener, LoadBalancer,
-        Monitoring, Nat, Network, Route, ScalingMetric, ScalingRule, SimWorld, SshAccess, Stickiness,
-        UpdatePolicy, Workload, WorkloadSource, Zone,
+        AccessLogs, Algorithm, AutoscalingGroup, Capacity, Certificate, Common, DisasterRecovery,
+        HealthCheck, Listener, LoadBalancer, Nat, Network, RecoveryStrategy, Route, ScalingMetric,
+        ScalingRule, SimWorld, SshAccess, Stickiness, UpdatePolicy, Workload, WorkloadSource, Zone,
     },
 };
 
@@ -163,8 +163,13 @@ fn what_cannot_be_a_network_is_said_at_its_key() {
 
 #[test]
 fn what_is_not_built_yet_says_so() {
-    let monitoring = Monitoring { common: common("main"), hosts: vec![], notify: vec![], retention: None };
-    let result = expanded(&region(), &[Component::Monitoring(monitoring)], 0, &Answers::default());
+    let recovery = DisasterRecovery {
+        common: common("main"),
+        from: "refuge".into(),
+        into: "other".into(),
+        strategy: RecoveryStrategy::WarmStandby,
+    };
+    let result = expanded(&region(), &[Component::DisasterRecovery(recovery)], 0, &Answers::default());
     assert_snapshot!(problems(result));
 }
 
@@ -192,7 +197,7 @@ fn tags_that_aws_would_refuse_are_said_at_their_key() {
     );
 }
 
-fn group(name: &str, port: u16) -> AutoscalingGroup {
+pub(super) fn group(name: &str, port: u16) -> AutoscalingGroup {
     AutoscalingGroup {
         common: common(name),
         hosts: vec![],
@@ -215,6 +220,7 @@ fn group(name: &str, port: u16) -> AutoscalingGroup {
             timeout: Duration::from_secs(1),
             healthy: 2,
             unhealthy: 3,
+            stated: vec![],
         },
         scaling: vec![
             ScalingRule { metric: ScalingMetric::Cpu, target: 60.0 },
@@ -231,7 +237,7 @@ fn group(name: &str, port: u16) -> AutoscalingGroup {
     }
 }
 
-fn balancer(layer: u8) -> LoadBalancer {
+pub(super) fn balancer(layer: u8) -> LoadBalancer {
     let to = |path: Option<&str>, group: &str| Route {
         path: path.map(str::to_owned),
         host: None,
@@ -261,6 +267,7 @@ fn balancer(layer: u8) -> LoadBalancer {
         listeners: if layer == 7 { http } else { tcp },
         stickiness: (layer == 7).then(|| Stickiness { cookie: "SRV".into(), ttl: None }),
         drain_timeout: Duration::from_secs(30),
+        access_logs: None,
     }
 }
 
@@ -286,6 +293,31 @@ fn debian() -> Answers {
 #[test]
 fn an_alb_has_a_target_group_for_each_group_and_opens_its_ports_only() {
     assert_snapshot!(shown(&expanded(&region(), &shop(7), 1, &debian()).unwrap()));
+}
+
+#[test]
+fn a_certificate_from_a_file_is_imported_and_its_key_is_in_no_plan() {
+    let mut components = shop(7);
+    components[1] = Component::LoadBalancer({
+        let mut it = balancer(7);
+        it.listeners[1].certificate = Some(Certificate::Pem("/tls/shop.pem".into()));
+        it.access_logs = Some(AccessLogs { bucket: "shop-logs".into(), prefix: "front".into() });
+        it
+    });
+    let expansion = expanded(&region(), &components, 1, &debian()).unwrap();
+    let of = |kind: &str| expansion.resources.iter().find(|one| one.kind == kind).unwrap();
+    let pem = Value::Secret(SecretSource::FileExact("/tls/shop.pem".into()));
+    assert_eq!(of("certificate").inputs["pem"], pem);
+    let secure =
+        expansion.resources.iter().find(|one| one.address.to_string().ends_with("listener.443")).unwrap();
+    assert_eq!(secure.inputs["certificate"].to_string(), "${refuge/load_balancers.front/certificate.443.id}");
+    let settings = of("load_balancer").inputs["settings"].to_string();
+    assert!(
+        settings.contains(
+            "access_logs.s3.bucket: shop-logs, access_logs.s3.enabled: true, access_logs.s3.prefix: front"
+        ),
+        "{settings}"
+    );
 }
 
 #[test]
@@ -362,7 +394,20 @@ fn what_cannot_serve_is_said_at_its_key() {
             }
         }
     };
-    let pem = balanced(|it| it.listeners[1].certificate = Some(Certificate::Pem("/tls.pem".into())));
+    let logs = |components: &mut Vec<Component>| {
+        let logs = AccessLogs { bucket: "logs".into(), prefix: String::new() };
+        components[1] = Component::LoadBalancer(LoadBalancer { access_logs: Some(logs), ..balancer(4) });
+    };
+    let checked = grouped(|it| {
+        let check = &mut it.health_check;
+        (check.interval, check.timeout) = (Duration::from_millis(7_500), Duration::from_secs(1));
+        (check.healthy, check.unhealthy) = (1, 11);
+        check.stated = vec!["interval", "timeout", "healthy", "unhealthy"];
+    });
+    let slow = grouped(|it| {
+        it.health_check.timeout = Duration::from_secs(6);
+        it.health_check.stated = vec!["timeout"];
+    });
     let by_source = balanced(|it| it.algorithm = Algorithm::SourceIp);
     let drains = balanced(|it| it.drain_timeout = Duration::from_secs(7200));
     let untyped = grouped(|it| it.instance_type = None);
@@ -381,13 +426,15 @@ fn what_cannot_serve_is_said_at_its_key() {
     };
     assert_snapshot!(
         [
-            check(&pem, 1, &debian()),
+            check(&logs, 1, &debian()),
             check(&by_source, 1, &debian()),
             check(&drains, 1, &debian()),
             check(&homeless, 0, &debian()),
             check(&untyped, 2, &debian()),
             check(&by_memory, 2, &debian()),
             check(&release, 2, &debian()),
+            check(&checked, 2, &debian()),
+            check(&slow, 2, &debian()),
             check(&|_| {}, 2, &nothing),
             check(&|_| {}, 2, &no_image),
         ]

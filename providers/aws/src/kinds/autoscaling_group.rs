@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_autoscaling::types::{
-    AutoScalingGroup as Found, DesiredConfiguration, Filter, InstanceRefreshStatus,
+    AutoScalingGroup as Found, DesiredConfiguration, EnabledMetric, Filter, InstanceRefreshStatus,
     LaunchTemplateSpecification, MetricType, PredefinedMetricSpecification, RefreshPreferences,
     ScalingPolicy, Tag, TargetTrackingConfiguration,
 };
@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct AutoscalingGroup;
 
 /// `desired` is given where nothing scales it, `initial` where something does: then the number is the group's own.
-/// `scaling`: each `{metric, target, label}`.
+/// `reports_members`: to CloudWatch, how many serve; what else it is told to report is left alone. `scaling`: each `{metric, target, label}`.
 static KIND: Kind = Kind::new(
     "autoscaling_group",
     &[
@@ -41,12 +41,15 @@ static KIND: Kind = Kind::new(
         Attribute::new("grace_s").required().unit("seconds"),
         may("target_groups"),
         may("scaling"),
+        may("reports_members"),
         may("min_healthy_percent").unobserved(),
         Attribute::new("warmup_s").unobserved().unit("seconds"),
         may("on_failure").unobserved(),
     ],
 );
 
+/// How many machines serve; a group reports it only when it is told to.
+pub(crate) const IN_SERVICE: &str = "GroupInServiceInstances";
 const REFRESH_POLL: Duration = Duration::from_secs(10);
 
 #[async_trait]
@@ -121,6 +124,14 @@ impl Works for AutoscalingGroup {
                 .health_check_grace_period(job.int("grace_s")?);
             call.send().await.map_err(failed("autoscaling:UpdateAutoScalingGroup"))?;
         }
+        if job.is("reports_members") && job.differs("reports_members", seen) {
+            let call = asg
+                .enable_metrics_collection()
+                .auto_scaling_group_name(&seen.id)
+                .granularity("1Minute")
+                .metrics(IN_SERVICE);
+            call.send().await.map_err(failed("autoscaling:EnableMetricsCollection"))?;
+        }
         fit_target_groups(job, seen).await?;
         fit_scaling(job, seen).await?;
         if is_new_version { refresh(job, &seen.id).await } else { Ok(()) }
@@ -151,6 +162,10 @@ impl Works for AutoscalingGroup {
         }
         Ok(())
     }
+}
+
+fn is_in_service(metric: &EnabledMetric) -> bool {
+    metric.metric() == Some(IN_SERVICE)
 }
 
 /// Machines get the marks from their template, without the address.
@@ -231,6 +246,7 @@ fn seen_as(group: &Found, policies: &[ScalingPolicy]) -> Seen {
             ("health", text(group.health_check_type())),
             ("grace_s", whole(group.health_check_grace_period())),
             ("target_groups", list(group.target_group_arns().iter().map(String::as_str))),
+            ("reports_members", group.enabled_metrics().iter().any(is_in_service).into()),
             ("scaling", list(own.iter().map(|(rule, _)| rule.clone()))),
         ]),
         outputs: map([("id", name.into()), ("arn", text(group.auto_scaling_group_arn()))]),

@@ -9,8 +9,11 @@ mod elasticache;
 mod elb;
 mod rds;
 
+mod alarm;
 mod autoscaling_group;
 mod cache_subnet_group;
+mod certificate;
+mod dashboard;
 mod db_instance;
 mod db_parameter_group;
 mod db_replica;
@@ -27,14 +30,19 @@ mod replication_group;
 mod route_table;
 mod security_group;
 mod subnet;
+mod subscription;
 mod target_group;
+mod topic;
 mod vpc;
 mod vpc_endpoint;
 
+pub(crate) use alarm::alarms;
+pub(crate) use autoscaling_group::IN_SERVICE;
 pub(crate) use db_instance::wrong_password;
 pub(crate) use dns_record::label as record_label;
 pub(crate) use elb::tags_of as balancer_tags;
 pub(crate) use replication_group::wrong_token;
+pub(crate) use subscription::subscribed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,6 +57,16 @@ use crate::{
 
 /// Ids in one [`Select::Ids`]: what EC2 takes as values of one filter.
 pub(crate) const IDS_MAX: usize = 200;
+
+/// Whether tags must be known that cost a call for each thing: of one, which may be about to change, and where they say
+/// whose it is; never in the batches of a plan.
+pub(crate) fn asks_tags(select: Select<'_>) -> bool {
+    match select {
+        Select::Ids(ids) => ids.len() == 1,
+        Select::Bare(_) => false,
+        Select::Stack(_) | Select::Token(..) => true,
+    }
+}
 
 /// Which things to look at.
 #[derive(Clone, Copy)]
@@ -286,6 +304,7 @@ static ALL: &[&dyn Works] = &[
     &security_group::SecurityGroup,
     &load_balancer::LoadBalancer,
     &target_group::TargetGroup,
+    &certificate::Certificate,
     &listener::Listener,
     &launch_template::LaunchTemplate,
     &autoscaling_group::AutoscalingGroup,
@@ -297,6 +316,10 @@ static ALL: &[&dyn Works] = &[
     &replication_group::ReplicationGroup,
     &hosted_zone::HostedZone,
     &dns_record::DnsRecord,
+    &topic::Topic,
+    &subscription::Subscription,
+    &alarm::Alarm,
+    &dashboard::Dashboard,
 ];
 
 pub(crate) fn all() -> impl Iterator<Item = &'static dyn Works> {
@@ -310,6 +333,8 @@ pub(crate) fn by_name(name: &str) -> Option<&'static dyn Works> {
 // What every kind has.
 const ID: Attribute = Attribute::new("id").stable();
 const TAGS: Attribute = Attribute::new("tags");
+/// Where tags cost a call each: see [`asks_tags`].
+const UNSEEN_TAGS: Attribute = Attribute::new("tags").unobserved();
 
 const fn may(name: &'static str) -> Attribute {
     Attribute::new(name)

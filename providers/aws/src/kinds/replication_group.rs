@@ -43,6 +43,8 @@ static KIND: Kind = Kind::new(
         must("failover"),
         must("security_groups").unobserved(),
         Attribute::new("password").sensitive().unobserved(),
+        // The servers by their names: another number of replicas is another list.
+        Attribute::new("members").computed(),
         out("endpoint"),
         out("reader_endpoint"),
         out("port"),
@@ -162,6 +164,7 @@ fn seen_as(found: &Found, tags: Tags) -> Seen {
         ]),
         outputs: map([
             ("id", text(found.arn())),
+            ("members", super::list(found.member_clusters().iter().map(String::as_str))),
             ("endpoint", text(primary.and_then(|endpoint| endpoint.address()))),
             ("reader_endpoint", text(reader.and_then(|endpoint| endpoint.address()))),
             ("port", port.map_or(Value::Null, |port| Value::Int(port.into()))),

@@ -29,6 +29,13 @@ pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
             ("cookie", text(stickiness.map(|it| it.cookie.as_str()))),
             ("cookie_ttl_ms", stickiness.and_then(|it| it.ttl).map_or(Value::Null, ms)),
             ("drain_timeout_ms", ms(balancer.drain_timeout)),
+            (
+                "access_logs",
+                balancer
+                    .access_logs
+                    .as_ref()
+                    .map_or(Value::Null, |it| format!("{}/{}", it.bucket, it.prefix).into()),
+            ),
         ],
     );
     for group in groups(build, balancer) {

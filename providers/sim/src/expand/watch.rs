@@ -1,7 +1,8 @@
 //! Names and watchers: DNS records, and an alarm for every component of the region.
 
 use standfast_contract::{
-    Component, OutputRef, Value,
+    Address, Component, OutputRef, Value,
+    alarm::lasting,
     component::{Dns, Monitoring, Notify},
 };
 
@@ -42,10 +43,19 @@ pub(super) fn expand_monitoring(build: &mut Build<'_>, monitoring: &Monitoring) 
             Notify::Email(address) => ("email", address.as_str().into()),
         };
         let channel = build.add("channel", name, [("type", kind.into()), ("target", target)]);
-        channels.push(OutputRef::resource(&channel, "id"));
+        channels.push((name.as_str(), OutputRef::resource(&channel, "id")));
     }
     let mut all = vec![collector.clone()];
-    for component in build.request.components {
+    for alarm in &monitoring.alarms {
+        let Some(bound) = alarm.bound else { continue };
+        let told = channels.iter().filter(|(name, _)| alarm.notify.iter().any(|told| told == name));
+        let told = told.map(|(_, channel)| channel.clone()).collect();
+        let condition = format!("{} {bound} for {}", alarm.metric.as_str(), lasting(alarm.lasting));
+        all.push(add_alarm(build, &alarm.name, &alarm.of.to_string(), &collector, &condition, told));
+    }
+    let all_channels: Vec<Value> = channels.iter().map(|(_, channel)| channel.clone()).collect();
+    let components = if monitoring.default_alarms { build.request.components } else { &[] };
+    for component in components {
         let condition = match component {
             Component::LoadBalancer(_) => "no healthy target for 30s",
             Component::AutoscalingGroup(_) => "fewer members than desired for 5m",
@@ -60,18 +70,28 @@ pub(super) fn expand_monitoring(build: &mut Build<'_>, monitoring: &Monitoring) 
             continue;
         }
         let watched = component.id().to_string();
-        let alarm = build.add(
-            "alarm",
-            &watched,
-            [
-                ("watches", watched.as_str().into()),
-                ("collector", OutputRef::resource(&collector, "id")),
-                ("condition", condition.into()),
-                ("channels", if channels.is_empty() { Value::Null } else { channels.clone().into() }),
-            ],
-        );
-        all.push(alarm);
+        all.push(add_alarm(build, &watched, &watched, &collector, condition, all_channels.clone()));
     }
     build.output("collector", OutputRef::resource(&collector, "id"));
     build.probe("alarms", &all, &[collector]);
+}
+
+fn add_alarm(
+    build: &mut Build<'_>,
+    name: &str,
+    watched: &str,
+    collector: &Address,
+    condition: &str,
+    channels: Vec<Value>,
+) -> Address {
+    build.add(
+        "alarm",
+        name,
+        [
+            ("watches", watched.into()),
+            ("collector", OutputRef::resource(collector, "id")),
+            ("condition", condition.into()),
+            ("channels", if channels.is_empty() { Value::Null } else { channels.into() }),
+        ],
+    )
 }

@@ -181,6 +181,7 @@ pub fn estate() -> Vec<Component> {
             ],
             stickiness: Some(Stickiness { cookie: "SRV".into(), ttl: None }),
             drain_timeout: Duration::from_secs(30),
+            access_logs: None,
         }),
         Component::AutoscalingGroup(group("/releases/shop-1.tar.gz", 3)),
         Component::Database(Database {
@@ -230,6 +231,8 @@ pub fn estate() -> Vec<Component> {
             hosts: vec![],
             notify: vec![("page".into(), Notify::Email("ops@example.net".into()))],
             retention: None,
+            default_alarms: true,
+            alarms: vec![],
         }),
         Component::DisasterRecovery(DisasterRecovery {
             common: common("main"),
@@ -259,6 +262,7 @@ pub fn group(archive: &str, desired: u32) -> AutoscalingGroup {
             timeout: Duration::from_secs(1),
             healthy: 2,
             unhealthy: 3,
+            stated: vec![],
         },
         scaling: vec![ScalingRule { metric: ScalingMetric::Cpu, target: 60.0 }],
         update: UpdatePolicy {

@@ -16,6 +16,13 @@ pub fn check(request: &ExpandRequest<'_>, balancer: &LoadBalancer, problems: &mu
             "name two or more hosts of the region",
         );
     }
+    if balancer.access_logs.is_some() {
+        problems.add(
+            "access_logs",
+            "a load balancer on hosts writes its log into the host's journal, and to no bucket",
+            "remove `access_logs`; `journalctl -u haproxy` shows what it says",
+        );
+    }
     listeners(balancer, problems);
     if balancer.layer == 4 {
         layer_four(balancer, problems);

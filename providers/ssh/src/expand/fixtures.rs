@@ -131,6 +131,7 @@ pub fn group(name: &str, port: u16, workload: Workload) -> AutoscalingGroup {
             timeout: Duration::from_secs(1),
             healthy: 2,
             unhealthy: 3,
+            stated: vec![],
         },
         scaling: Vec::new(),
         update: UpdatePolicy {
@@ -210,6 +211,7 @@ pub fn front() -> LoadBalancer {
         ],
         stickiness: Some(Stickiness { cookie: "SRV".into(), ttl: Some(Duration::from_secs(3600)) }),
         drain_timeout: Duration::from_secs(30),
+        access_logs: None,
     }
 }
 

@@ -55,6 +55,7 @@ fn group(name: &str, environment: Map, depends_on: Vec<ComponentId>) -> Componen
             timeout: Duration::from_secs(2),
             healthy: 2,
             unhealthy: 2,
+            stated: vec![],
         },
         scaling: vec![],
         update: UpdatePolicy {

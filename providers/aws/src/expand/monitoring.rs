@@ -1,0 +1,288 @@
+//! Monitoring: a topic of SNS for each receiver, alarms of CloudWatch that tell it when they ring and when they stop, and
+//! a dashboard of them all.
+//!
+//! A topic for each receiver, because an alarm chooses its receivers and SNS could not tell alarms apart. Topics are not
+//! encrypted on disk: CloudWatch cannot send to one under AWS's own key, and a key of one's own costs by the month for
+//! messages that hold a name, a number and a time.
+//! <https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns>
+//!
+//! An alarm for each series: it names the server or group that it is of.
+
+use std::time::Duration;
+
+use standfast_contract::{
+    Address, Component, ComponentId, OutputRef, Probe, Value,
+    alarm::{Bound, Metric, lasting},
+    component::{Monitoring, Notify},
+};
+
+use super::{
+    Build, PROVIDER,
+    measure::{self, Cannot, Series},
+};
+use crate::{
+    kinds::map,
+    names::{self, LONG_MAX},
+    watch,
+};
+
+#[cfg(test)]
+mod tests;
+
+const CLOUDWATCH: &str = "cloudwatch";
+const SNS: &str = "sns";
+/// Actions of one alarm for each of its states.
+const RECEIVERS_MAX: usize = 5;
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>
+const LASTING_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Widgets of one dashboard; the first two are not of one alarm.
+const WIDGETS_MAX: usize = 500 - 2;
+
+/// One alarm as the blueprint has it, or as it is when the blueprint says nothing.
+struct Wanted<'a> {
+    /// The alarm's own, or `databases.orders.cpu`.
+    name: String,
+    /// Below the component; where a problem of it is shown.
+    key: String,
+    of: &'a Component,
+    metric: Metric,
+    bound: Bound,
+    lasting: Duration,
+    notify: Vec<&'a str>,
+}
+
+pub(super) fn expand<'a>(build: &mut Build<'a>, monitoring: &'a Monitoring) {
+    check(build, monitoring);
+    for (name, notify) in &monitoring.notify {
+        add_receiver(build, name, notify);
+    }
+    let mut alarms: Vec<(String, Address)> = Vec::new();
+    for wanted in wanted(build, monitoring) {
+        match measure::series(build, wanted.of, wanted.metric) {
+            Err(cannot) => build.cannot(&format!("{}.metric", wanted.key), cannot),
+            Ok(all) => {
+                for series in all {
+                    alarms.extend(add_alarm(build, &wanted, series));
+                }
+            }
+        }
+    }
+    if alarms.is_empty() {
+        return;
+    }
+    add_dashboard(build, &alarms);
+    let ids: Value = alarms.iter().map(|(_, alarm)| OutputRef::resource(alarm, "id")).collect();
+    probe(build, "alarms", watch::ALARMS, [("alarms", ids)]);
+}
+
+impl Build<'_> {
+    fn cannot(&mut self, key: &str, (message, hint): Cannot) {
+        self.problem(key, message, hint);
+    }
+}
+
+fn check(build: &mut Build<'_>, monitoring: &Monitoring) {
+    if !monitoring.hosts.is_empty() {
+        build.problem("hosts", "CloudWatch has no hosts of yours", "Remove `hosts`.");
+    }
+    // <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html>
+    if monitoring.retention.is_some() {
+        build.problem(
+            "retention",
+            "CloudWatch keeps metrics for 15 months, no more and no less",
+            "Remove `retention`.",
+        );
+    }
+    if monitoring.default_alarms && monitoring.notify.len() > RECEIVERS_MAX {
+        build.problem(
+            "notify",
+            format!("an alarm of CloudWatch tells {RECEIVERS_MAX} receivers at most"),
+            "Let a list or a pager service tell the others.",
+        );
+    }
+}
+
+fn add_receiver(build: &mut Build<'_>, name: &str, notify: &Notify) {
+    let address = build.address("topic", name);
+    let topic = build.add(
+        SNS,
+        "topic",
+        name,
+        [("name", names::identifier(build.request.stack, &address, "", LONG_MAX).into())],
+    );
+    let (protocol, email, url) = match notify {
+        Notify::Email(email) => ("email", email.as_str().into(), Value::Null),
+        Notify::Webhook(url) => {
+            if url.as_str().is_some_and(|url| url.starts_with("http://")) {
+                build.problem(
+                    format!("notify.{name}.webhook"),
+                    "an alarm would go over the network in clear",
+                    "Give an `https://` address.",
+                );
+            }
+            // Whoever knows the address can ring.
+            ("https", Value::Null, url.clone().masked())
+        }
+    };
+    let subscription = build.add(
+        SNS,
+        "subscription",
+        name,
+        [
+            ("topic", OutputRef::resource(&topic, "id")),
+            ("protocol", protocol.into()),
+            ("email", email),
+            ("url", url),
+        ],
+    );
+    let id = OutputRef::resource(&subscription, "id");
+    probe(build, name, watch::RECEIVER, [("subscription", id)]);
+}
+
+fn probe<const N: usize>(build: &mut Build<'_>, subject: &str, verb: &str, inputs: [(&str, Value); N]) {
+    build.out.probes.push(Probe {
+        component: build.id.clone(),
+        subject: subject.to_owned(),
+        provider: PROVIDER.into(),
+        place: build.place.to_value(),
+        verb: verb.to_owned(),
+        inputs: map(inputs),
+    });
+}
+
+/// What the blueprint says, then what it leaves to us.
+fn wanted<'a>(build: &mut Build<'a>, monitoring: &'a Monitoring) -> Vec<Wanted<'a>> {
+    let mut all = Vec::new();
+    for alarm in &monitoring.alarms {
+        let key = format!("alarms.{}", alarm.name);
+        let Some(bound) = alarm.bound else { continue };
+        let Some(of) = component(build, &alarm.of, &key) else { continue };
+        if alarm.notify.len() > RECEIVERS_MAX {
+            build.problem(
+                format!("{key}.notify"),
+                format!("an alarm of CloudWatch tells {RECEIVERS_MAX} receivers at most"),
+                "Name fewer.",
+            );
+        }
+        let notify = alarm.notify.iter().map(String::as_str).collect();
+        let (metric, lasting) = (alarm.metric, alarm.lasting);
+        all.push(Wanted { name: alarm.name.clone(), key, of, metric, bound, lasting, notify });
+    }
+    let components = if monitoring.default_alarms { build.request.components } else { &[] };
+    for of in components.iter().filter(|of| of.common().region == build.region.name) {
+        for (metric, bound, lasting) in measure::defaults(build, of) {
+            let is_said = monitoring.alarms.iter().any(|alarm| alarm.of == of.id() && alarm.metric == metric);
+            if !is_said {
+                let name = format!("{}.{}", of.id(), metric.as_str());
+                let notify = monitoring.notify.iter().map(|(name, _)| name.as_str()).collect();
+                all.push(Wanted { name, key: "default_alarms".into(), of, metric, bound, lasting, notify });
+            }
+        }
+    }
+    all
+}
+
+fn component<'a>(build: &mut Build<'a>, id: &ComponentId, key: &str) -> Option<&'a Component> {
+    let of = build.request.components.iter().find(|component| component.id() == *id)?;
+    if of.common().region == build.region.name {
+        return Some(of);
+    }
+    build.problem(
+        format!("{key}.of"),
+        format!("`{id}` is in region `{}`: CloudWatch watches its own region", of.common().region),
+        "Watch it from a monitoring of that region.",
+    );
+    None
+}
+
+/// Its title and address.
+fn add_alarm(build: &mut Build<'_>, wanted: &Wanted<'_>, series: Series) -> Option<(String, Address)> {
+    let Wanted { of, metric, bound, .. } = wanted;
+    let (amount, comparison) = match bound {
+        Bound::Above(amount) => (*amount, "GreaterThanThreshold"),
+        Bound::Below(amount) => (*amount, "LessThanThreshold"),
+    };
+    let threshold = match measure::threshold(of, *metric, amount) {
+        Ok(threshold) => threshold,
+        Err(cannot) => {
+            build.cannot(&wanted.key, cannot);
+            return None;
+        }
+    };
+    let periods = periods(build, wanted, series.period_s)?;
+    let name = match &series.part {
+        Some(part) => format!("{}.{part}", wanted.name),
+        None => wanted.name.clone(),
+    };
+    let part = series.part.as_ref().map(|part| format!(" ({part})")).unwrap_or_default();
+    let title = format!("{}{part} {}", of.id(), metric.as_str());
+    let topics = wanted.notify.iter().map(|name| OutputRef::resource(&build.address("topic", name), "id"));
+    let topics: Vec<Value> = topics.collect();
+    let address = build.address("alarm", &name);
+    let alarm = build.add(
+        CLOUDWATCH,
+        "alarm",
+        &name,
+        [
+            ("name", names::identifier(build.request.stack, &address, "", LONG_MAX).into()),
+            ("description", format!("{title} {bound} for {}", lasting(wanted.lasting)).into()),
+            ("metrics", series.metrics.into()),
+            ("expression", crate::kinds::text(series.expression)),
+            ("members", series.members),
+            ("period_s", whole(series.period_s)),
+            ("periods", whole(periods)),
+            ("comparison", comparison.into()),
+            ("threshold", threshold.into()),
+            ("missing", series.missing.into()),
+            ("topics", if topics.is_empty() { Value::Null } else { topics.into() }),
+        ],
+    );
+    if let Some(desired) = build.out.resources.last_mut() {
+        desired.follows.extend(series.follows);
+    }
+    Some((title, alarm))
+}
+
+/// How many values in a row.
+fn periods(build: &mut Build<'_>, wanted: &Wanted<'_>, period_s: u64) -> Option<u64> {
+    let lasting_s = wanted.lasting.as_secs();
+    if wanted.lasting <= LASTING_MAX
+        && wanted.lasting.subsec_nanos() == 0
+        && lasting_s.is_multiple_of(period_s)
+    {
+        return Some(lasting_s / period_s);
+    }
+    let each = lasting(Duration::from_secs(period_s));
+    build.problem(
+        format!("{}.for", wanted.key),
+        format!("`{}` of `{}` is measured each {each}", wanted.metric.as_str(), wanted.of.id()),
+        format!("Say `for: {each}` or a multiple of it, `1d` at most."),
+    );
+    None
+}
+
+fn add_dashboard(build: &mut Build<'_>, alarms: &[(String, Address)]) {
+    let widgets = alarms.iter().take(WIDGETS_MAX).map(|(title, alarm)| {
+        map([("title", title.as_str().into()), ("alarm", OutputRef::resource(alarm, "arn"))])
+    });
+    let widgets: Vec<Value> = widgets.map(Value::from).collect();
+    let address = build.address("dashboard", "main");
+    let name = names::identifier(build.request.stack, &address, "", LONG_MAX);
+    let location = build.place.location.clone();
+    build.add(
+        CLOUDWATCH,
+        "dashboard",
+        "main",
+        [("name", name.as_str().into()), ("location", location.as_str().into()), ("widgets", widgets.into())],
+    );
+    build.output(
+        "url",
+        format!(
+            "https://{location}.console.aws.amazon.com/cloudwatch/home?region={location}#dashboards/dashboard/{name}"
+        ),
+    );
+}
+
+fn whole(number: u64) -> Value {
+    Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
+}
