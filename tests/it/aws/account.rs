@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use standfast_fault_proxy::Moto;
+use standfast_fault_proxy::{Moto, Proxy, cbor::Translate};
 
 use crate::cli::{Planned, Ran, Sandbox};
 
@@ -18,6 +18,8 @@ pub const PASSWORD: &str = "correct-horse-battery";
 pub struct Account {
     pub sandbox: Sandbox,
     moto: Moto,
+    /// Before moto, for CloudWatch: of the protocols of that the SDK speaks one which moto does not.
+    cloudwatch: Proxy,
 }
 
 /// boto3 lies beside moto.
@@ -27,7 +29,10 @@ fn python() -> PathBuf {
 
 impl Account {
     pub fn new(blueprint: &str) -> Self {
-        Account { moto: Moto::start(), sandbox: Sandbox::new(blueprint) }
+        let moto = Moto::start();
+        let cloudwatch = Proxy::start(moto.address).unwrap();
+        cloudwatch.add("moto speaks no CBOR", Translate);
+        Account { moto, cloudwatch, sandbox: Sandbox::new(blueprint) }
     }
 
     pub fn applied(blueprint: &str) -> Self {
@@ -39,6 +44,7 @@ impl Account {
     fn at_home(&self, mut command: Command) -> Command {
         command
             .env("AWS_ENDPOINT_URL", self.moto.url())
+            .env("AWS_ENDPOINT_URL_CLOUDWATCH", self.cloudwatch.url())
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_EC2_METADATA_DISABLED", "true")
@@ -65,11 +71,12 @@ impl Account {
         Planned(serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}\n{}", ran.shown())))
     }
 
-    /// Runs Python with `ec2`, `elb`, `asg`, `rds` and `route53` as boto3's clients; gives what it prints.
+    /// Runs Python with `ec2`, `elb`, `asg`, `rds`, `route53`, `acm`, `cloudwatch` and `sns` as boto3's clients; gives what it
+    /// prints.
     pub fn python(&self, code: &str) -> String {
         let clients = "import boto3, json\n\
-                       ec2, elb, asg, rds, route53 = (boto3.client(s, region_name='eu-west-1')\n\
-                       \x20 for s in ('ec2', 'elbv2', 'autoscaling', 'rds', 'route53'))\n";
+                       ec2, elb, asg, rds, route53, acm, cloudwatch, sns = (boto3.client(s, region_name='eu-west-1')\n\
+                       \x20 for s in ('ec2', 'elbv2', 'autoscaling', 'rds', 'route53', 'acm', 'cloudwatch', 'sns'))\n";
         self.interpret(&["-c", &format!("{clients}{code}")])
     }
 

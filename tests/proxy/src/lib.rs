@@ -6,6 +6,7 @@
 //! | `call` | a request and its answer, and which operation of which service it is |
 //! | `rule` | what may happen to a call: the trait, and the faults that every service knows |
 //! | `proxy` | the server: forwards, asks the rules, keeps count |
+//! | `cbor` | a protocol that moto does not speak, and its translation |
 //! | `moto` | a server that speaks for AWS, of the test process's own |
 //!
 //! Each rule is named and switched by itself, so that a test says which behaviour it relies on. A behaviour of one service
@@ -14,6 +15,7 @@
 //! Deliberately absent: TLS, HTTP/2 and bodies that do not fit into memory.
 
 mod call;
+pub mod cbor;
 mod moto;
 mod proxy;
 mod rule;
