@@ -463,3 +463,84 @@ environments:
     let staging = Options { environment: Some("staging".into()), ..Options::default() };
     assert_eq!(group(&good_with(text, &staging), "web").hosts, ["web1", "web2"]);
 }
+
+#[test]
+fn rules_of_alarms() {
+    let said = |alarm: &str| {
+        let text = format!(
+            "{HEAD}{WEB}databases:\n  orders: {{ hosts: [db1, db2], engine: postgres }}\nmonitoring:\n  hosts: [lb1]\n  notify: {{ page: {{ email: a@b.c }} }}\n  alarms:\n    one: {alarm}\n"
+        );
+        match run(&text, &Options::default()) {
+            Ok(blueprint) => blueprint
+                .components
+                .iter()
+                .find_map(|one| match one {
+                    Component::Monitoring(it) => it.alarms.first(),
+                    _ => None,
+                })
+                .map(|alarm| format!("{:?} {:?}", alarm.bound.map(|bound| bound.to_string()), alarm.notify))
+                .unwrap(),
+            Err(problems) => {
+                problems.diagnostics.into_iter().map(|one| one.message).collect::<Vec<_>>().join("; ")
+            }
+        }
+    };
+    let cases = [
+        ("{ of: databases.orders, metric: cpu, above: 80% }", "Some(\"above 80%\") [\"page\"]"),
+        ("{ of: databases.orders, metric: free_storage, below: 10GiB }", "Some(\"below 10GiB\") [\"page\"]"),
+        ("{ of: databases.orders, metric: connections, above: 400, notify: [] }", "Some(\"above 400\") []"),
+        ("{ of: databases.orders, metric: replica_lag, enabled: false }", "None [\"page\"]"),
+        ("{ of: databases.orders, metric: cpu }", "an alarm needs `above` or `below`"),
+        (
+            "{ of: databases.orders, metric: cpu, above: 1%, below: 2% }",
+            "`above` and `below` exclude each other",
+        ),
+        ("{ of: databases.orders, metric: cpu, above: 80 }", "`80` is no amount of `cpu`"),
+        ("{ of: databases.orders, metric: replica_lag, above: 5% }", "`5%` is no amount of `replica_lag`"),
+        (
+            "{ of: databases.orders, metric: latency, above: 1s }",
+            "`latency` is not measured of `databases.orders`",
+        ),
+        ("{ of: monitoring.main, metric: cpu, above: 80% }", "nothing is measured of `monitoring.main`"),
+        ("{ of: databases.order, metric: cpu, above: 80% }", "no component `databases.order`"),
+        ("{ of: orders, metric: cpu, above: 80% }", "`orders` names no component"),
+        ("{ of: databases.orders, metric: cpu, above: 80%, for: 0s }", "`for` cannot be zero"),
+        ("{ of: databases.orders, metric: cpu, above: 80%, notify: [pager] }", "no receiver `pager`"),
+    ];
+    for (alarm, message) in cases {
+        assert_eq!(said(alarm), message, "{alarm}");
+    }
+}
+
+#[test]
+fn a_log_goes_to_a_bucket() {
+    let front = |logs: &str| {
+        run(
+            &format!(
+                "{HEAD}{WEB}load_balancers:\n  front: {{ hosts: [lb1, lb2], listeners: [{{ port: 80, to: web }}], access_logs: {logs} }}\n"
+            ),
+            &Options::default(),
+        )
+    };
+    for (written, bucket, prefix) in [("s3://shop-logs", "shop-logs", ""), ("s3://a.b/c/d/", "a.b", "c/d")] {
+        let blueprint = front(written).unwrap();
+        let Some(Component::LoadBalancer(it)) =
+            blueprint.component(&ComponentId::new(Section::LoadBalancers, "front"))
+        else {
+            panic!("no load balancer")
+        };
+        let logs = it.access_logs.as_ref().unwrap();
+        assert_eq!((logs.bucket.as_str(), logs.prefix.as_str()), (bucket, prefix));
+    }
+    for written in ["./logs", "s3://", "s3://Shop", "s3://shop-logs//a", "s3://shop-logs/AWSLogs"] {
+        let problems = front(written).unwrap_err();
+        let message = &problems.diagnostics[0].message;
+        assert_eq!(*message, format!("`{written}` is no place for access logs"));
+    }
+}
+
+#[test]
+fn what_a_health_check_says_itself_is_told_from_defaults() {
+    let text = format!("{HEAD}{WEB}    health_check: {{ path: /, interval: 5s, unhealthy: 4 }}\n");
+    assert_eq!(group(&good(&text), "web").health_check.stated, ["interval", "unhealthy"]);
+}

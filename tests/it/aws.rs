@@ -4,6 +4,7 @@
 //! take their time, permissions, throttling) is shown beside the kinds, with recorded answers.
 
 mod account;
+mod certificates;
 mod databases;
 mod faults;
 mod killed;

@@ -200,7 +200,8 @@ fn judge(code: &str, status: u16) -> Trouble {
         _ if code.contains("Quota") && code.contains("Exceeded") => Trouble::Quota,
         _ if code.ends_with("LimitExceeded")
             || code.starts_with("TooMany")
-            || code == "LimitExceededFault" =>
+            || code == "LimitExceededFault"
+            || code == "LimitExceededException" =>
         {
             Trouble::Quota
         }

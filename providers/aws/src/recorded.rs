@@ -23,6 +23,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value as Json;
 use standfast_contract::{Call, Context, Map, Stack};
+use standfast_fault_proxy::cbor;
 
 use crate::{clients::Site, kinds::Job, place::Place};
 
@@ -60,46 +61,7 @@ pub(crate) fn site(answers: &[(u16, &str)]) -> (Site, Recorded) {
 
 /// A region with these answers in CBOR, which CloudWatch speaks.
 pub(crate) fn site_of_cbor(answers: &[(u16, Json)]) -> (Site, Recorded) {
-    let written = answers.iter().map(|(status, body)| {
-        let mut bytes = Vec::new();
-        write_cbor(body, &mut bytes);
-        (*status, bytes)
-    });
-    site_of_bytes(written)
-}
-
-/// RFC 8949, as far as JSON goes.
-fn write_cbor(value: &Json, to: &mut Vec<u8>) {
-    let head = |major: u8, count: usize, to: &mut Vec<u8>| {
-        to.push(major << 5 | 26);
-        to.extend(u32::try_from(count).unwrap().to_be_bytes());
-    };
-    match value {
-        Json::Null => to.push(0xf6),
-        Json::Bool(is) => to.push(if *is { 0xf5 } else { 0xf4 }),
-        Json::Number(number) => match number.as_u64() {
-            Some(whole) => head(0, usize::try_from(whole).unwrap(), to),
-            None => {
-                to.push(0xfb);
-                to.extend(number.as_f64().unwrap().to_be_bytes());
-            }
-        },
-        Json::String(text) => {
-            head(3, text.len(), to);
-            to.extend(text.as_bytes());
-        }
-        Json::Array(items) => {
-            head(4, items.len(), to);
-            items.iter().for_each(|item| write_cbor(item, to));
-        }
-        Json::Object(entries) => {
-            head(5, entries.len(), to);
-            for (key, value) in entries {
-                write_cbor(&key.as_str().into(), to);
-                write_cbor(value, to);
-            }
-        }
-    }
+    site_of_bytes(answers.iter().map(|(status, body)| (*status, cbor::write(body))))
 }
 
 fn site_of_bytes(answers: impl Iterator<Item = (u16, Vec<u8>)>) -> (Site, Recorded) {

@@ -44,6 +44,8 @@ pub enum Metric {
     Errors,
     /// How long a member takes to answer; 19 of 20 requests are answered sooner.
     Latency,
+    /// How long a certificate is still good for.
+    CertificateExpiry,
 }
 
 impl Metric {
@@ -58,6 +60,7 @@ impl Metric {
             Metric::HealthyMembers => "healthy_members",
             Metric::Errors => "errors",
             Metric::Latency => "latency",
+            Metric::CertificateExpiry => "certificate_expiry",
         }
     }
 }

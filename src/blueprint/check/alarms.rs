@@ -10,7 +10,7 @@ use super::{
     common::component_named,
 };
 
-const METRICS: [(&str, Metric); 9] = [
+const METRICS: [(&str, Metric); 10] = [
     ("cpu", Metric::Cpu),
     ("memory", Metric::Memory),
     ("free_storage", Metric::FreeStorage),
@@ -20,12 +20,15 @@ const METRICS: [(&str, Metric); 9] = [
     ("healthy_members", Metric::HealthyMembers),
     ("errors", Metric::Errors),
     ("latency", Metric::Latency),
+    ("certificate_expiry", Metric::CertificateExpiry),
 ];
 
 /// What can be measured of the components of a section.
 fn measured(section: Section) -> &'static [Metric] {
     match section {
-        Section::LoadBalancers => &[Metric::HealthyMembers, Metric::Errors, Metric::Latency],
+        Section::LoadBalancers => {
+            &[Metric::HealthyMembers, Metric::Errors, Metric::Latency, Metric::CertificateExpiry]
+        }
         Section::AutoscalingGroups => &[Metric::HealthyMembers, Metric::Cpu, Metric::Memory],
         Section::Databases => {
             &[Metric::Cpu, Metric::Memory, Metric::FreeStorage, Metric::Connections, Metric::ReplicaLag]
@@ -124,7 +127,7 @@ fn amount(reader: &Reader<'_>, key: &str, metric: Metric) -> Option<Amount> {
         Metric::Cpu | Metric::Memory | Metric::Errors => share(),
         Metric::FreeStorage => share().or_else(|| scalar::size(&text).map(Amount::Bytes)),
         Metric::Connections => share().or_else(number),
-        Metric::ReplicaLag | Metric::Latency => duration(),
+        Metric::ReplicaLag | Metric::Latency | Metric::CertificateExpiry => duration(),
         Metric::Evictions | Metric::HealthyMembers => number(),
     }
 }
@@ -137,6 +140,7 @@ fn example(metric: Metric) -> &'static str {
         Metric::Connections => "80%` or `400",
         Metric::ReplicaLag => "30s",
         Metric::Latency => "500ms",
+        Metric::CertificateExpiry => "14d",
         Metric::Evictions => "100",
         Metric::HealthyMembers => "2",
     }

@@ -211,6 +211,7 @@ pub static ALARM: Object = Object::new(
                 ("healthy_members", "members of a group that serve, or that a load balancer finds healthy: a number"),
                 ("errors", "share of a load balancer's requests answered with 5xx"),
                 ("latency", "how long members take to answer 19 of 20 requests of a load balancer: a duration"),
+                ("certificate_expiry", "how long the certificates of a load balancer are still good for: a duration; measured once a day"),
             ]),
             "What is measured.",
         )

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use standfast_fault_proxy::{
     Moto, Proxy,
     aws::{Ends, Slow},
+    cbor::Translate,
 };
 
 use crate::cli::{Planned, Ran, Sandbox};
@@ -55,6 +56,7 @@ impl Account {
     pub fn new(blueprint: &str) -> Self {
         let moto = Moto::start();
         let proxy = Proxy::start(moto.address).unwrap();
+        proxy.add("moto speaks no CBOR", Translate);
         // What moto shows as deleting for good is gone.
         proxy.add("slow", Slow::new(0));
         let ends = Arc::new(Ends::default());
@@ -154,11 +156,12 @@ impl Account {
         Planned(serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}\n{}", ran.shown())))
     }
 
-    /// Runs Python with `ec2`, `elb`, `asg`, `rds` and `route53` as boto3's clients; gives what it prints.
+    /// Runs Python with `ec2`, `elb`, `asg`, `rds`, `route53`, `acm`, `cloudwatch` and `sns` as boto3's clients; gives what it
+    /// prints.
     pub fn python(&self, code: &str) -> String {
         let clients = "import boto3, json\n\
-                       ec2, elb, asg, rds, route53 = (boto3.client(s, region_name='eu-west-1')\n\
-                       \x20 for s in ('ec2', 'elbv2', 'autoscaling', 'rds', 'route53'))\n";
+                       ec2, elb, asg, rds, route53, acm, cloudwatch, sns = (boto3.client(s, region_name='eu-west-1')\n\
+                       \x20 for s in ('ec2', 'elbv2', 'autoscaling', 'rds', 'route53', 'acm', 'cloudwatch', 'sns'))\n";
         self.interpret(&["-c", &format!("{clients}{code}")])
     }
 

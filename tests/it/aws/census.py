@@ -148,7 +148,9 @@ def monitoring():
 
 def acm():
     acm = client("acm")
-    arns = [one["CertificateArn"] for one in acm.list_certificates()["CertificateSummaryList"]]
+    # Without being told the kinds of key it lists those of RSA with 2,048 bits only.
+    every = {"keyTypes": ["RSA_2048", "RSA_4096", "EC_prime256v1", "EC_secp384r1"]}
+    arns = [one["CertificateArn"] for one in acm.list_certificates(Includes=every)["CertificateSummaryList"]]
     yield "certificate", [
         {"id": arn, "tags": tags(acm.list_tags_for_certificate(CertificateArn=arn)["Tags"])} for arn in arns
     ]

@@ -40,8 +40,6 @@ fn shop() -> String {
 }
 
 const ALARMS: &str = "\
-cloudwatch = boto3.client('cloudwatch', region_name='eu-west-1')\n\
-sns = boto3.client('sns', region_name='eu-west-1')\n\
 alarms = {a['AlarmDescription'].split(' for ')[0]: a for a in cloudwatch.describe_alarms()['MetricAlarms']}\n";
 
 #[test]
@@ -104,7 +102,7 @@ fn what_was_changed_by_hand_is_put_back() {
             "create refuge/monitoring.main/subscription.mail (drift: it is gone)",
             "update refuge/monitoring.main/alarm.load_balancers.front.errors (drift: topics)",
             "update refuge/monitoring.main/alarm.load_balancers.front.latency (drift: threshold)",
-            "update refuge/monitoring.main/dashboard.main (drift: widgets)",
+            "update refuge/monitoring.main/dashboard.main (follows a change of what it uses: widgets)",
         ]
     );
     account.run("apply --auto-approve").code(0);
@@ -128,7 +126,7 @@ fn changes_are_planned_as_they_are() {
         (
             "ops@example.net",
             "night@example.net",
-            &["replace refuge/monitoring.main/subscription.mail (changed: email)"],
+            &["replace refuge/monitoring.main/subscription.mail (email cannot be changed in place)"],
         ),
         (
             "  alarms:\n",
@@ -176,13 +174,13 @@ fn an_address_that_is_secret_is_in_no_file() {
 fn status_tells_what_rings_and_who_is_told() {
     let account = Account::applied(&shop());
     let quiet = account.run("status");
-    quiet.says("none of 5 alarms rings");
+    quiet.prints("none of 5 alarms rings");
     account.python(&format!(
         "{ALARMS}name = alarms['load_balancers.front latency above 2s']['AlarmName']\n\
          cloudwatch.set_alarm_state(AlarmName=name, StateValue='ALARM', StateReason='slow')"
     ));
     let ringing = account.run("status");
-    ringing.says("1 of 5 alarms ring: load_balancers.front latency above 2s for 10m");
+    ringing.prints("1 of 5 alarms ring: load_balancers.front latency above 2s for 10m");
 }
 
 #[test]

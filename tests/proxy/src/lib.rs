@@ -8,6 +8,7 @@
 //! | `halt` | a call that goes no further, so that a test can kill its caller there |
 //! | `aws` | rules for what AWS does and moto does not |
 //! | `proxy` | the server: forwards, asks the rules, keeps count |
+//! | `cbor` | a protocol that moto does not speak, and its translation |
 //! | `moto` | a server that speaks for AWS, of the test process's own |
 //!
 //! Each rule is named and switched by itself, so that a test says which behaviour it relies on. A behaviour of one service
@@ -17,6 +18,7 @@
 
 pub mod aws;
 mod call;
+pub mod cbor;
 mod halt;
 mod moto;
 mod proxy;

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use standfast_contract::{
-    Address, Component, Map, OutputRef, Value,
+    Address, Component, ComponentId, Map, OutputRef, Value,
     alarm::{Amount, Bound, Metric},
-    component::{AutoscalingGroup, Database, DatabaseEngine, LoadBalancer, SessionStore},
+    component::{AutoscalingGroup, Certificate, Database, DatabaseEngine, LoadBalancer, SessionStore},
 };
 
 use super::{Build, balancer, database};
@@ -34,6 +34,7 @@ const GOOD: &str = "notBreaching";
 /// CloudWatch keeps minutes; EC2 reports each five without detailed monitoring, which costs.
 const MINUTE_S: u64 = 60;
 const EC2_PERIOD_S: u64 = 300;
+const DAY_S: u64 = 24 * 60 * 60;
 /// In the place of a name in the dimensions, where there are several.
 const EACH: &str = "*";
 /// <https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/TroubleshootingConnections.html>
@@ -109,6 +110,9 @@ fn of_balancer(
         });
         return Ok(each.collect());
     }
+    if wanted == Metric::CertificateExpiry {
+        return Ok(of_certificates(build, &id, balancer));
+    }
     if !is_http {
         let what = wanted.as_str();
         return Err((
@@ -133,6 +137,26 @@ fn of_balancer(
     series.metrics = metrics.into();
     series.expression = Some(share);
     Ok(vec![series])
+}
+
+/// ACM says it until the certificate has expired. <https://docs.aws.amazon.com/acm/latest/userguide/cloudwatch-metrics.html>
+fn of_certificates(build: &Build<'_>, id: &ComponentId, balancer: &LoadBalancer) -> Vec<Series> {
+    let with_tls =
+        balancer.listeners.iter().filter_map(|listener| Some((listener, listener.certificate.as_ref()?)));
+    let each = with_tls.map(|(listener, certificate)| {
+        let port = listener.port.to_string();
+        let arn = match certificate {
+            Certificate::Arn(arn) => arn.as_str().into(),
+            Certificate::Pem(_) => {
+                let imported = Address::new(&build.region.name, id, "certificate", &port);
+                OutputRef::resource(&imported, "id")
+            }
+        };
+        let days =
+            metric("AWS/CertificateManager", "DaysToExpiry", "Minimum", map([("CertificateArn", arn)]));
+        Series { part: Some(port), period_s: DAY_S, ..Series::of(days, GOOD) }
+    });
+    each.collect()
 }
 
 fn of_group(
@@ -236,6 +260,9 @@ pub(super) fn threshold(of: &Component, metric: Metric, amount: Amount) -> Resul
         }
         (Metric::Connections, Amount::Share(percent), _) => Ok(STORE_CONNECTIONS * percent / 100.0),
         (_, Amount::Share(number) | Amount::Number(number), _) => Ok(number),
+        (Metric::CertificateExpiry, Amount::Duration(duration), _) => {
+            Ok(duration.as_secs_f64() / DAY_S as f64)
+        }
         (_, Amount::Duration(duration), _) => Ok(duration.as_secs_f64()),
         (_, Amount::Bytes(bytes), _) => Ok(bytes as f64),
     }
@@ -253,6 +280,10 @@ pub(super) fn defaults(build: &Build<'_>, of: &Component) -> Vec<(Metric, Bound,
             if balancer.layer == 7 {
                 all.push((Metric::Errors, share(5.0), minutes(5)));
                 all.push((Metric::Latency, longer(Duration::from_secs(2)), minutes(10)));
+            }
+            if balancer.listeners.iter().any(|listener| listener.certificate.is_some()) {
+                let left = Amount::Duration(Duration::from_secs(14 * DAY_S));
+                all.push((Metric::CertificateExpiry, Bound::Below(left), Duration::from_secs(DAY_S)));
             }
             all
         }

@@ -18,7 +18,7 @@ use standfast_contract::{
 
 use super::{
     Build, PROVIDER,
-    measure::{self, Cannot, Series},
+    measure::{self, Series},
 };
 use crate::{
     kinds::map,
@@ -42,8 +42,8 @@ const WIDGETS_MAX: usize = 500 - 2;
 struct Wanted<'a> {
     /// The alarm's own, or `databases.orders.cpu`.
     name: String,
-    /// Below the component; where a problem of it is shown.
-    key: String,
+    /// In the blueprint's `alarms`.
+    alarm: Option<&'a str>,
     of: &'a Component,
     metric: Metric,
     bound: Bound,
@@ -58,14 +58,15 @@ pub(super) fn expand<'a>(build: &mut Build<'a>, monitoring: &'a Monitoring) {
     }
     let mut alarms: Vec<(String, Address)> = Vec::new();
     for wanted in wanted(build, monitoring) {
-        match measure::series(build, wanted.of, wanted.metric) {
-            Err(cannot) => build.cannot(&format!("{}.metric", wanted.key), cannot),
-            Ok(all) => {
-                for series in all {
-                    alarms.extend(add_alarm(build, &wanted, series));
-                }
+        let all = match measure::series(build, wanted.of, wanted.metric) {
+            Ok(all) => all,
+            Err((message, hint)) => {
+                build.problem(wanted.key("metric"), message, hint);
+                continue;
             }
-        }
+        };
+        let Some(limit) = limit(build, &wanted, &all) else { continue };
+        alarms.extend(all.into_iter().map(|series| add_alarm(build, &wanted, &limit, series)));
     }
     if alarms.is_empty() {
         return;
@@ -75,9 +76,13 @@ pub(super) fn expand<'a>(build: &mut Build<'a>, monitoring: &'a Monitoring) {
     probe(build, "alarms", watch::ALARMS, [("alarms", ids)]);
 }
 
-impl Build<'_> {
-    fn cannot(&mut self, key: &str, (message, hint): Cannot) {
-        self.problem(key, message, hint);
+impl Wanted<'_> {
+    /// Where a problem of it is shown.
+    fn key(&self, part: &str) -> String {
+        match self.alarm {
+            Some(name) => format!("alarms.{name}.{part}"),
+            None => "default_alarms".into(),
+        }
     }
 }
 
@@ -166,7 +171,8 @@ fn wanted<'a>(build: &mut Build<'a>, monitoring: &'a Monitoring) -> Vec<Wanted<'
         }
         let notify = alarm.notify.iter().map(String::as_str).collect();
         let (metric, lasting) = (alarm.metric, alarm.lasting);
-        all.push(Wanted { name: alarm.name.clone(), key, of, metric, bound, lasting, notify });
+        let name = alarm.name.clone();
+        all.push(Wanted { name, alarm: Some(&alarm.name), of, metric, bound, lasting, notify });
     }
     let components = if monitoring.default_alarms { build.request.components } else { &[] };
     for of in components.iter().filter(|of| of.common().region == build.region.name) {
@@ -175,7 +181,7 @@ fn wanted<'a>(build: &mut Build<'a>, monitoring: &'a Monitoring) -> Vec<Wanted<'
             if !is_said {
                 let name = format!("{}.{}", of.id(), metric.as_str());
                 let notify = monitoring.notify.iter().map(|(name, _)| name.as_str()).collect();
-                all.push(Wanted { name, key: "default_alarms".into(), of, metric, bound, lasting, notify });
+                all.push(Wanted { name, alarm: None, of, metric, bound, lasting, notify });
             }
         }
     }
@@ -195,27 +201,55 @@ fn component<'a>(build: &mut Build<'a>, id: &ComponentId, key: &str) -> Option<&
     None
 }
 
-/// Its title and address.
-fn add_alarm(build: &mut Build<'_>, wanted: &Wanted<'_>, series: Series) -> Option<(String, Address)> {
-    let Wanted { of, metric, bound, .. } = wanted;
-    let (amount, comparison) = match bound {
-        Bound::Above(amount) => (*amount, "GreaterThanThreshold"),
-        Bound::Below(amount) => (*amount, "LessThanThreshold"),
+/// A bound as CloudWatch has it.
+struct Limit {
+    comparison: &'static str,
+    threshold: f64,
+    /// How many values in a row.
+    periods: u64,
+}
+
+fn limit(build: &mut Build<'_>, wanted: &Wanted<'_>, all: &[Series]) -> Option<Limit> {
+    let (key, amount, comparison) = match wanted.bound {
+        Bound::Above(amount) => ("above", amount, "GreaterThanThreshold"),
+        Bound::Below(amount) => ("below", amount, "LessThanThreshold"),
     };
-    let threshold = match measure::threshold(of, *metric, amount) {
+    let threshold = match measure::threshold(wanted.of, wanted.metric, amount) {
         Ok(threshold) => threshold,
-        Err(cannot) => {
-            build.cannot(&wanted.key, cannot);
+        Err((message, hint)) => {
+            build.problem(wanted.key(key), message, hint);
             return None;
         }
     };
-    let periods = periods(build, wanted, series.period_s)?;
+    let Some(period_s) = all.first().map(|series| series.period_s) else {
+        if wanted.alarm.is_some() {
+            let message = format!("`{}` has nothing with a `{}`", wanted.of.id(), wanted.metric.as_str());
+            build.problem(wanted.key("of"), message, "Remove the alarm.");
+        }
+        return None;
+    };
+    let lasting_s = wanted.lasting.as_secs();
+    let is_whole = wanted.lasting.subsec_nanos() == 0 && lasting_s.is_multiple_of(period_s);
+    if !is_whole || wanted.lasting > LASTING_MAX {
+        let each = lasting(Duration::from_secs(period_s));
+        build.problem(
+            wanted.key("for"),
+            format!("`{}` of `{}` is measured each {each}", wanted.metric.as_str(), wanted.of.id()),
+            format!("Say `for: {each}` or a multiple of it, `1d` at most."),
+        );
+        return None;
+    }
+    Some(Limit { comparison, threshold, periods: lasting_s / period_s })
+}
+
+/// Its title and address.
+fn add_alarm(build: &mut Build<'_>, wanted: &Wanted<'_>, limit: &Limit, series: Series) -> (String, Address) {
     let name = match &series.part {
         Some(part) => format!("{}.{part}", wanted.name),
         None => wanted.name.clone(),
     };
     let part = series.part.as_ref().map(|part| format!(" ({part})")).unwrap_or_default();
-    let title = format!("{}{part} {}", of.id(), metric.as_str());
+    let title = format!("{}{part} {}", wanted.of.id(), wanted.metric.as_str());
     let topics = wanted.notify.iter().map(|name| OutputRef::resource(&build.address("topic", name), "id"));
     let topics: Vec<Value> = topics.collect();
     let address = build.address("alarm", &name);
@@ -225,14 +259,14 @@ fn add_alarm(build: &mut Build<'_>, wanted: &Wanted<'_>, series: Series) -> Opti
         &name,
         [
             ("name", names::identifier(build.request.stack, &address, "", LONG_MAX).into()),
-            ("description", format!("{title} {bound} for {}", lasting(wanted.lasting)).into()),
+            ("description", format!("{title} {} for {}", wanted.bound, lasting(wanted.lasting)).into()),
             ("metrics", series.metrics.into()),
             ("expression", crate::kinds::text(series.expression)),
             ("members", series.members),
             ("period_s", whole(series.period_s)),
-            ("periods", whole(periods)),
-            ("comparison", comparison.into()),
-            ("threshold", threshold.into()),
+            ("periods", whole(limit.periods)),
+            ("comparison", limit.comparison.into()),
+            ("threshold", limit.threshold.into()),
             ("missing", series.missing.into()),
             ("topics", if topics.is_empty() { Value::Null } else { topics.into() }),
         ],
@@ -240,25 +274,7 @@ fn add_alarm(build: &mut Build<'_>, wanted: &Wanted<'_>, series: Series) -> Opti
     if let Some(desired) = build.out.resources.last_mut() {
         desired.follows.extend(series.follows);
     }
-    Some((title, alarm))
-}
-
-/// How many values in a row.
-fn periods(build: &mut Build<'_>, wanted: &Wanted<'_>, period_s: u64) -> Option<u64> {
-    let lasting_s = wanted.lasting.as_secs();
-    if wanted.lasting <= LASTING_MAX
-        && wanted.lasting.subsec_nanos() == 0
-        && lasting_s.is_multiple_of(period_s)
-    {
-        return Some(lasting_s / period_s);
-    }
-    let each = lasting(Duration::from_secs(period_s));
-    build.problem(
-        format!("{}.for", wanted.key),
-        format!("`{}` of `{}` is measured each {each}", wanted.metric.as_str(), wanted.of.id()),
-        format!("Say `for: {each}` or a multiple of it, `1d` at most."),
-    );
-    None
+    (title, alarm)
 }
 
 fn add_dashboard(build: &mut Build<'_>, alarms: &[(String, Address)]) {
@@ -269,12 +285,7 @@ fn add_dashboard(build: &mut Build<'_>, alarms: &[(String, Address)]) {
     let address = build.address("dashboard", "main");
     let name = names::identifier(build.request.stack, &address, "", LONG_MAX);
     let location = build.place.location.clone();
-    build.add(
-        CLOUDWATCH,
-        "dashboard",
-        "main",
-        [("name", name.as_str().into()), ("location", location.as_str().into()), ("widgets", widgets.into())],
-    );
+    build.add(CLOUDWATCH, "dashboard", "main", [("name", name.as_str().into()), ("widgets", widgets.into())]);
     build.output(
         "url",
         format!(

@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use serde_json::{Value as Json, json};
 use standfast_contract::{Kind, Map, Value};
 
-use super::{ID, Job, Parts, Phase, Seen, Select, UNSEEN_TAGS, Works, fixed, map, must, text};
+use super::{ID, Job, Parts, Phase, Seen, Select, UNSEEN_TAGS, Works, fixed, map, must};
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
@@ -19,13 +19,14 @@ use crate::{
 pub(super) struct Dashboard;
 
 /// `widgets`: each `{title, alarm}`, the latter an ARN.
-static KIND: Kind =
-    Kind::new("dashboard", &[ID, UNSEEN_TAGS, fixed("name"), fixed("location"), must("widgets")]);
+static KIND: Kind = Kind::new("dashboard", &[ID, UNSEEN_TAGS, fixed("name"), must("widgets")]);
 
 /// Columns of a dashboard, and the size of a graph.
 const COLUMNS: usize = 24;
 const GRAPH: (usize, usize) = (8, 6);
 const STATES_HEIGHT: usize = 4;
+/// Alarms whose states one widget shows.
+const STATES_MAX: usize = 100;
 /// How the mark begins.
 const MARK: &str = "Made by standfast: ";
 
@@ -45,7 +46,9 @@ impl Works for Dashboard {
         let asked = names.iter().map(|name| async move {
             let call = site.look.cloudwatch.get_dashboard().dashboard_name(name);
             match call.send().await.map_err(failed("cloudwatch:GetDashboard")) {
-                Ok(answer) => Ok(Some(seen_as(name, answer.dashboard_body().unwrap_or_default()))),
+                Ok(answer) => {
+                    Ok(Some(seen_as(name, answer.dashboard_body().unwrap_or_default(), &site.place.location)))
+                }
                 Err(failure) if failure.trouble == Trouble::NotFound => Ok(None),
                 Err(failure) => Err(failure),
             }
@@ -91,7 +94,7 @@ async fn put(job: &Job<'_>) -> Result<(), Failure> {
     let widgets = job.find("widgets").and_then(Value::as_list).unwrap_or_default();
     let mark =
         format!("{MARK}{} {} {}", job.context.stack.name, job.context.stack.environment, job.call.address);
-    let body = body(&graphs(widgets), job.text("location")?, &mark);
+    let body = body(&graphs(widgets), &job.site.place.location, &mark);
     let call = job
         .site
         .change
@@ -111,7 +114,7 @@ fn graphs(widgets: &[Value]) -> Vec<(String, String)> {
 
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html>
 fn body(graphs: &[(String, String)], location: &str, mark: &str) -> Json {
-    let alarms: Vec<&str> = graphs.iter().map(|(_, alarm)| alarm.as_str()).collect();
+    let alarms: Vec<&str> = graphs.iter().take(STATES_MAX).map(|(_, alarm)| alarm.as_str()).collect();
     let (width, height) = GRAPH;
     let in_row = COLUMNS / width;
     let place = |at: usize| (at % in_row * width, STATES_HEIGHT + at / in_row * height);
@@ -135,7 +138,7 @@ fn body(graphs: &[(String, String)], location: &str, mark: &str) -> Json {
 }
 
 /// The widgets of a body that is as it was put; of any other none, so that it is put again.
-fn seen_as(name: &str, written: &str) -> Seen {
+fn seen_as(name: &str, written: &str, location: &str) -> Seen {
     let read: Json = serde_json::from_str(written).unwrap_or_default();
     let widgets = read["widgets"].as_array().map(Vec::as_slice).unwrap_or_default();
     let of = |widget: &Json, path: &str| {
@@ -143,11 +146,10 @@ fn seen_as(name: &str, written: &str) -> Seen {
     };
     let mark = widgets.last().map(|widget| of(widget, "/properties/markdown")).unwrap_or_default();
     let drawn = widgets.iter().filter(|widget| widget["type"] == "metric");
-    let location = drawn.clone().next().map(|widget| of(widget, "/properties/region")).unwrap_or_default();
     let graphs: Vec<(String, String)> = drawn
         .map(|widget| (of(widget, "/properties/title"), of(widget, "/properties/annotations/alarms/0")))
         .collect();
-    let is_ours = body(&graphs, &location, &mark) == read;
+    let is_ours = body(&graphs, location, &mark) == read;
     let widgets: Vec<Value> = graphs
         .iter()
         .map(|(title, alarm)| {
@@ -160,7 +162,6 @@ fn seen_as(name: &str, written: &str) -> Seen {
         tags: tags(&mark),
         attributes: map([
             ("name", name.into()),
-            ("location", text(Some(&location))),
             ("widgets", if is_ours { widgets.into() } else { Value::Null }),
         ]),
         outputs: map([("id", name.into())]),
@@ -192,7 +193,7 @@ mod tests {
             [("databases.orders cpu".to_owned(), "arn:1".to_owned()), ("b".to_owned(), "arn:2".to_owned())];
         let mark = "Made by standfast: shop default refuge/monitoring.main/dashboard.main";
         let put = body(&graphs, "eu-west-1", mark);
-        let seen = seen_as("shop-main", &put.to_string());
+        let seen = seen_as("shop-main", &put.to_string(), "eu-west-1");
         let titles: Vec<String> =
             super::graphs(seen.attributes["widgets"].as_list().unwrap()).into_iter().map(|it| it.0).collect();
         assert_eq!(titles, ["databases.orders cpu", "b"]);
@@ -200,7 +201,7 @@ mod tests {
 
         let mut changed = put;
         changed["widgets"][1]["width"] = 24.into();
-        assert!(!seen_as("shop-main", &changed.to_string()).attributes.contains_key("widgets"));
-        assert!(seen_as("shop-main", "no JSON").tags.is_empty());
+        assert!(!seen_as("shop-main", &changed.to_string(), "eu-west-1").attributes.contains_key("widgets"));
+        assert!(seen_as("shop-main", "no JSON", "eu-west-1").tags.is_empty());
     }
 }

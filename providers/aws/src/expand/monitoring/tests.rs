@@ -188,6 +188,10 @@ fn what_cannot_be_watched_is_said_at_its_key() {
                 &with((Section::LoadBalancers, "front"), Metric::Latency, long, 300),
                 vec![Component::LoadBalancer(balancer(4))]
             ),
+            check(
+                &with((Section::LoadBalancers, "front"), Metric::CertificateExpiry, long, 86_400),
+                vec![Component::LoadBalancer(balancer(4))]
+            ),
             check(&with(of_orders, Metric::Memory, share, 300), orders(|_| {})),
             check(&with(of_orders, Metric::ReplicaLag, long, 300), orders(|it| it.replicas = 1)),
             check(
