@@ -5,6 +5,7 @@
 
 mod account;
 mod databases;
+mod groups;
 mod names;
 mod network;
 mod preflight;

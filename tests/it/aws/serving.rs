@@ -121,7 +121,7 @@ const CHANGES: &[(&str, &str, &[&str])] = &[
         "min: 2, max: 4",
         "min: 2, desired: 3, max: 4",
         &[
-            "update refuge/autoscaling_groups.api/autoscaling_group.main (changed: desired, min_healthy_percent)",
+            "update refuge/autoscaling_groups.api/autoscaling_group.main (changed: canary_percent, desired, min_healthy_percent)",
         ],
     ),
     (
