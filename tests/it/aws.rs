@@ -7,6 +7,7 @@ mod account;
 mod certificates;
 mod databases;
 mod faults;
+mod groups;
 mod killed;
 mod monitoring;
 mod names;

@@ -2,13 +2,16 @@
 //!
 //! A kind hands on a [`Failure`]; the provider adds what was being done and makes the contract's error of it.
 
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use aws_sdk_ec2::config::http::HttpResponse;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use standfast_contract::{ErrorClass, ProviderError};
 
 use crate::clients::Site;
+
+/// Between two tries of what waits for news to spread: IAM takes up to a minute.
+const NEWS_PATIENCE: Duration = Duration::from_secs(15);
 
 /// A failed call.
 #[derive(Debug, Clone)]
@@ -31,6 +34,8 @@ pub(crate) enum Trouble {
     NotFound,
     /// Something else still needs it.
     InUse,
+    /// One service of AWS has not heard yet of what another has just made.
+    NotYet,
     NoCredentials,
     Expired,
     ClockSkew,
@@ -66,7 +71,7 @@ impl Failure {
     /// whether it did.
     pub fn of(self, operation: impl Into<String>, changing: bool) -> ProviderError {
         let class = match self.trouble {
-            Trouble::Throttled | Trouble::InUse => ErrorClass::Transient,
+            Trouble::Throttled | Trouble::InUse | Trouble::NotYet => ErrorClass::Transient,
             Trouble::Unreachable => ErrorClass::Unreachable,
             Trouble::Lost if changing => ErrorClass::Uncertain,
             Trouble::Lost => ErrorClass::Transient,
@@ -94,7 +99,8 @@ impl Failure {
             Trouble::InUse => Some("See what still uses it; what standfast made is removed in order.".to_owned()),
             _ => None,
         };
-        let error = ProviderError::new(class, operation, self.message);
+        let mut error = ProviderError::new(class, operation, self.message);
+        error.retry_after = (self.trouble == Trouble::NotYet).then_some(NEWS_PATIENCE);
         match hint {
             Some(hint) => error.hint(hint),
             None => error,
@@ -154,7 +160,10 @@ fn judge(code: &str, status: u16) -> Trouble {
         | "RequestThrottled"
         | "RequestThrottledException"
         | "TooManyRequestsException"
+        | "TooManyUpdates"
         | "PriorRequestNotComplete"
+        | "ConcurrentModification"
+        | "EntityTemporarilyUnmodifiable"
         | "SlowDown"
         | "EC2ThrottledException"
         | "ResourceContention"

@@ -4,6 +4,10 @@ use standfast_contract::{Address, Stack};
 
 /// Load balancers and target groups: letters, digits and hyphens.
 pub(crate) const SHORT_MAX: usize = 32;
+/// Roles and instance profiles, which are the account's: the digest of the address tells regions apart.
+pub(crate) const ROLE_MAX: usize = 64;
+/// The last part of a parameter's name, which is part of a path.
+pub(crate) const PARAMETER_MAX: usize = 200;
 /// Launch templates.
 pub(crate) const TEMPLATE_MAX: usize = 128;
 /// Security groups and autoscaling groups.

@@ -84,6 +84,15 @@ impl Place {
         (distance(nearest) <= TYPOS_MAX).then_some(nearest)
     }
 
+    /// The part of AWS that has its own accounts and ARNs.
+    pub fn partition(&self) -> &'static str {
+        match self.location.as_str() {
+            location if location.starts_with("cn-") => "aws-cn",
+            location if location.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        }
+    }
+
     /// Steps of one service in one region share a limit, as their calls share one at AWS.
     pub fn lane(&self, service: &str) -> String {
         format!("aws:{}:{service}", self.location)

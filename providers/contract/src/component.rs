@@ -362,6 +362,34 @@ pub struct AutoscalingGroup {
     /// AWS: `t3.small` and an image by id or SSM parameter.
     pub instance_type: Option<String>,
     pub image: Option<String>,
+    /// AWS: several sizes, the most wanted first; empty where there is an `instance_type`.
+    pub instance_types: Vec<String>,
+    /// AWS: a share of spot machines.
+    pub spot: Option<Spot>,
+    /// AWS: other capacities at certain times, by name.
+    pub schedule: Vec<ScheduledCapacity>,
+}
+
+/// Machines of spare capacity, which is taken back with two minutes' notice.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct Spot {
+    /// Percent of those beyond `base`, 1 to 100.
+    pub share: u8,
+    /// So many are never spot.
+    pub base: u32,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ScheduledCapacity {
+    pub name: String,
+    /// Minute, hour, day of the month, month, day of the week.
+    pub cron: String,
+    /// An IANA name; `None`: UTC.
+    pub time_zone: Option<String>,
+    /// One of them at least.
+    pub min: Option<u32>,
+    pub desired: Option<u32>,
+    pub max: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]

@@ -3,8 +3,8 @@
 use standfast_contract::{
     OnFailure,
     component::{
-        AutoscalingGroup, Capacity, Common, HealthCheck, ScalingMetric, ScalingRule, UpdatePolicy, Workload,
-        WorkloadSource,
+        AutoscalingGroup, Capacity, Common, HealthCheck, ScalingMetric, ScalingRule, ScheduledCapacity, Spot,
+        UpdatePolicy, Workload, WorkloadSource,
     },
 };
 
@@ -25,6 +25,8 @@ pub fn group(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'_>) -> O
     let health_check = health_check(&reader.child_or_default("health_check")?);
     let scaling: Vec<_> = reader.children("scaling").map(|it| scaling(&it)).collect();
     let update = update(&reader.child_or_default("update")?, capacity);
+    let spot = reader.child("spot").map(|it| spot(&it));
+    let schedule: Vec<_> = reader.named("schedule").map(|(name, it)| scheduled(name, &it)).collect();
     Some(AutoscalingGroup {
         common: common?,
         hosts: hosts?,
@@ -36,7 +38,87 @@ pub fn group(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'_>) -> O
         update: update?,
         instance_type: reader.text("instance_type"),
         image: reader.text("image"),
+        instance_types: instance_types(reader),
+        spot: spot.map_or(Some(None), |spot| spot.map(Some))?,
+        schedule: schedule.into_iter().collect::<Option<_>>()?,
     })
+}
+
+fn instance_types(reader: &Reader<'_>) -> Vec<String> {
+    let types = reader.texts("instance_types");
+    if let (Some(entry), true) = (reader.entry("instance_types"), reader.has("instance_type")) {
+        reader.push(
+            Diagnostic::error(entry.key, "`instance_type` and `instance_types` are two ways to say the same")
+                .related(reader.span("instance_type"), "`instance_type` is here")
+                .help("keep one of them"),
+        );
+    }
+    types
+}
+
+fn spot(reader: &Reader<'_>) -> Option<Spot> {
+    let share = reader.share("share")?;
+    if !(1.0..=100.0).contains(&share) || share.fract() != 0.0 {
+        reader.push(
+            reader
+                .error("share", "a share of spot machines is a whole number of percent")
+                .expected("1% to 100%"),
+        );
+        return None;
+    }
+    // In range, as was just seen.
+    Some(Spot { share: share as u8, base: reader.int("base")? })
+}
+
+fn scheduled(name: &str, reader: &Reader<'_>) -> Option<ScheduledCapacity> {
+    let scheduled = ScheduledCapacity {
+        name: name.to_owned(),
+        cron: reader.text("cron")?,
+        time_zone: reader.text("time_zone"),
+        min: reader.int("min"),
+        desired: reader.int("desired"),
+        max: reader.int("max"),
+    };
+    let is_field = |field: &str| field.chars().all(|c| c.is_ascii_alphanumeric() || "*,-/".contains(c));
+    let fields: Vec<&str> = scheduled.cron.split_whitespace().collect();
+    if fields.len() != 5 || !fields.iter().all(|field| is_field(field)) {
+        reader.push(
+            reader
+                .error("cron", format!("`{}` is no time in cron's form", scheduled.cron))
+                .expected("five fields: minute, hour, day of the month, month, day of the week"),
+        );
+    }
+    if let Some(zone) = scheduled.time_zone.as_deref().filter(|zone| !zone.contains('/') && *zone != "UTC") {
+        reader.push(
+            reader
+                .error("time_zone", format!("`{zone}` is no time zone"))
+                .expected("an IANA name, for example `Europe/Berlin`"),
+        );
+    }
+    let given: Vec<(&str, u32)> =
+        [("min", scheduled.min), ("desired", scheduled.desired), ("max", scheduled.max)]
+            .into_iter()
+            .filter_map(|(key, count)| Some((key, count?)))
+            .collect();
+    if given.is_empty() {
+        reader.push(
+            Diagnostic::error(reader.owner, format!("the schedule `{name}` changes nothing"))
+                .expected("`min`, `desired` or `max`"),
+        );
+    }
+    for pair in given.windows(2) {
+        if let [(less, low), (more, high)] = pair
+            && low > high
+        {
+            reader.push(
+                reader
+                    .error(less, format!("`{less}` is {low}, and `{more}` only {high}"))
+                    .related(reader.span(more), format!("`{more}` is here"))
+                    .expected("min <= desired <= max"),
+            );
+        }
+    }
+    Some(scheduled)
 }
 
 fn capacity(reader: &Reader<'_>, hosts: Option<&[String]>) -> Option<Capacity> {

@@ -115,9 +115,39 @@ pub static AUTOSCALING_GROUP: Object = Object::new(
         Key::new("update", Shape::Object(&UPDATE), "How members are changed."),
         Key::new("instance_type", Shape::Text, "AWS: the size of a machine.").example("t3.small"),
         Key::new("image", Shape::Text, "AWS: the machine image, by id or SSM parameter."),
+        Key::new("instance_types", Shape::List(&Shape::Text), "AWS: several sizes of which any will do, the most wanted first, instead of `instance_type`. More of them are easier to get.")
+            .example("[t3.small, t3a.small]"),
+        Key::new("spot", Shape::Object(&SPOT), "AWS: runs a share of the machines on spare capacity: cheaper, and taken back with two minutes' notice."),
+        Key::new("schedule", Shape::Map(Naming::Plain("schedules"), &Shape::Object(&SCHEDULE)), "AWS: other capacities at certain times, by name. `capacity` holds until the first of them."),
     ],
 )
 .component();
+
+pub static SPOT: Object = Object::new(
+    "spot",
+    "a share of spot machines",
+    "Which of the machines may be spot.",
+    &[
+        Key::new("share", Shape::Share, "Of the machines beyond `base`.").required().example("50%"),
+        Key::new("base", Shape::Int(0, 10_000), "So many are never spot.").default("0"),
+    ],
+);
+
+pub static SCHEDULE: Object = Object::new(
+    "schedule",
+    "a scheduled capacity",
+    "How many members from a certain time on: one of `min`, `desired` and `max` at least.",
+    &[
+        Key::new("cron", Shape::Text, "When: minute, hour, day of the month, month, day of the week.")
+            .required()
+            .example("0 8 * * MON-FRI"),
+        Key::new("time_zone", Shape::Text, "In which time zone, by its IANA name; UTC by default.")
+            .example("Europe/Berlin"),
+        Key::new("min", Shape::Int(0, 10_000), "Never fewer from then on."),
+        Key::new("desired", Shape::Int(0, 10_000), "To begin with."),
+        Key::new("max", Shape::Int(0, 10_000), "Never more from then on."),
+    ],
+);
 
 pub static CAPACITY: Object = Object::new(
     "capacity",

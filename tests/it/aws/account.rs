@@ -1,7 +1,6 @@
 //! An empty account: moto on a port of its own, and a folder with a blueprint.
 
 use std::{
-    cell::RefCell,
     collections::BTreeMap,
     net::SocketAddr,
     path::PathBuf,
@@ -9,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use standfast_fault_proxy::{
     Moto, Proxy,
     aws::{Ends, Slow},
@@ -22,26 +21,10 @@ const REGION: &str = "eu-west-1";
 /// What must be found nowhere but in the services that it is for.
 pub const PASSWORD: &str = "correct-horse-battery";
 
-/// Key and secret of somebody.
-pub type Keys = (String, String);
-
-/// A policy that allows these actions, but for those.
-pub fn allow(actions: &[&str], but: &[&str]) -> String {
-    let statement =
-        |effect: &str, actions: &[&str]| json!({"Effect": effect, "Action": actions, "Resource": "*"});
-    let mut statements = vec![statement("Allow", actions)];
-    if !but.is_empty() {
-        statements.push(statement("Deny", but));
-    }
-    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
-}
-
 pub struct Account {
     pub sandbox: Sandbox,
     /// What the program calls. boto3 asks moto itself.
     pub proxy: Proxy,
-    /// Who may all, once that is asked.
-    admin: RefCell<Option<Keys>>,
     moto: Moto,
     /// What moto cannot delete, and was told to.
     ends: Arc<Ends>,
@@ -61,7 +44,7 @@ impl Account {
         proxy.add("slow", Slow::new(0));
         let ends = Arc::new(Ends::default());
         proxy.add("ends", Arc::clone(&ends));
-        Account { proxy, moto, ends, sandbox: Sandbox::new(blueprint), admin: RefCell::default() }
+        Account { proxy, moto, ends, sandbox: Sandbox::new(blueprint) }
     }
 
     /// Where the service itself answers.
@@ -82,12 +65,10 @@ impl Account {
     }
 
     fn at_home(&self, mut command: Command, endpoint: String) -> Command {
-        let admin = self.admin.borrow();
-        let (key, secret) = admin.as_ref().map_or(("test", "test"), |(key, secret)| (key, secret));
         command
             .env("AWS_ENDPOINT_URL", endpoint)
-            .env("AWS_ACCESS_KEY_ID", key)
-            .env("AWS_SECRET_ACCESS_KEY", secret)
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .env("SHOP_PASSWORD", PASSWORD)
             .env("SHOP_DB_PASSWORD", PASSWORD)
@@ -105,40 +86,22 @@ impl Account {
         Ran::of(line, self.command(line))
     }
 
-    /// As somebody else, or without a key as nobody.
-    pub fn run_as(&self, who: Option<&Keys>, line: &str) -> Ran {
+    /// Without any credentials.
+    pub fn run_signed_out(&self, line: &str) -> Ran {
         let mut command = self.command(line);
-        match who {
-            Some((key, secret)) => command.env("AWS_ACCESS_KEY_ID", key).env("AWS_SECRET_ACCESS_KEY", secret),
-            None => command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY"),
-        };
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
         Ran::of(line, command)
     }
 
-    /// A new user `jane` with this policy. From now on every call needs to be allowed; everything else that a test calls
-    /// is allowed all.
-    pub fn guarded(&self, policy: &str) -> Keys {
-        let all = allow(&["*"], &[]);
-        let made = self.python(&format!(
-            "import os, urllib.request\n\
-             iam = boto3.client('iam', region_name='us-east-1')\n\
-             def user(name, policy):\n\
-             \x20 iam.create_user(UserName=name)\n\
-             \x20 iam.put_user_policy(UserName=name, PolicyName='own', PolicyDocument=policy)\n\
-             \x20 key = iam.create_access_key(UserName=name)['AccessKey']\n\
-             \x20 print(key['AccessKeyId'], key['SecretAccessKey'])\n\
-             user('jane', '{policy}')\n\
-             user('admin', '{all}')\n\
-             guard = os.environ['AWS_ENDPOINT_URL'] + '/moto-api/reset-auth'\n\
-             urllib.request.urlopen(urllib.request.Request(guard, b'0', {{'Content-Type': 'text/plain'}}))"
-        ));
-        let mut keys = made.lines().map(|line| {
-            let (key, secret) = line.split_once(' ').unwrap();
-            (key.to_owned(), secret.to_owned())
-        });
-        let jane = keys.next().unwrap();
-        *self.admin.borrow_mut() = keys.next();
-        jane
+    /// A proxy before the account, for what it would never do by itself.
+    pub fn proxy(&self) -> Proxy {
+        Proxy::start(self.moto.address).unwrap()
+    }
+
+    pub fn run_through(&self, proxy: &Proxy, line: &str) -> Ran {
+        let mut command = self.at_home(self.sandbox.command(line));
+        command.env("AWS_ENDPOINT_URL", proxy.url());
+        Ran::of(line, command)
     }
 
     /// Starts a command and cuts it off as soon as it says this.

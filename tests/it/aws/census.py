@@ -76,6 +76,27 @@ def autoscaling():
     ]
 
 
+def iam():
+    iam = client("iam")
+    roles = [one["RoleName"] for one in iam.list_roles()["Roles"]]
+    yield "instance_profile", [
+        {"id": role, "tags": tags(iam.list_role_tags(RoleName=role)["Tags"])} for role in roles
+    ]
+    profiles = [one["InstanceProfileName"] for one in iam.list_instance_profiles()["InstanceProfiles"]]
+    yield "profile without a role", [{"id": name, "tags": {}} for name in profiles if name not in roles]
+
+
+def ssm():
+    ssm = client("ssm")
+    # Not those that AWS publishes.
+    ours = [{"Key": "Name", "Option": "BeginsWith", "Values": ["/standfast/"]}]
+    names = [one["Name"] for one in ssm.describe_parameters(ParameterFilters=ours)["Parameters"]]
+    yield "parameter", [
+        {"id": name, "tags": tags(ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"])}
+        for name in names
+    ]
+
+
 def rds():
     rds = client("rds")
 
@@ -157,7 +178,7 @@ def acm():
 
 
 census = {}
-for service in ec2, elb, autoscaling, rds, elasticache, route53, monitoring, acm:
+for service in ec2, elb, autoscaling, iam, ssm, rds, elasticache, route53, monitoring, acm:
     for kind, found in service():
         if found:
             census[kind] = sorted(found, key=lambda one: one["id"])

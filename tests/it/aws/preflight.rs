@@ -1,6 +1,8 @@
 //! What is told before the first change, and what is told when it is not enough: bad input, and denials in the middle.
 
-use super::account::{Account, allow};
+use standfast_fault_proxy::Fault;
+
+use super::account::Account;
 
 const SHOP: &str = "\
 standfast: 1
@@ -81,7 +83,7 @@ fn a_zone_that_the_region_has_not_is_told_with_those_that_it_has() {
 fn without_credentials_it_says_how_to_sign_in() {
     let account = Account::new(SHOP);
     account
-        .run_as(None, "plan")
+        .run_signed_out("plan")
         .code(65)
         .says("no credentials were found in the environment, in a profile or from the machine")
         .says("Sign in (`aws sso login`), or set AWS_PROFILE");
@@ -90,22 +92,24 @@ fn without_credentials_it_says_how_to_sign_in() {
 #[test]
 fn a_denial_in_the_middle_stops_only_what_needs_it_and_is_gone_on_from() {
     let account = Account::new(SHOP);
-    let jane = account.guarded(&allow(&["*"], &["elasticloadbalancing:CreateTargetGroup"]));
+    let proxy = account.proxy();
+    let denied = Fault::denied(
+        "User: arn:aws:sts::123456789012:user/moto is not authorized to perform: \
+         elasticloadbalancing:CreateTargetGroup because no identity-based policy allows the \
+         elasticloadbalancing:CreateTargetGroup action",
+    );
+    proxy.add("denied", denied.on_action("elasticloadbalancing", "CreateTargetGroup"));
     account
-        .run_as(Some(&jane), "apply --auto-approve")
+        .run_through(&proxy, "apply --auto-approve")
         .code(1)
-        // moto simulates no policies.
-        .says("what the plan may do was not checked beforehand: iam:SimulatePrincipalPolicy")
         .says("is not authorized to perform: elasticloadbalancing:CreateTargetGroup")
-        .says("Allow `elasticloadbalancing:CreateTargetGroup` to arn:aws:iam::123456789012:user/jane, then run it again.");
+        // Whom moto takes everybody for.
+        .says("Allow `elasticloadbalancing:CreateTargetGroup` to arn:aws:sts::123456789012:user/moto, then run it again.");
     let census = account.census();
     let count = |kind: &str| census.get(kind).map_or(0, Vec::len);
     let kinds = ["load_balancer", "launch_template", "target_group", "listener", "autoscaling_group"];
     assert_eq!(kinds.map(count), [1, 1, 0, 0, 0], "the others go on, what needs it does not");
-    let all = allow(&["*"], &[]);
-    account.python(&format!(
-        "boto3.client('iam', region_name='us-east-1').put_user_policy(UserName='jane', PolicyName='own', PolicyDocument='{all}')"
-    ));
-    account.run_as(Some(&jane), "apply --auto-approve").code(0);
+    proxy.switch("denied", false);
+    account.run_through(&proxy, "apply --auto-approve").code(0);
     account.assert_settled();
 }

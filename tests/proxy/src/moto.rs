@@ -54,7 +54,9 @@ impl Moto {
             clippy::zombie_processes,
             reason = "it outlives this value for a moment, to clean up after it"
         )]
+        // AWS's own policies are there in every account.
         let mut keeper = keeper
+            .env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -134,6 +134,15 @@ impl Fault {
         Self::new(Kind::LoseAnswer)
     }
 
+    /// AWS's word for a missing permission, as its services with the query protocol say it.
+    pub fn denied(message: &str) -> Self {
+        let body = format!(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{message}</Message></Error>\
+             <RequestId>1</RequestId></ErrorResponse>"
+        );
+        Self::answer(StatusCode::FORBIDDEN, body)
+    }
+
     fn new(kind: Kind) -> Self {
         Self { kind, when: When::Always, matches: Box::new(|_| true), matched: AtomicU64::new(0) }
     }

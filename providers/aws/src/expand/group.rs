@@ -15,12 +15,13 @@ use super::{
 };
 use crate::{
     health,
-    kinds::map,
+    kinds::{list, map},
     look_up::IMAGE,
-    names::{self, LONG_MAX, TEMPLATE_MAX},
+    names::{self, LONG_MAX, ROLE_MAX, TEMPLATE_MAX},
 };
 
 const EC2: &str = "ec2";
+const IAM: &str = "iam";
 const SERVICE: &str = "autoscaling";
 /// Debian 12, as its publisher names it. <https://wiki.debian.org/Cloud/AmazonEC2Image>
 const DEBIAN: &str = "/aws/service/debian/release/12/latest";
@@ -30,10 +31,15 @@ const ANYWHERE: &str = "0.0.0.0/0";
 
 pub(super) fn lookups(request: &ExpandRequest<'_>, group: &AutoscalingGroup) -> Vec<Lookup> {
     let mut lookups = user_data::lookups(&group.workload);
-    if let Some(instance_type) = &group.instance_type {
-        lookups.push(ask(request.region, IMAGE, &image(group, instance_type)));
+    if let Some(size) = sizes(group).first() {
+        lookups.push(ask(request.region, IMAGE, &image(group, size)));
     }
     lookups
+}
+
+/// The sizes of machine that will do, the most wanted first.
+fn sizes(group: &AutoscalingGroup) -> Vec<&str> {
+    group.instance_type.iter().chain(&group.instance_types).map(String::as_str).collect()
 }
 
 /// As the blueprint names it, else Debian for the type's processor.
@@ -71,21 +77,31 @@ pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
     let address = build.address("autoscaling_group", "main");
     let health_timeout = group.update.health_timeout;
     let desired = group.capacity.desired;
-    // What scales is left as it scales.
-    let (fixed, initial) =
-        if scaling.is_empty() { (desired.into(), Value::Null) } else { (Value::Null, desired.into()) };
+    // What scales is left as it scales, by a rule or by the clock.
+    let own = |is_own: bool, count: u32| {
+        if is_own { (Value::Null, count.into()) } else { (count.into(), Value::Null) }
+    };
+    let is_scheduled = !group.schedule.is_empty();
+    let (min, initial_min) = own(is_scheduled, group.capacity.min);
+    let (max, initial_max) = own(is_scheduled, group.capacity.max);
+    let (fixed, initial) = own(is_scheduled || !scaling.is_empty(), desired);
+    let percent = |count: u32| {
+        Value::Int((i64::from(count) * 100 + i64::from(desired) - 1) / i64::from(desired.max(1)))
+    };
     let available = desired.saturating_sub(group.update.max_unavailable);
-    let percent = (u64::from(available) * 100).div_ceil(u64::from(desired.max(1))).min(100);
+    let canary = group.update.canary;
     build.add(
         SERVICE,
         "autoscaling_group",
         "main",
         [
             ("name", names::name(build.request.stack, &address, LONG_MAX).into()),
-            ("min", group.capacity.min.into()),
-            ("max", group.capacity.max.into()),
+            ("min", min),
+            ("max", max),
             ("desired", fixed),
             ("initial", initial),
+            ("initial_min", initial_min),
+            ("initial_max", initial_max),
             ("subnets", within.private.clone().into()),
             ("template", OutputRef::resource(&template, "id")),
             ("template_version", OutputRef::resource(&template, "version")),
@@ -95,7 +111,12 @@ pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
             ("scaling", if scaling.is_empty() { Value::Null } else { scaling.into() }),
             // For alarms; AWS asks nothing for it.
             ("reports_members", true.into()),
-            ("min_healthy_percent", Value::Int(i64::try_from(percent).unwrap_or(100))),
+            ("schedule", schedule(group)),
+            ("mixed", mixed(group)),
+            // A spot machine that is about to be taken back is replaced before it is.
+            ("rebalance", if group.spot.is_some() { true.into() } else { Value::Null }),
+            ("min_healthy_percent", percent(available)),
+            ("canary_percent", if (1..desired).contains(&canary) { percent(canary) } else { Value::Null }),
             ("warmup_s", seconds(health_timeout)),
             (
                 "on_failure",
@@ -174,12 +195,43 @@ fn watch(
     });
 }
 
+fn schedule(group: &AutoscalingGroup) -> Value {
+    let count = |count: Option<u32>| count.map_or(Value::Null, Value::from);
+    list(group.schedule.iter().map(|one| -> Value {
+        map([
+            ("name", one.name.as_str().into()),
+            ("cron", one.cron.as_str().into()),
+            ("time_zone", one.time_zone.as_deref().map_or(Value::Null, Value::from)),
+            ("min", count(one.min)),
+            ("desired", count(one.desired)),
+            ("max", count(one.max)),
+        ])
+        .into()
+    }))
+}
+
+/// Null where one size on demand is all.
+fn mixed(group: &AutoscalingGroup) -> Value {
+    let sizes = sizes(group);
+    if sizes.len() < 2 && group.spot.is_none() {
+        return Value::Null;
+    }
+    let (base, share) = group.spot.map_or((0, 0), |spot| (spot.base, spot.share));
+    map([
+        ("types", sizes.join(", ").into()),
+        ("on_demand_base", base.into()),
+        ("on_demand_percent", Value::Int(100 - i64::from(share))),
+    ])
+    .into()
+}
+
 fn seconds(duration: Duration) -> Value {
     Value::Int(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX))
 }
 
 fn add_template(build: &mut Build<'_>, group: &AutoscalingGroup, within: &Within) -> Option<Address> {
-    let Some(instance_type) = &group.instance_type else {
+    let sizes = sizes(group);
+    let Some(instance_type) = sizes.first() else {
         build.problem(
             "",
             "a group on AWS needs an `instance_type`",
@@ -187,6 +239,13 @@ fn add_template(build: &mut Build<'_>, group: &AutoscalingGroup, within: &Within
         );
         return None;
     };
+    if sizes.iter().any(|size| is_arm(size) != is_arm(instance_type)) {
+        build.problem(
+            "instance_types",
+            "some of these have Graviton processors and some have not, and one image cannot run on both",
+            "Name sizes of one kind: `t4g`, `m7g` and the like have Graviton.",
+        );
+    }
     let name = image(group, instance_type);
     let found = build.answer(IMAGE, &name).cloned();
     let of = |key: &str| found.as_ref()?.as_map()?.get(key).cloned();
@@ -204,7 +263,8 @@ fn add_template(build: &mut Build<'_>, group: &AutoscalingGroup, within: &Within
         return None;
     };
     let guard = add_guard(build, group, within);
-    let user_data = user_data::of(build, &group.workload)?;
+    let script = user_data::of(build, &group.workload)?;
+    let profile = add_profile(build, &script.parameters);
     let address = build.address("launch_template", "main");
     Some(build.add(
         EC2,
@@ -215,13 +275,43 @@ fn add_template(build: &mut Build<'_>, group: &AutoscalingGroup, within: &Within
             ("image", image),
             ("root_device", root_device),
             ("root_gib", root_gib),
-            ("instance_type", instance_type.as_str().into()),
+            ("instance_type", (*instance_type).into()),
+            ("instance_profile", OutputRef::resource(&profile, "id")),
             ("security_groups", vec![OutputRef::resource(&guard, "id")].into()),
-            ("user_data", user_data.into()),
+            ("user_data", script.text),
             ("metadata_tokens", "required".into()),
             ("disks_encrypted", true.into()),
         ],
     ))
+}
+
+/// What its machines may do: to be reached by Session Manager, so that nobody needs a port for that, and to fetch the
+/// parameters of their own workload.
+/// <https://docs.aws.amazon.com/systems-manager/latest/userguide/setup-instance-permissions.html>
+fn add_profile(build: &mut Build<'_>, parameters: &[String]) -> Address {
+    let address = build.address("instance_profile", "main");
+    let name = names::name(build.request.stack, &address, ROLE_MAX);
+    let partition = build.place.partition();
+    let core = format!("arn:{partition}:iam::aws:policy/AmazonSSMManagedInstanceCore");
+    // In whatever account it is: the role is of the same.
+    let arn = |name: &String| format!("\"arn:{partition}:ssm:{}:*:parameter{name}\"", build.place.location);
+    let own = (!parameters.is_empty()).then(|| {
+        let arns: Vec<String> = parameters.iter().map(arn).collect();
+        let statement =
+            format!(r#"{{"Effect":"Allow","Action":"ssm:GetParameter","Resource":[{}]}}"#, arns.join(","));
+        format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#)
+    });
+    build.add(
+        IAM,
+        "instance_profile",
+        "main",
+        [
+            ("name", name.as_str().into()),
+            ("profile", name.into()),
+            ("managed_policies", list([core])),
+            ("policy", own.map_or(Value::Null, Value::from)),
+        ],
+    )
 }
 
 /// Its load balancers may come in, at the ports of the group; it may go anywhere, for packages and images.

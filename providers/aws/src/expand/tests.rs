@@ -4,12 +4,13 @@ use std::{fmt::Write, time::Duration};
 
 use insta::assert_snapshot;
 use standfast_contract::{
-    Answers, Component, ComponentId, ExpandRequest, Expansion, Map, OnFailure, Problem, Region, SecretSource,
-    Section, Stack, Value,
+    Answers, Component, ComponentId, ExpandRequest, Expansion, Map, OnFailure, OutputRef, Problem, Region,
+    SecretSource, Section, Stack, Value,
     component::{
         AccessLogs, Algorithm, AutoscalingGroup, Capacity, Certificate, Common, DisasterRecovery,
         HealthCheck, Listener, LoadBalancer, Nat, Network, RecoveryStrategy, Route, ScalingMetric,
-        ScalingRule, SimWorld, SshAccess, Stickiness, UpdatePolicy, Workload, WorkloadSource, Zone,
+        ScalingRule, ScheduledCapacity, SimWorld, Spot, SshAccess, Stickiness, UpdatePolicy, Workload,
+        WorkloadSource, Zone,
     },
 };
 
@@ -234,6 +235,9 @@ pub(super) fn group(name: &str, port: u16) -> AutoscalingGroup {
         },
         instance_type: Some("t3.small".into()),
         image: None,
+        instance_types: vec![],
+        spot: None,
+        schedule: vec![],
     }
 }
 
@@ -331,6 +335,33 @@ fn a_group_is_a_template_and_scales_by_its_rules() {
 }
 
 #[test]
+fn a_group_takes_several_sizes_spot_machines_and_other_capacities_by_the_clock() {
+    let mut group = group("web", 80);
+    group.scaling.clear();
+    group.instance_type = None;
+    group.instance_types = vec!["t3.small".into(), "t3a.small".into()];
+    group.spot = Some(Spot { share: 40, base: 2 });
+    let at = |name: &str, cron: &str, zone: Option<&str>, min, desired| ScheduledCapacity {
+        name: name.into(),
+        cron: cron.into(),
+        time_zone: zone.map(str::to_owned),
+        min,
+        desired,
+        max: None,
+    };
+    group.schedule = vec![
+        at("days", "0 8 * * MON-FRI", Some("Europe/Berlin"), Some(4), Some(6)),
+        at("nights", "0 20 * * *", None, Some(2), None),
+    ];
+    let components = [Component::Network(network(Nat::None)), Component::AutoscalingGroup(group)];
+    let expansion = expanded(&region(), &components, 1, &debian()).unwrap();
+    let kinds = ["instance_profile", "autoscaling_group"];
+    let resources =
+        expansion.resources.into_iter().filter(|one| kinds.contains(&one.kind.as_str())).collect();
+    assert_snapshot!(shown(&Expansion { resources, ..Expansion::default() }));
+}
+
+#[test]
 fn another_port_is_another_target_group_beside_the_old_one() {
     let name = |port: u16| {
         let components = [
@@ -369,8 +400,21 @@ fn a_container_runs_in_a_unit_and_says_nothing_secret() {
         .collect();
     assert_snapshot!(decoded.join("---\n"));
     let secret = Value::Secret(SecretSource::Env("PASSWORD".into()));
-    let text = problems(with(Map::from([("PASSWORD".into(), secret)])));
-    assert!(text.starts_with("workload.environment.PASSWORD: a secret would be readable"), "{text}");
+    let database = ComponentId::new(Section::Databases, "orders");
+    let writer = OutputRef::component(database, "writer");
+    let fetching = with(Map::from([
+        ("PASSWORD".into(), secret),
+        ("DB_HOST".into(), writer),
+        ("MODE".into(), "fast".into()),
+    ]));
+    let kinds = ["parameter", "instance_profile", "launch_template"];
+    let resources = fetching.unwrap().resources.into_iter().filter(|one| kinds.contains(&one.kind.as_str()));
+    assert_snapshot!(
+        "what_is_secret_is_fetched",
+        shown(&Expansion { resources: resources.collect(), ..Expansion::default() })
+    );
+    let text = problems(with(Map::from([("LINES".into(), "a\nb".into())])));
+    assert!(text.starts_with("workload.environment.LINES: an environment variable has one line"), "{text}");
 }
 
 #[test]
@@ -411,6 +455,7 @@ fn what_cannot_serve_is_said_at_its_key() {
     let by_source = balanced(|it| it.algorithm = Algorithm::SourceIp);
     let drains = balanced(|it| it.drain_timeout = Duration::from_secs(7200));
     let untyped = grouped(|it| it.instance_type = None);
+    let of_two_kinds = grouped(|it| it.instance_types = vec!["t4g.small".into()]);
     let by_memory = grouped(|it| it.scaling[0].metric = ScalingMetric::Memory);
     let release = grouped(|it| {
         it.workload.source =
@@ -431,6 +476,7 @@ fn what_cannot_serve_is_said_at_its_key() {
             check(&drains, 1, &debian()),
             check(&homeless, 0, &debian()),
             check(&untyped, 2, &debian()),
+            check(&of_two_kinds, 2, &debian()),
             check(&by_memory, 2, &debian()),
             check(&release, 2, &debian()),
             check(&checked, 2, &debian()),

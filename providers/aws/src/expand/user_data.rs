@@ -1,16 +1,20 @@
 //! A workload as the script that a machine runs when it boots first: packages, files, the service.
 //!
-//! Whoever may look at a launch template reads it, so nothing secret goes in: that is a problem, not a warning.
+//! Whoever may look at a launch template reads it, so nothing secret goes in. An environment variable that is secret, or
+//! known only when something else is made, is a parameter that the machine fetches; a file that is secret is a problem.
 
 use std::fmt::Write;
 
 use standfast_contract::{
-    Lookup, Map, Value,
+    Address, Lookup, Map, OutputRef, Value,
     component::{FileContent, FileSpec, Workload, WorkloadSource},
 };
 
 use super::Build;
-use crate::kinds::base64;
+use crate::{
+    kinds::base64,
+    names::{self, PARAMETER_MAX},
+};
 
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html>
 const BYTES_MAX: usize = 16 * 1024;
@@ -26,11 +30,18 @@ pub(super) fn lookups(workload: &Workload) -> Vec<Lookup> {
         .collect()
 }
 
+/// What a machine does when it boots first.
+pub(super) struct Script {
+    pub text: Value,
+    /// The names of what it fetches.
+    pub parameters: Vec<String>,
+}
+
 /// The script; `None` where there are problems.
-pub(super) fn of(build: &mut Build<'_>, workload: &Workload) -> Option<String> {
+pub(super) fn of(build: &mut Build<'_>, workload: &Workload) -> Option<Script> {
     let before = build.problems.len();
-    let mut script =
-        "#!/bin/sh\n# Made by standfast. Runs once, when the machine boots first.\nset -eu\n".to_owned();
+    let mut script = session_manager(build);
+    let mut fetched = Vec::new();
     match &workload.source {
         WorkloadSource::Package { package, version, service } => {
             script += &install(package, version.as_deref());
@@ -41,8 +52,9 @@ pub(super) fn of(build: &mut Build<'_>, workload: &Workload) -> Option<String> {
         WorkloadSource::Container { image, command } => {
             script += &install("podman", None);
             write_files(build, &mut script, &workload.files);
-            let environment = environment(build, &workload.environment);
-            script += &container(image, command, &environment);
+            let environment = environment(build, &workload.environment, &mut fetched);
+            script += &fetch(build, &fetched);
+            script += &container(image, command, &environment, !fetched.is_empty());
         }
         WorkloadSource::Release { .. } => build.problem(
             "workload.release",
@@ -57,7 +69,84 @@ pub(super) fn of(build: &mut Build<'_>, workload: &Workload) -> Option<String> {
             "Put large files into the container's image or into a package.",
         );
     }
-    (build.problems.len() == before).then_some(script)
+    if build.problems.len() != before {
+        return None;
+    }
+    // Another value of a parameter makes another script, and so other machines.
+    let mut parts: Vec<Value> = vec![HEAD.into()];
+    for Fetched { variable, parameter, .. } in &fetched {
+        parts.push(format!("# {variable}: version ").into());
+        parts.push(OutputRef::resource(parameter, "version"));
+        parts.push("\n".into());
+    }
+    let parameters: Vec<String> = fetched.into_iter().map(|fetched| fetched.name).collect();
+    let text = if parameters.is_empty() {
+        format!("{HEAD}set -eu\n{script}").into()
+    } else {
+        parts.push(format!("set -eu\n{script}").into());
+        Value::Join(parts)
+    };
+    Some(Script { text, parameters })
+}
+
+const HEAD: &str = "#!/bin/sh\n# Made by standfast. Runs once, when the machine boots first.\n";
+
+/// The agent of Session Manager, where the image brings none: before the workload, so that a machine whose workload does not
+/// start can be looked into. Without it the workload starts all the same.
+/// <https://docs.aws.amazon.com/systems-manager/latest/userguide/agent-install-deb.html>
+fn session_manager(build: &Build<'_>) -> String {
+    let location = &build.place.location;
+    let domain = if build.place.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!(
+        "session_manager() {{\n\
+         \x20   export DEBIAN_FRONTEND=noninteractive\n\
+         \x20   apt-get -q update\n\
+         \x20   apt-get -q -y -o DPkg::Lock::Timeout=120 install --no-install-recommends ca-certificates curl &&\n\
+         \x20       curl -fsSL --retry 3 -o /run/agent.deb \"https://s3.{location}.{domain}/amazon-ssm-{location}/latest/\
+         debian_$(dpkg --print-architecture)/amazon-ssm-agent.deb\" &&\n\
+         \x20       dpkg -i /run/agent.deb\n\
+         }}\n\
+         if command -v apt-get >/dev/null && ! command -v amazon-ssm-agent >/dev/null; then\n\
+         \x20   session_manager || echo 'Session Manager cannot reach this machine'\n\
+         fi\n"
+    )
+}
+
+/// A variable whose value the machine fetches.
+struct Fetched {
+    variable: String,
+    /// Its name in Parameter Store.
+    name: String,
+    parameter: Address,
+}
+
+/// Writes the variables to a file that only root reads. A role that has just been made is believed only after a while.
+fn fetch(build: &Build<'_>, fetched: &[Fetched]) -> String {
+    if fetched.is_empty() {
+        return String::new();
+    }
+    let mut script = format!(
+        "if ! command -v aws >/dev/null; then\n{}fi\n\
+         fetch() {{\n\
+         \x20   tries=0\n\
+         \x20   until value=$(aws ssm get-parameter --region {} --with-decryption --name \"$2\" \
+         --query Parameter.Value --output text); do\n\
+         \x20       tries=$((tries + 1))\n\
+         \x20       [ \"$tries\" -lt 12 ] || return 1\n\
+         \x20       sleep 5\n\
+         \x20   done\n\
+         \x20   printf '%s=%s\\n' \"$1\" \"$value\"\n\
+         }}\n(\n\
+         \x20   umask 077\n\
+         \x20   : >/etc/workload.secrets.env\n",
+        install("awscli", None),
+        quoted(&build.place.location),
+    );
+    for Fetched { variable, name, .. } in fetched {
+        let _ =
+            writeln!(script, "    fetch {} {} >>/etc/workload.secrets.env", quoted(variable), quoted(name));
+    }
+    script + ")\n"
 }
 
 /// One word for `sh`.
@@ -154,22 +243,31 @@ fn write_file(script: &mut String, to: &str, content: &str, file: &FileSpec) {
     );
 }
 
-fn environment(build: &mut Build<'_>, environment: &Map) -> String {
+/// Plain variables as lines; the others become parameters.
+fn environment(build: &mut Build<'_>, environment: &Map, fetched: &mut Vec<Fetched>) -> String {
     let mut lines = String::new();
-    for (name, value) in environment {
+    for (variable, value) in environment {
         match value {
-            value if value.is_sensitive() => {
-                build.problem(format!("workload.environment.{name}"), SECRET, SECRET_HINT);
+            Value::Text(text) if text.contains(['\n', '\r']) => build.problem(
+                format!("workload.environment.{variable}"),
+                "an environment variable has one line",
+                "Put it into a file: `workload.files`.",
+            ),
+            Value::Text(_) | Value::Int(_) | Value::Float(_) | Value::Bool(_) => {
+                let _ = writeln!(lines, "{variable}={value}");
             }
-            Value::Text(_) | Value::Int(_) | Value::Float(_) | Value::Bool(_)
-                if !value.to_string().contains('\n') =>
-            {
-                let _ = writeln!(lines, "{name}={value}");
+            Value::Secret(_) | Value::Sensitive(_) | Value::Output(_) | Value::Join(_) => {
+                let address = build.address("parameter", variable);
+                let name =
+                    format!("/standfast/{}", names::name(build.request.stack, &address, PARAMETER_MAX));
+                let inputs = [("name", name.as_str().into()), ("value", value.clone())];
+                let parameter = build.add("ssm", "parameter", variable, inputs);
+                fetched.push(Fetched { variable: variable.clone(), name, parameter });
             }
             _ => build.problem(
-                format!("workload.environment.{name}"),
-                "a reference or a text of several lines is not built on AWS yet in this version",
-                "Give a plain value.",
+                format!("workload.environment.{variable}"),
+                "an environment variable is a text, a number, a secret or a reference",
+                "",
             ),
         }
     }
@@ -177,17 +275,18 @@ fn environment(build: &mut Build<'_>, environment: &Map) -> String {
 }
 
 /// A systemd unit, so that it is started again when it ends, on the host's own network.
-fn container(image: &str, command: &[String], environment: &str) -> String {
+fn container(image: &str, command: &[String], environment: &str, has_secrets: bool) -> String {
     // systemd takes `%` and `$` for its own, and words apart at spaces.
     let word = |text: &str| {
         let escaped = text.replace('\\', r"\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
         format!("\"{escaped}\"")
     };
     let command: String = command.iter().map(|one| format!(" {}", word(one))).collect();
+    let secrets = if has_secrets { " --env-file /etc/workload.secrets.env" } else { "" };
     let unit = format!(
         "[Unit]\nAfter=network-online.target\nWants=network-online.target\n\n\
          [Service]\nExecStartPre=-/usr/bin/podman rm -f workload\n\
-         ExecStart=/usr/bin/podman run --name workload --rm --network host --env-file /etc/workload.env {}{command}\n\
+         ExecStart=/usr/bin/podman run --name workload --rm --network host --env-file /etc/workload.env{secrets} {}{command}\n\
          ExecStop=/usr/bin/podman stop workload\nRestart=always\nRestartSec=2\n\n\
          [Install]\nWantedBy=multi-user.target\n",
         word(image)

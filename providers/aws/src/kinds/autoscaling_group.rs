@@ -1,17 +1,20 @@
 //! An autoscaling group: so many machines of a launch template, over the zones, with the rules by which it scales.
 //!
-//! A new version of the template is rolled out by AWS's instance refresh, which this watches to its end.
+//! A new version of the template is rolled out by AWS's instance refresh (`refresh`); `mixed` knows several sizes and spot
+//! machines, `schedule` other capacities at certain times.
 
-use std::time::Duration;
+mod mixed;
+mod refresh;
+mod schedule;
 
 use async_trait::async_trait;
 use aws_sdk_autoscaling::types::{
-    AutoScalingGroup as Found, DesiredConfiguration, EnabledMetric, Filter, InstanceRefreshStatus,
-    LaunchTemplateSpecification, MetricType, PredefinedMetricSpecification, RefreshPreferences,
-    ScalingPolicy, Tag, TargetTrackingConfiguration,
+    AutoScalingGroup as Found, EnabledMetric, Filter, LaunchTemplateSpecification, MetricType,
+    PredefinedMetricSpecification, ScalingPolicy, ScheduledUpdateGroupAction, Tag,
+    TargetTrackingConfiguration,
 };
+use futures::try_join;
 use standfast_contract::{Attribute, Kind, Map, Value};
-use tokio::time::sleep;
 
 use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, list, map, may, must, text, texts};
 use crate::{
@@ -22,18 +25,23 @@ use crate::{
 
 pub(super) struct AutoscalingGroup;
 
-/// `desired` is given where nothing scales it, `initial` where something does: then the number is the group's own.
-/// `reports_members`: to CloudWatch, how many serve; what else it is told to report is left alone. `scaling`: each `{metric, target, label}`.
+/// `min`, `desired` and `max` are given where nothing else changes them; where a rule or a schedule does they are
+/// `initial_min`, `initial` and `initial_max`, and then the group's own.
+/// `reports_members`: to CloudWatch, how many serve; what else it is told to report is left alone.
+/// `scaling`: each `{metric, target, label}`. `schedule`: each `{name, cron, time_zone, min, desired, max}`.
+/// `mixed`: `{types, on_demand_base, on_demand_percent}`.
 static KIND: Kind = Kind::new(
     "autoscaling_group",
     &[
         ID,
         TAGS,
         fixed("name"),
-        must("min"),
-        must("max"),
+        may("min"),
+        may("max"),
         may("desired"),
         may("initial").unobserved(),
+        may("initial_min").unobserved(),
+        may("initial_max").unobserved(),
         must("subnets"),
         must("template"),
         must("template_version"),
@@ -42,7 +50,11 @@ static KIND: Kind = Kind::new(
         may("target_groups"),
         may("scaling"),
         may("reports_members"),
+        may("schedule"),
+        may("mixed"),
+        may("rebalance"),
         may("min_healthy_percent").unobserved(),
+        may("canary_percent").unobserved(),
         Attribute::new("warmup_s").unobserved().unit("seconds"),
         may("on_failure").unobserved(),
     ],
@@ -50,7 +62,6 @@ static KIND: Kind = Kind::new(
 
 /// How many machines serve; a group reports it only when it is told to.
 pub(crate) const IN_SERVICE: &str = "GroupInServiceInstances";
-const REFRESH_POLL: Duration = Duration::from_secs(10);
 
 #[async_trait]
 impl Works for AutoscalingGroup {
@@ -63,15 +74,13 @@ impl Works for AutoscalingGroup {
         if groups.is_empty() {
             return Ok(Vec::new());
         }
-        // Of the whole region unless it is about one group: policies know no other filter.
+        // Of the whole region unless it is about one group: policies and schedules know no other filter.
         let one = match &groups[..] {
             [group] => group.auto_scaling_group_name.clone(),
             _ => None,
         };
-        let call = site.look.asg.describe_policies().set_auto_scaling_group_name(one);
-        let policies: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
-        let policies = policies.map_err(failed("autoscaling:DescribePolicies"))?;
-        Ok(groups.iter().map(|group| seen_as(group, &policies)).collect())
+        let (policies, scheduled) = try_join!(policies(site, one.clone()), schedule::all(site, one.clone()))?;
+        Ok(groups.iter().map(|group| seen_as(group, &policies, &scheduled)).collect())
     }
 
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
@@ -79,53 +88,46 @@ impl Works for AutoscalingGroup {
         let tags = job.tags();
         let tags = tags.iter().map(|(key, value)| tag_of(name, key, value, !is_mark(key)));
         let groups: Vec<String> = job.texts("target_groups").into_iter().map(str::to_owned).collect();
-        let desired = if job.find("desired").is_some() { "desired" } else { "initial" };
+        let template = template(job)?;
+        let mixed = mixed::policy(job, &template)?;
         let call = job
             .site
             .change
             .asg
             .create_auto_scaling_group()
             .auto_scaling_group_name(name)
-            .min_size(job.int("min")?)
-            .max_size(job.int("max")?)
-            .desired_capacity(job.int(desired)?)
+            .set_min_size(limit(job, "min", "initial_min"))
+            .set_max_size(limit(job, "max", "initial_max"))
+            .set_desired_capacity(limit(job, "desired", "initial"))
             .vpc_zone_identifier(joined(job))
-            .launch_template(template(job)?)
+            .set_launch_template(mixed.is_none().then_some(template))
+            .set_mixed_instances_policy(mixed)
+            .set_capacity_rebalance(job.find("rebalance").and_then(Value::as_bool))
             .health_check_type(job.text("health")?)
             .health_check_grace_period(job.int("grace_s")?)
             .set_target_group_arns(Some(groups).filter(|groups| !groups.is_empty()))
             .set_tags(Some(tags.collect()));
         match call.send().await.map_err(failed("autoscaling:CreateAutoScalingGroup")) {
-            // IAM tells the rest of AWS of a new profile only after some seconds.
+            // IAM's news of a new profile: "Invalid IAM Instance Profile name", "Invalid IamInstanceProfile".
             Err(failure)
-                if failure.message.contains("nstance profile")
-                    || failure.message.contains("nstance Profile") =>
+                if failure.message.contains("Invalid IAM Instance Profile")
+                    || failure.message.contains("Invalid IamInstanceProfile") =>
             {
-                Err(Failure { trouble: Trouble::Throttled, ..failure })
+                Err(Failure { trouble: Trouble::NotYet, ..failure })
             }
             other => other.map(|_| name.to_owned()),
         }
     }
 
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
-        const OWN: [&str; 6] = ["min", "max", "desired", "subnets", "health", "grace_s"];
-        let asg = &job.site.change.asg;
-        let is_new_version = ["template", "template_version"].iter().any(|key| job.differs(key, seen));
-        if OWN.iter().any(|key| job.find(key).is_some() && job.differs(key, seen)) {
-            let desired = job.find("desired").map(|_| job.int("desired")).transpose()?;
-            let call = asg
-                .update_auto_scaling_group()
-                .auto_scaling_group_name(&seen.id)
-                .min_size(job.int("min")?)
-                .max_size(job.int("max")?)
-                .set_desired_capacity(desired)
-                .vpc_zone_identifier(joined(job))
-                .health_check_type(job.text("health")?)
-                .health_check_grace_period(job.int("grace_s")?);
-            call.send().await.map_err(failed("autoscaling:UpdateAutoScalingGroup"))?;
-        }
+        let is_new_version =
+            ["template", "template_version", "mixed"].iter().any(|key| job.differs(key, seen));
+        fit_own(job, seen).await?;
         if job.is("reports_members") && job.differs("reports_members", seen) {
-            let call = asg
+            let call = job
+                .site
+                .change
+                .asg
                 .enable_metrics_collection()
                 .auto_scaling_group_name(&seen.id)
                 .granularity("1Minute")
@@ -134,7 +136,8 @@ impl Works for AutoscalingGroup {
         }
         fit_target_groups(job, seen).await?;
         fit_scaling(job, seen).await?;
-        if is_new_version { refresh(job, &seen.id).await } else { Ok(()) }
+        schedule::fit(job, seen).await?;
+        if is_new_version { refresh::refresh(job, &seen.id).await } else { Ok(()) }
     }
 
     /// With its machines: they hold nothing that is not in the template.
@@ -214,9 +217,21 @@ async fn groups(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> 
     Ok(found)
 }
 
-fn seen_as(group: &Found, policies: &[ScalingPolicy]) -> Seen {
+async fn policies(site: &Site, group: Option<String>) -> Result<Vec<ScalingPolicy>, Failure> {
+    let call = site.look.asg.describe_policies().set_auto_scaling_group_name(group);
+    let all: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
+    all.map_err(failed("autoscaling:DescribePolicies"))
+}
+
+/// A number that is kept so, or else with which it begins.
+fn limit(job: &Job<'_>, key: &str, initial: &str) -> Option<i32> {
+    let given = job.find(key).or_else(|| job.find(initial));
+    given.and_then(Value::as_int).and_then(|int| i32::try_from(int).ok())
+}
+
+fn seen_as(group: &Found, policies: &[ScalingPolicy], scheduled: &[ScheduledUpdateGroupAction]) -> Seen {
     let name = group.auto_scaling_group_name().unwrap_or_default();
-    let template = group.launch_template();
+    let template = mixed::template_of(group);
     let whole = |number: Option<i32>| number.map_or(Value::Null, |number| Value::Int(number.into()));
     let own = policies.iter().filter(|policy| policy.auto_scaling_group_name() == Some(name));
     let own: Vec<(Map, &str)> =
@@ -248,6 +263,9 @@ fn seen_as(group: &Found, policies: &[ScalingPolicy]) -> Seen {
             ("target_groups", list(group.target_group_arns().iter().map(String::as_str))),
             ("reports_members", group.enabled_metrics().iter().any(is_in_service).into()),
             ("scaling", list(own.iter().map(|(rule, _)| rule.clone()))),
+            ("schedule", schedule::seen_as(name, scheduled)),
+            ("mixed", mixed::seen_as(group.mixed_instances_policy())),
+            ("rebalance", if group.capacity_rebalance() == Some(true) { true.into() } else { Value::Null }),
         ]),
         outputs: map([("id", name.into()), ("arn", text(group.auto_scaling_group_arn()))]),
         // The metric of each policy, and its name.
@@ -278,6 +296,36 @@ fn template(job: &Job<'_>) -> Result<LaunchTemplateSpecification, Failure> {
         .launch_template_id(job.text("template")?)
         .version(job.text("template_version")?)
         .build())
+}
+
+/// What is a number or a word of the group itself.
+async fn fit_own(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+    const OWN: [&str; 7] = ["min", "max", "desired", "subnets", "health", "grace_s", "rebalance"];
+    let asg = &job.site.change.asg;
+    // An instance refresh cannot take several sizes away.
+    let is_unmixed = job.find("mixed").is_none() && seen.attributes.contains_key("mixed");
+    let is_asked_anew = |key: &str| job.call.changed.iter().any(|changed| changed == key);
+    let anew = |key: &str, initial: &str| {
+        limit(job, key, initial).filter(|_| job.find(key).is_some() || is_asked_anew(initial))
+    };
+    if OWN.iter().any(|key| (job.find(key).is_some() || *key == "rebalance") && job.differs(key, seen))
+        || is_unmixed
+        || ["initial_min", "initial_max"].into_iter().any(is_asked_anew)
+    {
+        let call = asg
+            .update_auto_scaling_group()
+            .auto_scaling_group_name(&seen.id)
+            .set_min_size(anew("min", "initial_min"))
+            .set_max_size(anew("max", "initial_max"))
+            .set_desired_capacity(job.find("desired").map(|_| job.int("desired")).transpose()?)
+            .vpc_zone_identifier(joined(job))
+            .health_check_type(job.text("health")?)
+            .health_check_grace_period(job.int("grace_s")?)
+            .set_launch_template(is_unmixed.then(|| template(job)).transpose()?)
+            .capacity_rebalance(job.is("rebalance"));
+        call.send().await.map_err(failed("autoscaling:UpdateAutoScalingGroup"))?;
+    }
+    Ok(())
 }
 
 async fn fit_target_groups(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
@@ -342,66 +390,5 @@ async fn fit_scaling(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Replaces the machines by such of the new version, and watches AWS do it. What AWS rolls back is an error here. The group
-/// gets the version from the refresh: AWS can roll back only what it was told this way.
-/// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-refresh-rollback.html>
-async fn refresh(job: &Job<'_>, group: &str) -> Result<(), Failure> {
-    let preferences = RefreshPreferences::builder()
-        .min_healthy_percentage(job.int("min_healthy_percent")?)
-        .instance_warmup(job.int("warmup_s")?)
-        .skip_matching(true)
-        .auto_rollback(job.maybe("on_failure") == Some("rollback"))
-        .build();
-    let wanted = DesiredConfiguration::builder().launch_template(template(job)?).build();
-    let call = job
-        .site
-        .change
-        .asg
-        .start_instance_refresh()
-        .auto_scaling_group_name(group)
-        .desired_configuration(wanted)
-        .preferences(preferences);
-    let started = match call.send().await.map_err(failed("autoscaling:StartInstanceRefresh")) {
-        Ok(started) => started.instance_refresh_id,
-        // One that an earlier try started: it is watched like one of this.
-        Err(failure) if failure.message.contains("InstanceRefreshInProgress") => None,
-        Err(failure) => return Err(failure),
-    };
-    let poll = REFRESH_POLL.min(job.site.poll * 5);
-    loop {
-        let call = job
-            .site
-            .look
-            .asg
-            .describe_instance_refreshes()
-            .auto_scaling_group_name(group)
-            .set_instance_refresh_ids(started.clone().map(|id| vec![id]));
-        let answer = call.send().await.map_err(failed("autoscaling:DescribeInstanceRefreshes"))?;
-        let Some(newest) = answer.instance_refreshes().first() else {
-            return Err(Failure::lost("autoscaling:DescribeInstanceRefreshes"));
-        };
-        let reason = newest.status_reason().unwrap_or("AWS gives no reason");
-        let status = newest.status();
-        match status {
-            Some(InstanceRefreshStatus::Successful) => return Ok(()),
-            Some(
-                InstanceRefreshStatus::Failed
-                | InstanceRefreshStatus::Cancelled
-                | InstanceRefreshStatus::RollbackFailed
-                | InstanceRefreshStatus::RollbackSuccessful,
-            ) => {
-                let status = status.map(InstanceRefreshStatus::as_str).unwrap_or_default();
-                return Err(Failure::new(
-                    Trouble::Broken,
-                    "autoscaling:StartInstanceRefresh",
-                    format!("the instance refresh ended as {status}: {reason}"),
-                ));
-            }
-            _ => {
-                let done = newest.percentage_complete().unwrap_or_default();
-                (job.context.progress)(&format!("instance refresh: {done}%"));
-            }
-        }
-        sleep(poll).await;
-    }
-}
+#[cfg(test)]
+mod tests;

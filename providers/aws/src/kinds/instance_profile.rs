@@ -6,9 +6,12 @@
 
 use async_trait::async_trait;
 use aws_sdk_iam::types::{EntityType, RoleDetail, Tag};
+use percent_encoding::percent_decode_str;
 use standfast_contract::{Kind, Map, Value};
 
-use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, list, map, may, must, out, text, texts};
+use super::{
+    ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, list, map, may, must, out, text, texts,
+};
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
@@ -20,14 +23,18 @@ mod tests;
 
 pub(super) struct InstanceProfile;
 
-/// `profile` is the name of the instance profile that holds the role; `managed_policies` are ARNs.
+/// `profile` is the name of the instance profile that holds the role; `managed_policies` are ARNs; `policy` is the role's
+/// own, as JSON.
 static KIND: Kind = Kind::new(
     "instance_profile",
-    &[ID, TAGS, fixed("name"), must("profile"), may("managed_policies"), out("arn")],
+    &[ID, TAGS, fixed("name"), must("profile"), may("managed_policies"), may("policy"), out("arn")],
 );
 
 /// Only machines may take the role.
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+/// The name of the role's own policy.
+const OWN: &str = "own";
+const DELETE_OWN: &str = "iam:DeleteRolePolicy";
 /// Of one page.
 const ROLES_MAX: i32 = 1000;
 
@@ -38,12 +45,8 @@ impl Works for InstanceProfile {
     }
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
-        let call = site
-            .look
-            .iam
-            .get_account_authorization_details()
-            .filter(EntityType::Role)
-            .max_items(ROLES_MAX);
+        let call =
+            site.look.iam.get_account_authorization_details().filter(EntityType::Role).max_items(ROLES_MAX);
         let mut pages = call.into_paginator().send();
         let mut seen = Vec::new();
         while let Some(page) = pages.next().await {
@@ -79,6 +82,19 @@ impl Works for InstanceProfile {
             let call = iam.detach_role_policy().role_name(&seen.id).policy_arn(arn);
             call.send().await.map_err(failed("iam:DetachRolePolicy"))?;
         }
+        if job.differs("policy", seen) {
+            match job.maybe("policy") {
+                Some(policy) => {
+                    let call =
+                        iam.put_role_policy().role_name(&seen.id).policy_name(OWN).policy_document(policy);
+                    call.send().await.map_err(failed("iam:PutRolePolicy"))?;
+                }
+                None => {
+                    let call = iam.delete_role_policy().role_name(&seen.id).policy_name(OWN);
+                    call.send().await.map_err(failed(DELETE_OWN))?;
+                }
+            }
+        }
         if job.differs("profile", seen) {
             let profile = job.text("profile")?;
             let call = iam.create_instance_profile().instance_profile_name(profile);
@@ -101,6 +117,10 @@ impl Works for InstanceProfile {
         for arn in texts(recorded, "managed_policies") {
             let call = iam.detach_role_policy().role_name(id).policy_arn(arn);
             gone(call.send().await.map(drop).map_err(failed("iam:DetachRolePolicy")))?;
+        }
+        if recorded.contains_key("policy") {
+            let call = iam.delete_role_policy().role_name(id).policy_name(OWN);
+            gone(call.send().await.map(drop).map_err(failed(DELETE_OWN)))?;
         }
         let call = iam.delete_role().role_name(id);
         call.send().await.map_err(failed("iam:DeleteRole"))?;
@@ -144,6 +164,10 @@ fn seen_as(role: &RoleDetail) -> Seen {
     let id = role.role_name().unwrap_or_default().to_owned();
     let profiles = role.instance_profile_list();
     let profile = profiles.iter().map(|profile| profile.instance_profile_name()).find(|name| *name == id);
+    let own = role.role_policy_list().iter().find(|policy| policy.policy_name() == Some(OWN));
+    // IAM tells documents in the form of URLs.
+    let own = own.and_then(|policy| policy.policy_document()).map(|document| percent_decode_str(document));
+    let own = own.map(|document| document.decode_utf8_lossy().into_owned());
     let policies = role.attached_managed_policies().iter().filter_map(|policy| policy.policy_arn());
     Seen {
         phase: Phase::Ready,
@@ -152,11 +176,9 @@ fn seen_as(role: &RoleDetail) -> Seen {
             ("name", id.as_str().into()),
             ("profile", text(profile)),
             ("managed_policies", list(policies)),
+            ("policy", text(own.as_deref())),
         ]),
-        outputs: map([
-            ("id", id.as_str().into()),
-            ("arn", role.arn().map_or(Value::Null, Value::from)),
-        ]),
+        outputs: map([("id", id.as_str().into()), ("arn", role.arn().map_or(Value::Null, Value::from))]),
         parts: Parts::new(),
         id,
     }

@@ -21,11 +21,13 @@ mod db_subnet_group;
 mod dns_record;
 mod elastic_ip;
 mod hosted_zone;
+mod instance_profile;
 mod internet_gateway;
 mod launch_template;
 mod listener;
 mod load_balancer;
 mod nat_gateway;
+mod parameter;
 mod replication_group;
 mod route_table;
 mod security_group;
@@ -306,6 +308,8 @@ static ALL: &[&dyn Works] = &[
     &target_group::TargetGroup,
     &certificate::Certificate,
     &listener::Listener,
+    &parameter::Parameter,
+    &instance_profile::InstanceProfile,
     &launch_template::LaunchTemplate,
     &autoscaling_group::AutoscalingGroup,
     &db_subnet_group::DbSubnetGroup,

@@ -17,13 +17,8 @@ type Offers = BTreeMap<String, BTreeSet<String>>;
 
 /// Sizes that are new in the plan, held against the zones of the groups that they are for.
 pub(super) async fn machines(ahead: &Ahead<'_>) -> Vec<Obstacle> {
-    let is_new = |call: &Call| {
-        call.id.is_none() || call.changed.iter().any(|changed| changed.starts_with("instance_type"))
-    };
-    let templates: Vec<(usize, &Call)> =
-        ahead.of("launch_template").filter(|(_, call)| is_new(call)).collect();
-    let sizes: BTreeSet<&str> =
-        templates.iter().filter_map(|(_, call)| text(call, "instance_type")).collect();
+    let wanted = wanted(ahead);
+    let sizes: BTreeSet<&str> = wanted.values().flat_map(|(.., sizes)| sizes.iter().copied()).collect();
     if sizes.is_empty() {
         return Vec::new();
     }
@@ -36,32 +31,48 @@ pub(super) async fn machines(ahead: &Ahead<'_>) -> Vec<Obstacle> {
     };
     let location = &ahead.site.place.location;
     let mut obstacles = Vec::new();
-    for (at, call) in templates {
-        let Some(size) = text(call, "instance_type") else { continue };
-        let Some(offered) = offers.get(size) else {
+    for (component, (at, call, sizes)) in wanted {
+        for size in sizes.iter().filter(|size| !offers.contains_key(**size)) {
             let reason = format!("{location} offers no `{size}`");
-            let hint = "Name another `instance_type`; `aws ec2 describe-instance-type-offerings` lists them.";
+            let hint = "Name another size; `aws ec2 describe-instance-type-offerings` lists them.";
             obstacles.push(ahead.obstacle(at, call, reason, hint));
-            continue;
-        };
-        let wanted = zones.get(call.address.component());
-        let lacking: Vec<&str> = wanted
-            .into_iter()
-            .flatten()
-            .filter(|zone| !offered.contains(*zone))
-            .map(String::as_str)
-            .collect();
-        if !lacking.is_empty() {
-            let offered: Vec<&str> = offered.iter().map(String::as_str).collect();
-            let reason = format!("{} offers no `{size}`", lacking.join(", "));
-            let hint = format!(
-                "It is offered in {}: name those zones, or another `instance_type`.",
-                offered.join(", ")
-            );
+        }
+        // One of them in a zone is enough.
+        let offered: BTreeSet<&str> =
+            sizes.iter().filter_map(|size| offers.get(*size)).flatten().map(String::as_str).collect();
+        let lacking = zones.get(component).into_iter().flatten().map(String::as_str);
+        let lacking: Vec<&str> = lacking.filter(|zone| !offered.contains(zone)).collect();
+        if !lacking.is_empty() && !offered.is_empty() {
+            let reason = format!("{} offers no `{}`", lacking.join(", "), sizes.join("`, `"));
+            let offered: Vec<&str> = offered.into_iter().collect();
+            let hint = format!("It is offered in {}: name those zones, or another size.", offered.join(", "));
             obstacles.push(ahead.obstacle(at, call, reason, hint));
         }
     }
     obstacles
+}
+
+/// By component: the sizes of which each will do, and the call that asks for them.
+fn wanted<'a>(ahead: &Ahead<'a>) -> BTreeMap<&'a str, (usize, &'a Call, Vec<&'a str>)> {
+    let is_new =
+        |call: &Call, key: &str| call.id.is_none() || call.changed.iter().any(|changed| changed == key);
+    let mut wanted = BTreeMap::new();
+    for (at, call) in ahead.of("launch_template").filter(|(_, call)| is_new(call, "instance_type")) {
+        if let Some(size) = text(call, "instance_type") {
+            wanted.insert(call.address.component(), (at, call, vec![size]));
+        }
+    }
+    for (at, call) in ahead.of("autoscaling_group") {
+        let mixed = call.inputs.get("mixed").and_then(Value::as_map);
+        let types = mixed.and_then(|mixed| mixed.get("types")).and_then(Value::as_str);
+        let component = call.address.component();
+        if let Some(types) = types
+            && (is_new(call, "mixed") || wanted.contains_key(component))
+        {
+            wanted.insert(component, (at, call, types.split(", ").collect()));
+        }
+    }
+    wanted
 }
 
 async fn offers(ahead: &Ahead<'_>, sizes: &BTreeSet<&str>) -> Result<Offers, Failure> {

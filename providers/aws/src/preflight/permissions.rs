@@ -19,7 +19,7 @@ struct Needs {
     create: &'static [&'static str],
     /// Where this attribute differs; empty: where any does, but tags.
     update: &'static [(&'static str, &'static str)],
-    /// Service, region, account and the rest of its ARN.
+    /// Service, region, account and the rest of its ARN; of what has two, both.
     /// <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
     arn: &'static str,
 }
@@ -119,6 +119,30 @@ static NEEDS: &[Needs] = &[
         arn: "elasticloadbalancing:REGION:ACCOUNT:listener/app/new/new/new",
     },
     Needs {
+        kind: "parameter",
+        create: &["ssm:PutParameter", "ssm:AddTagsToResource"],
+        update: &[("value", "ssm:PutParameter"), ("tags", "ssm:AddTagsToResource")],
+        arn: "ssm:REGION:ACCOUNT:parameterNAME",
+    },
+    Needs {
+        kind: "instance_profile",
+        create: &[
+            "iam:CreateRole",
+            "iam:TagRole",
+            "iam:AttachRolePolicy",
+            "iam:CreateInstanceProfile",
+            "iam:AddRoleToInstanceProfile",
+            "iam:PassRole",
+        ],
+        update: &[
+            ("managed_policies", "iam:AttachRolePolicy"),
+            ("profile", "iam:CreateInstanceProfile"),
+            ("policy", "iam:PutRolePolicy"),
+            ("tags", "iam:TagRole"),
+        ],
+        arn: "iam::ACCOUNT:role/NAME iam::ACCOUNT:instance-profile/NAME",
+    },
+    Needs {
         kind: "launch_template",
         create: &["ec2:CreateLaunchTemplate", TAG_EC2],
         update: &[
@@ -138,6 +162,7 @@ static NEEDS: &[Needs] = &[
             ("template_version", "autoscaling:StartInstanceRefresh"),
             ("template_version", "ec2:RunInstances"),
             ("scaling", "autoscaling:PutScalingPolicy"),
+            ("schedule", "autoscaling:PutScheduledUpdateGroupAction"),
             ("target_groups", "autoscaling:AttachLoadBalancerTargetGroups"),
             ("tags", "autoscaling:CreateOrUpdateTags"),
         ],
@@ -239,11 +264,13 @@ fn needed<'a>(ahead: &Ahead<'a>, caller: &str, account: &str) -> BTreeMap<&'stat
     let mut all: BTreeMap<&'static str, Needed<'a>> = BTreeMap::new();
     for &(at, call) in &ahead.calls {
         let Some(needs) = NEEDS.iter().find(|needs| needs.kind == call.kind) else { continue };
-        let own = format!("arn:{partition}:{}", needs.arn)
+        let filled = needs
+            .arn
             .replace("REGION", &ahead.site.place.location)
             .replace("ACCOUNT", account)
             .replace("TYPE", if text(call, "type") == Some("network") { "net" } else { "app" })
             .replace("NAME", text(call, "name").unwrap_or("new"));
+        let own: Vec<String> = filled.split(' ').map(|arn| format!("arn:{partition}:{arn}")).collect();
         let of_update = |(attribute, _): &&(&str, &str)| match *attribute {
             "" => call.changed.iter().any(|changed| changed != "tags"),
             attribute => call.changed.iter().any(|changed| changed == attribute),
@@ -255,7 +282,7 @@ fn needed<'a>(ahead: &Ahead<'a>, caller: &str, account: &str) -> BTreeMap<&'stat
         for action in actions {
             let needed = all.entry(action).or_default();
             needed.by.push((at, call));
-            needed.arns.insert(own.clone());
+            needed.arns.extend(own.iter().cloned());
         }
     }
     all

@@ -16,7 +16,7 @@ use crate::{
 /// One thing of a region, whosever it is.
 struct Thing {
     name: String,
-    /// Of a load balancer: `application` or `network`.
+    /// Of a load balancer `application` or `network`, of a NAT gateway its zone.
     variety: String,
     arn: String,
     /// `None`: not told by the list.
@@ -27,13 +27,15 @@ struct Thing {
 /// <https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html>
 struct Quota {
     kind: &'static str,
-    /// Counts those of this variety only; empty: all.
+    /// Counts those of this variety only; empty: all; [`EACH`]: each variety for itself.
     variety: &'static str,
     service: &'static str,
     code: &'static str,
     /// For people.
     of: &'static str,
 }
+
+const EACH: &str = "each";
 
 const fn quota(
     kind: &'static str,
@@ -47,6 +49,7 @@ const fn quota(
 
 static QUOTAS: &[Quota] = &[
     quota("vpc", "", "vpc", "L-F678F1CE", "VPCs"),
+    quota("nat_gateway", EACH, "vpc", "L-FE5A380F", "NAT gateways"),
     quota("elastic_ip", "", "ec2", "L-0263D0A3", "Elastic IP addresses"),
     quota("load_balancer", "application", "elasticloadbalancing", "L-53DA6B97", "Application Load Balancers"),
     quota("load_balancer", "network", "elasticloadbalancing", "L-69A177A2", "Network Load Balancers"),
@@ -57,6 +60,7 @@ static QUOTAS: &[Quota] = &[
 /// Kinds whose names are one region's, or that are counted.
 const KINDS: &[&str] = &[
     "vpc",
+    "nat_gateway",
     "elastic_ip",
     "load_balancer",
     "target_group",
@@ -107,6 +111,7 @@ async fn list(ahead: &Ahead<'_>, kind: &str, named: &BTreeSet<&str>) -> Result<V
                 look.ec2.describe_vpcs().into_paginator().items().send().collect().await;
             all.map_err(failed("ec2:DescribeVpcs"))?.iter().map(|_| unnamed()).collect()
         }
+        "nat_gateway" => nat_gateways(ahead).await?,
         "elastic_ip" => {
             let all = look.ec2.describe_addresses().send().await.map_err(failed("ec2:DescribeAddresses"))?;
             all.addresses().iter().map(|_| unnamed()).collect()
@@ -182,6 +187,43 @@ async fn list(ahead: &Ahead<'_>, kind: &str, named: &BTreeSet<&str>) -> Result<V
     })
 }
 
+/// Those that stand or will, by zone.
+async fn nat_gateways(ahead: &Ahead<'_>) -> Result<Vec<Thing>, Failure> {
+    let ec2 = &ahead.site.look.ec2;
+    let standing = Filter::builder().name("state").values("pending").values("available").build();
+    let call = ec2.describe_nat_gateways().filter(standing);
+    let all: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
+    let all = all.map_err(failed("ec2:DescribeNatGateways"))?;
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = all.iter().filter_map(|one| one.subnet_id.clone()).collect();
+    let of_them = Filter::builder().name("subnet-id").set_values(Some(ids)).build();
+    let call = ec2.describe_subnets().filters(of_them);
+    let subnets: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
+    let subnets = subnets.map_err(failed("ec2:DescribeSubnets"))?;
+    let zone = |id: Option<&str>| {
+        let subnet = subnets.iter().find(|subnet| subnet.subnet_id() == id);
+        subnet.and_then(|subnet| subnet.availability_zone()).unwrap_or_default().to_owned()
+    };
+    let each = all.iter().map(|one| Thing {
+        name: String::new(),
+        variety: zone(one.subnet_id()),
+        arn: String::new(),
+        tags: None,
+    });
+    Ok(each.collect())
+}
+
+/// What varies of one that is to be made, as in [`Thing::variety`].
+fn variety(call: &Call) -> &str {
+    match call.kind.as_str() {
+        // A NAT gateway is named after its zone.
+        "nat_gateway" => call.address.name(),
+        _ => text(call, "type").unwrap_or_default(),
+    }
+}
+
 async fn clashes(ahead: &Ahead<'_>, creates: &[(usize, &Call)], things: &[Thing]) -> Vec<Obstacle> {
     let mut obstacles = Vec::new();
     for &(at, call) in creates {
@@ -238,16 +280,18 @@ async fn too_many(
     kind: &str,
     creates: &[(usize, &Call)],
     things: &[Thing],
-) -> Option<Obstacle> {
-    let mut found = None;
+) -> Vec<Obstacle> {
+    let mut found = Vec::new();
     for quota in QUOTAS.iter().filter(|quota| quota.kind == kind) {
-        let is_of = |variety: &str| quota.variety.is_empty() || quota.variety == variety;
-        let new: Vec<usize> = creates
-            .iter()
-            .filter(|(_, call)| is_of(text(call, "type").unwrap_or_default()))
-            .map(|(at, _)| *at)
-            .collect();
-        if new.is_empty() {
+        let varieties: BTreeSet<&str> = match quota.variety {
+            EACH => creates.iter().map(|(_, call)| variety(call)).collect(),
+            one => BTreeSet::from([one]),
+        };
+        let new = |wanted: &str| -> Vec<usize> {
+            let of = creates.iter().filter(|(_, call)| wanted.is_empty() || variety(call) == wanted);
+            of.map(|(at, _)| *at).collect()
+        };
+        if varieties.iter().all(|wanted| new(wanted).is_empty()) {
             continue;
         }
         let most = match applied(ahead, quota).await {
@@ -258,26 +302,41 @@ async fn too_many(
                 continue;
             }
         };
-        let there = things.iter().filter(|thing| is_of(&thing.variety)).count();
-        if there + new.len() <= most {
-            continue;
+        for wanted in varieties {
+            let there = things.iter().filter(|thing| wanted.is_empty() || thing.variety == wanted).count();
+            let place = if quota.variety == EACH { wanted } else { &ahead.site.place.location };
+            let calls = new(wanted);
+            if there + calls.len() > most {
+                found.push(full(ahead, quota, place, most, there, calls));
+            }
         }
-        let location = &ahead.site.place.location;
-        let reason = format!(
-            "the account may have {most} {of} there, has {there}, and the plan makes {}",
-            new.len(),
-            of = quota.of
-        );
-        let error = ProviderError::permanent(format!("make all {} in {location}", quota.of), reason).hint(format!(
-            "Ask for more (`aws service-quotas request-service-quota-increase --service-code {} --quota-code {} \
-             --region {location} --desired-value {}`), or remove what is not needed.",
-            quota.service,
-            quota.code,
-            there + new.len()
-        ));
-        found = Some(Obstacle { error, calls: new });
     }
     found
+}
+
+fn full(
+    ahead: &Ahead<'_>,
+    quota: &Quota,
+    place: &str,
+    most: usize,
+    there: usize,
+    calls: Vec<usize>,
+) -> Obstacle {
+    let location = &ahead.site.place.location;
+    let reason = format!(
+        "the account may have {most} {} there, has {there}, and the plan makes {}",
+        quota.of,
+        calls.len()
+    );
+    let hint = format!(
+        "Ask for more (`aws service-quotas request-service-quota-increase --service-code {} --quota-code {} \
+         --region {location} --desired-value {}`), or remove what is not needed.",
+        quota.service,
+        quota.code,
+        there + calls.len()
+    );
+    let error = ProviderError::permanent(format!("make all {} in {place}", quota.of), reason).hint(hint);
+    Obstacle { error, calls }
 }
 
 /// The account's own quota, or where it has none AWS's default; `None` where nobody knows it.

@@ -27,6 +27,14 @@ pub(super) fn files(group: &AutoscalingGroup, lookups: &mut Vec<Lookup>) {
 }
 
 pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
+    let not_simulated = [
+        ("instance_types", !group.instance_types.is_empty()),
+        ("spot", group.spot.is_some()),
+        ("schedule", !group.schedule.is_empty()),
+    ];
+    for (key, _) in not_simulated.into_iter().filter(|(_, is_given)| *is_given) {
+        build.problem(key, format!("the simulated world has no `{key}`; remove it"));
+    }
     let source = &group.workload.source;
     let (what, run, user) = match source {
         WorkloadSource::Package { service, .. } => ("package", Some(service.as_str()), None),

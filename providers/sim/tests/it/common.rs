@@ -273,5 +273,8 @@ pub fn group(archive: &str, desired: u32) -> AutoscalingGroup {
         },
         instance_type: None,
         image: None,
+        instance_types: vec![],
+        spot: None,
+        schedule: vec![],
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use insta::assert_snapshot;
 use standfast_contract::{
     Answers, Component, ComponentId, ExpandRequest, Lookup, OutputRef, Provider, Section, Target, Value,
+    component::Spot,
 };
 
 use crate::common::{answers, estate, expand, group, region, region_with_hosts, shown, sim, stack};
@@ -176,6 +177,15 @@ fn what_cannot_be_done_is_said_at_its_key() {
     assert_eq!(
         try_expand(&home, &components, 3),
         ["autoscaling_groups.web workload.release: the content of `/releases/shop-1.tar.gz` is not known"]
+    );
+    if let Component::AutoscalingGroup(group) = &mut components[3] {
+        group.common.region = "home".into();
+        group.spot = Some(Spot { share: 50, base: 0 });
+    }
+    assert!(
+        try_expand(&home, &components, 3).contains(
+            &"autoscaling_groups.web spot: the simulated world has no `spot`; remove it".to_owned()
+        )
     );
     let mut bare = home;
     bare.zones.clear();

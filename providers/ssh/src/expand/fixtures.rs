@@ -142,6 +142,9 @@ pub fn group(name: &str, port: u16, workload: Workload) -> AutoscalingGroup {
         },
         instance_type: None,
         image: None,
+        instance_types: vec![],
+        spot: None,
+        schedule: vec![],
     }
 }
 

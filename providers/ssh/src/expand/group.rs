@@ -136,6 +136,14 @@ fn check(group: &AutoscalingGroup, hosts: usize, problems: &mut Problems) {
             "it runs a Debian package (`package:`) or an archive with a command (`release:` and `run:`)",
         );
     }
+    let of_machines = [
+        ("instance_types", !group.instance_types.is_empty()),
+        ("spot", group.spot.is_some()),
+        ("schedule", !group.schedule.is_empty()),
+    ];
+    for (key, _) in of_machines.into_iter().filter(|(_, is_given)| *is_given) {
+        problems.add(key, "a fixed pool of hosts makes no machines", format!("remove `{key}`"));
+    }
     let has = |count: usize| if count == 1 { "1 host".to_owned() } else { format!("{count} hosts") };
     if hosts == 0 {
         problems.add(

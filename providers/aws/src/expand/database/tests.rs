@@ -66,6 +66,9 @@ fn group(name: &str, environment: Map, depends_on: Vec<ComponentId>) -> Componen
         },
         instance_type: None,
         image: None,
+        instance_types: vec![],
+        spot: None,
+        schedule: vec![],
     })
 }
 

@@ -38,15 +38,18 @@ pub(super) fn policy(
         .set_overrides(Some(sizes.collect()))
         .build();
     Ok(Some(
-        MixedInstancesPolicy::builder().launch_template(template).instances_distribution(distribution).build(),
+        MixedInstancesPolicy::builder()
+            .launch_template(template)
+            .instances_distribution(distribution)
+            .build(),
     ))
 }
 
 /// The template of a group, wherever it has it.
 pub(super) fn template_of(group: &Found) -> Option<&LaunchTemplateSpecification> {
-    group.launch_template().or_else(|| {
-        group.mixed_instances_policy()?.launch_template()?.launch_template_specification()
-    })
+    group
+        .launch_template()
+        .or_else(|| group.mixed_instances_policy()?.launch_template()?.launch_template_specification())
 }
 
 pub(super) fn seen_as(policy: Option<&MixedInstancesPolicy>) -> Value {
@@ -58,7 +61,10 @@ pub(super) fn seen_as(policy: Option<&MixedInstancesPolicy>) -> Value {
     let parts: Map = map([
         ("types", text(Some(&types.join(", ")))),
         ("on_demand_base", whole(distribution.and_then(|it| it.on_demand_base_capacity()))),
-        ("on_demand_percent", whole(distribution.and_then(|it| it.on_demand_percentage_above_base_capacity()))),
+        (
+            "on_demand_percent",
+            whole(distribution.and_then(|it| it.on_demand_percentage_above_base_capacity())),
+        ),
     ]);
     parts.into()
 }

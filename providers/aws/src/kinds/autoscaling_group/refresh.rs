@@ -129,7 +129,9 @@ fn outcome(ended: &InstanceRefresh, group: &str) -> Result<(), Failure> {
     let told = match ended.status() {
         Some(Status::Successful) => return Ok(()),
         Some(Status::RollbackSuccessful) => {
-            format!("the new machines did not come into service, and AWS has put the old version back: {reason}")
+            format!(
+                "the new machines did not come into service, and AWS has put the old version back: {reason}"
+            )
         }
         Some(Status::RollbackFailed) => format!(
             "the new machines did not come into service, and AWS could not put the old version back: {reason}; \

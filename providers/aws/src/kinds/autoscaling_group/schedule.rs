@@ -51,9 +51,8 @@ fn name(rule: &Map) -> &str {
 pub(super) async fn fit(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
     let (wanted, have) = (rules(job.find(SCHEDULE)), rules(seen.attributes.get(SCHEDULE)));
     let asg = &job.site.change.asg;
-    let is_so = |rule: &Map| {
-        have.iter().any(|one| same(&Value::Map((*one).clone()), &Value::Map(rule.clone())))
-    };
+    let is_so =
+        |rule: &Map| have.iter().any(|one| same(&Value::Map((*one).clone()), &Value::Map(rule.clone())));
     for rule in wanted.iter().filter(|rule| !is_so(rule)) {
         let text = |key: &str| rule.get(key).and_then(Value::as_str).map(str::to_owned);
         let int = |key: &str| rule.get(key).and_then(Value::as_int).and_then(|int| i32::try_from(int).ok());
@@ -69,10 +68,8 @@ pub(super) async fn fit(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
         call.send().await.map_err(failed("autoscaling:PutScheduledUpdateGroupAction"))?;
     }
     for gone in have.iter().filter(|one| !wanted.iter().any(|rule| name(rule) == name(one))) {
-        let call = asg
-            .delete_scheduled_action()
-            .auto_scaling_group_name(&seen.id)
-            .scheduled_action_name(name(gone));
+        let call =
+            asg.delete_scheduled_action().auto_scaling_group_name(&seen.id).scheduled_action_name(name(gone));
         call.send().await.map_err(failed("autoscaling:DeleteScheduledAction"))?;
     }
     Ok(())

@@ -22,7 +22,8 @@ fn roles(profile: bool, policies: &[&str]) -> String {
          <GetAccountAuthorizationDetailsResult><IsTruncated>false</IsTruncated><RoleDetailList><member><Path>/</Path>\
          <RoleName>somebody</RoleName><Tags/></member><member><Path>/</Path><RoleName>shop-web-1</RoleName>\
          <Arn>arn:aws:iam::123456789012:role/shop-web-1</Arn><InstanceProfileList>{profile}</InstanceProfileList>\
-         <RolePolicyList/><AttachedManagedPolicies>{}</AttachedManagedPolicies><Tags>\
+         <RolePolicyList><member><PolicyName>own</PolicyName><PolicyDocument>%7B%22Version%22%3A%222012-10-17%22%7D</PolicyDocument>\
+         </member></RolePolicyList><AttachedManagedPolicies>{}</AttachedManagedPolicies><Tags>\
          <member><Key>standfast:stack</Key><Value>shop</Value></member>\
          <member><Key>standfast:environment</Key><Value>default</Value></member>\
          <member><Key>standfast:token</Key><Value>token</Value></member></Tags></member></RoleDetailList>\
@@ -49,6 +50,7 @@ fn inputs() -> Map {
         ("name", "shop-web-1".into()),
         ("profile", "shop-web-1".into()),
         ("managed_policies", [SSM].into_iter().collect()),
+        ("policy", r#"{"Version":"2012-10-17"}"#.into()),
     ])
 }
 
@@ -63,14 +65,19 @@ async fn a_role_that_was_half_made_is_finished() {
     let whole = roles(true, &[SSM]);
     let made_before = error("EntityAlreadyExists");
     let (attached, added) = (done("AttachRolePolicy"), done("AddRoleToInstanceProfile"));
-    let (site, recorded) = site(&[(200, &half), (200, &attached), (409, &made_before), (200, &added), (200, &whole)]);
+    let (site, recorded) =
+        site(&[(200, &half), (200, &attached), (409, &made_before), (200, &added), (200, &whole)]);
     with_job(&site, "instance_profile", inputs(), Map::new(), async |job| {
         let seen = look(&InstanceProfile, job.site, Select::Token(&stack(), "token")).await.unwrap();
         let [seen] = &seen[..] else { panic!("{seen:?}") };
         assert!(job.differs("profile", seen) && job.differs("managed_policies", seen));
         InstanceProfile.fit(job, seen).await.unwrap();
         let seen = look(&InstanceProfile, job.site, Select::Ids(&["shop-web-1"])).await.unwrap();
-        assert!(!job.differs("profile", &seen[0]) && !job.differs("managed_policies", &seen[0]));
+        assert!(
+            !job.differs("policy", &seen[0])
+                && !job.differs("profile", &seen[0])
+                && !job.differs("managed_policies", &seen[0])
+        );
         // Nothing is left to do.
         InstanceProfile.fit(job, &seen[0]).await.unwrap();
     })
@@ -90,13 +97,21 @@ async fn a_role_that_was_half_made_is_finished() {
 
 #[tokio::test]
 async fn a_removal_that_was_cut_off_is_finished() {
-    let (missing, detached, deleted) = (error("NoSuchEntity"), done("DetachRolePolicy"), done("DeleteRole"));
-    let (site, recorded) = site(&[(404, &missing), (404, &missing), (200, &detached), (200, &deleted)]);
+    let missing = error("NoSuchEntity");
+    let (detached, own, deleted) = (done("DetachRolePolicy"), done("DeleteRolePolicy"), done("DeleteRole"));
+    let (site, recorded) =
+        site(&[(404, &missing), (404, &missing), (200, &detached), (200, &own), (200, &deleted)]);
     InstanceProfile.remove(&site, "shop-web-1", &inputs()).await.unwrap();
     let asked = recorded.asked();
     assert_eq!(
         actions(&asked),
-        ["RemoveRoleFromInstanceProfile", "DeleteInstanceProfile", "DetachRolePolicy", "DeleteRole"]
+        [
+            "RemoveRoleFromInstanceProfile",
+            "DeleteInstanceProfile",
+            "DetachRolePolicy",
+            "DeleteRolePolicy",
+            "DeleteRole"
+        ]
     );
 }
 

@@ -69,6 +69,23 @@ async fn the_zones_of_subnets_that_are_there_are_asked_for() {
     assert!(machines(&asking.ahead()).await.is_empty() && asking.recorded.asked().is_empty());
 }
 
+#[tokio::test]
+async fn of_several_sizes_one_in_a_zone_is_enough_and_each_must_exist() {
+    let mut group = call("autoscaling_group", "main", &[("name", "shop-web-1")]);
+    let mixed = crate::kinds::map([("types", "t4g.small, t4g.tiny".into())]);
+    group.inputs.insert("mixed".into(), mixed.into());
+    group.inputs.insert("subnets".into(), Value::List(vec![Value::Unknown]));
+    let calls = [
+        call("subnet", "private.eu-west-1a", &[("zone", "eu-west-1a")]),
+        call("launch_template", "main", &[("instance_type", "t4g.small")]),
+        group,
+    ];
+    let asking = Asking::new(&calls, &[(200, &offered(&["eu-west-1a"]))], NOBODY);
+    let told = shown(&machines(&asking.ahead()).await);
+    assert!(told.contains("autoscaling_group.main: eu-west-1 offers no `t4g.tiny`"), "{told}");
+    assert_eq!(told.lines().count(), 1, "{told}");
+}
+
 fn orderable(versions: &[&str]) -> String {
     let options: Vec<String> = versions
         .iter()

@@ -57,6 +57,24 @@ async fn a_quota_that_may_not_be_asked_for_is_told_and_hinders_nothing() {
     );
 }
 
+#[tokio::test]
+async fn nat_gateways_are_counted_by_zone() {
+    let nats = "<DescribeNatGatewaysResponse><natGatewaySet><item><natGatewayId>nat-1</natGatewayId><subnetId>subnet-1</subnetId>\
+                <state>available</state></item></natGatewaySet></DescribeNatGatewaysResponse>";
+    let subnets = "<DescribeSubnetsResponse><subnetSet><item><subnetId>subnet-1</subnetId>\
+                   <availabilityZone>eu-west-1b</availabilityZone></item></subnetSet></DescribeSubnetsResponse>";
+    let calls = ["eu-west-1a", "eu-west-1b"].map(|zone| call("nat_gateway", zone, &[]));
+    let asking = Asking::new(&calls, &[(200, nats), (200, subnets), (200, &quota("1.0"))], NOBODY);
+    let found = ask(&asking.ahead()).await;
+    let [Obstacle { error, calls }] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(
+        error.to_string(),
+        "could not make all NAT gateways in eu-west-1b: the account may have 1 NAT gateways there, has 1, and the plan \
+         makes 1"
+    );
+    assert_eq!(*calls, [1]);
+}
+
 fn groups(tags: &[(&str, &str)]) -> String {
     let tags: Vec<String> = tags
         .iter()

@@ -2,7 +2,7 @@
 
 use standfast_contract::{
     Answers, Component, ComponentId, Lookup, Problem, Section, Value,
-    component::{Certificate, Common, Dns, WorkloadSource},
+    component::{Certificate, Common, Dns, ScheduledCapacity, Spot, WorkloadSource},
 };
 
 use super::fixtures::{self, Blueprint};
@@ -183,5 +183,26 @@ fn an_environment_holds_texts_under_names() {
             "workload.environment.A B: `A B` is no name of an environment variable",
             "workload.environment.LIST: an environment variable is one text",
         ]
+    );
+}
+
+#[test]
+fn what_only_machines_that_are_made_can_have_is_refused() {
+    let nights = ScheduledCapacity {
+        name: "nights".into(),
+        cron: "0 20 * * *".into(),
+        time_zone: None,
+        min: Some(1),
+        desired: None,
+        max: None,
+    };
+    assert_eq!(
+        web(|it| {
+            it.instance_types = vec!["t3.small".into()];
+            it.spot = Some(Spot { share: 50, base: 0 });
+            it.schedule = vec![nights];
+        }),
+        ["instance_types", "spot", "schedule"]
+            .map(|key| format!("{key}: a fixed pool of hosts makes no machines"))
     );
 }

@@ -39,10 +39,7 @@ fn of_version(version: &str, status: &str, percent: u8, left: u8, reason: &str) 
 }
 
 /// What it came to, what was told meanwhile, and what was asked.
-async fn refreshed(
-    inputs: Map,
-    answers: &[(u16, &str)],
-) -> (Result<(), Failure>, Vec<String>, Recorded) {
+async fn refreshed(inputs: Map, answers: &[(u16, &str)]) -> (Result<(), Failure>, Vec<String>, Recorded) {
     let (mut site, recorded) = site(answers);
     site.poll = Duration::from_millis(1);
     let told = Arc::new(Mutex::new(Vec::new()));
@@ -124,11 +121,17 @@ async fn whatever_else_it_ends_in_is_an_error_that_says_what_is_so_now() {
         ("RollbackSuccessful", "The instance refresh failed."),
         ("RollbackFailed", ""),
     ] {
-        let answers = [(200, STARTED), (200, &*is("RollbackInProgress", 40, 1, "")), (200, &*is(status, 40, 2, reason))];
+        let answers = [
+            (200, STARTED),
+            (200, &*is("RollbackInProgress", 40, 1, "")),
+            (200, &*is(status, 40, 2, reason)),
+        ];
         let (ended, ..) = refreshed(inputs(), &answers).await;
         let failure = ended.unwrap_err();
         assert_eq!(failure.trouble, Trouble::Broken);
-        shown.push(failure.of("update refuge/autoscaling_groups.web/autoscaling_group.main", true).to_string());
+        shown.push(
+            failure.of("update refuge/autoscaling_groups.web/autoscaling_group.main", true).to_string(),
+        );
     }
     insta::assert_snapshot!(shown.join("\n"));
 }
