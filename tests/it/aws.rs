@@ -6,6 +6,7 @@
 mod account;
 mod databases;
 mod faults;
+mod import;
 mod killed;
 mod names;
 mod network;
