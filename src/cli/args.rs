@@ -57,6 +57,15 @@ pub enum Command {
         after_help = "Examples:\n  standfast init                       # simulated hosts, runs anywhere\n  standfast init --provider ssh shop.yaml"
     )]
     Init(InitArgs),
+    /// Write a blueprint of what somebody else built
+    ///
+    /// Looks and changes nothing. What a blueprint would say otherwise it leaves as it is, by `lifecycle.ignore_changes`; what
+    /// it cannot say stands in comments. The file begins with the commands that record what is there, so that a plan then
+    /// shows what standfast would change.
+    #[command(
+        after_help = "Example:\n  standfast import --from aws --region eu-west-1 --vpc vpc-0a1b2c3d --out shop.yaml"
+    )]
+    Import(ImportArgs),
     /// Check a blueprint without touching anything
     #[command(
         after_help = "Examples:\n  standfast check shop.yaml\n  standfast check shop.yaml --env staging --format json"
@@ -521,6 +530,25 @@ pub enum StateCommand {
         #[command(flatten)]
         target: StackOption,
     },
+}
+
+#[derive(Args, Debug)]
+pub struct ImportArgs {
+    /// The provider that is asked
+    #[arg(long, value_name = "PROVIDER")]
+    pub from: String,
+    /// The provider's name of the region
+    #[arg(long, value_name = "REGION")]
+    pub region: String,
+    /// The VPC whose load balancers, groups and databases are described
+    #[arg(long, value_name = "ID")]
+    pub vpc: String,
+    /// The name of the stack
+    #[arg(long, default_value = "imported", value_parser = stack_name)]
+    pub name: String,
+    /// Where to write it, never over something that is there [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

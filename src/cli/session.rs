@@ -139,6 +139,13 @@ fn private_folder(blueprint: &Path) -> PathBuf {
     blueprint.parent().unwrap_or(Path::new("")).join(".standfast")
 }
 
+/// The providers, for a command without a blueprint: the simulated world lies beside where one may come to be.
+pub fn providers_beside(blueprint: &Path, stack: &Stack, registry: &Registry) -> Result<Providers, CliError> {
+    let folder = private_folder(blueprint);
+    make_private(&folder)?;
+    (registry.providers)(&ProviderSettings { sim_world: folder.join(format!("{}.world.jsonl", stack.name)) })
+}
+
 /// Makes the folder, for its owner alone.
 fn make_private(folder: &Path) -> Result<(), CliError> {
     use std::os::unix::fs::DirBuilderExt;

@@ -4,7 +4,8 @@
 //! `state_store` keeps states in S3; all else is the provider `aws`. Read in this order: `place` says which account and
 //! region, `clients` reaches them, `failure` says what went wrong, `marks` and `names` how things are known again; `kinds`
 //! has one file a kind of resource, each with the same few verbs; `provider` makes the contract of them, and `health` says
-//! how a group is doing, `watch` what its alarms say; `expand` makes components into resources, purely.
+//! how a group is doing, `watch` what its alarms say; `expand` makes components into resources, purely; `preflight` asks
+//! what can be known to fail before the first change; `survey` goes the other way, for what somebody else built.
 //!
 //! Deliberately absent: disaster recovery, which expansion refuses by name; and a client of our own for anything that the SDK does, retries of reads and rate limits included.
 
@@ -24,6 +25,7 @@ mod provider;
 #[cfg(test)]
 mod recorded;
 mod state_store;
+mod survey;
 mod watch;
 
 pub use provider::AwsProvider;

@@ -13,7 +13,7 @@ use futures::future::join_all;
 use standfast_contract::{
     Address, Answers, Call, Context, ErrorClass, ExpandRequest, Expansion, Found, Health, HealthState, Kind,
     Lookup, Made, Map, Observed, Obstacle, Operation, Probe, Problem, Provider, ProviderError, ReadRequest,
-    Region, Value,
+    Region, Survey, Value,
 };
 use tokio::{sync::OnceCell, time::sleep};
 
@@ -25,7 +25,7 @@ use crate::{
     kinds::{self, IDS_MAX, Job, Phase, Seen, Select, Works, as_asked},
     look_up, marks,
     place::Place,
-    preflight, watch,
+    preflight, survey, watch,
 };
 
 /// Steps at once in one lane. Most of them wait for AWS; how fast calls are made is the SDK's rate limit.
@@ -547,6 +547,11 @@ impl Provider for AwsProvider {
             });
         }
         answers
+    }
+
+    async fn survey(&self, _: &Context, region: &Region, within: &str) -> Result<Survey, ProviderError> {
+        let place = Place::of_region(region).ok_or_else(|| expand::no_location(region))?;
+        survey::survey(self.site(&place).await?.as_ref(), region, within).await
     }
 
     async fn probe(&self, _: &Context, probes: &[Probe]) -> Vec<Health> {

@@ -35,8 +35,8 @@ pub use address::{Address, AddressError, ComponentId, Section};
 pub use component::{Component, Region};
 pub use error::{ErrorClass, ProviderError};
 pub use provider::{
-    Answers, Call, Context, ExpandRequest, Expansion, Found, Health, HealthState, Lookup, Made, Observed,
-    Obstacle, Operation, Probe, Problem, Provider, ReadRequest, Stack,
+    Answers, Call, Context, ExpandRequest, Expansion, Found, Health, HealthState, Import, Lookup, Made,
+    Observed, Obstacle, Operation, Probe, Problem, Provider, ReadRequest, Stack, Survey,
 };
 pub use resource::{Attribute, Desired, Kind, Lifecycle, Member, OnFailure, Rollout};
 pub use secret::{SecretSource, Sensitive, Vault};

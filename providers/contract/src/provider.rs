@@ -82,6 +82,25 @@ pub struct Expansion {
     pub probes: Vec<Probe>,
 }
 
+/// What stands somewhere that no blueprint made, as far as one can say it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Survey {
+    /// The provider's names of the zones that it reaches into.
+    pub zones: Vec<String>,
+    /// The sections of the blueprint below `regions`, as YAML, with comments for what they do not say.
+    pub sections: String,
+    /// What can be recorded as it is, in the order in which it depends on each other.
+    pub imports: Vec<Import>,
+}
+
+/// For `state import`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Import {
+    /// Where the blueprint has it: `home/load_balancers.front/listener.80`.
+    pub address: String,
+    pub id: String,
+}
+
 /// Why a component cannot be expanded. The engine adds where in the blueprint it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
@@ -260,6 +279,10 @@ pub trait Provider: Send + Sync {
     /// Everything that carries the context's stack, one answer for each place in order. A place that cannot be looked at
     /// says so and hides nothing of the others; what two places share is named at the first of them.
     async fn find(&self, context: &Context, places: &[Value]) -> Vec<Result<Vec<Found>, ProviderError>>;
+
+    /// Describes what somebody else built. `within` is what to look in: the id of a VPC.
+    async fn survey(&self, context: &Context, region: &Region, within: &str)
+    -> Result<Survey, ProviderError>;
 
     /// Answers probes, in order.
     async fn probe(&self, context: &Context, probes: &[Probe]) -> Vec<Health>;

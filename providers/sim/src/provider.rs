@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use standfast_contract::{
     Address, Answers, Call, Context, ErrorClass, ExpandRequest, Expansion, Found, Health, HealthState, Kind,
     Lookup, Made, Map, Observed, Obstacle, Operation, Probe, Problem, Provider, ProviderError, ReadRequest,
-    Region, Sensitive, Value,
+    Region, Sensitive, Survey, Value,
 };
 use tokio::time::sleep;
 
@@ -411,6 +411,14 @@ impl Provider for Sim {
             });
         }
         answers
+    }
+
+    async fn survey(&self, _: &Context, region: &Region, _: &str) -> Result<Survey, ProviderError> {
+        Err(ProviderError::permanent(
+            format!("describe what is in {}", region.name),
+            "the simulated world holds nothing that no blueprint has made",
+        )
+        .hint("`standfast state rebuild` finds what a blueprint made there."))
     }
 
     async fn probe(&self, context: &Context, probes: &[Probe]) -> Vec<Health> {

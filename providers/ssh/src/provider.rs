@@ -13,7 +13,7 @@ use futures::future::join_all;
 use standfast_contract::{
     Address, Answers, Call, Context, ErrorClass, ExpandRequest, Expansion, Found, Health, Kind, Lookup, Made,
     Map, Observed, Obstacle, Operation, Probe, Problem, Provider, ProviderError, ReadRequest, Region, Stack,
-    Value,
+    Survey, Value,
 };
 use tokio::time::sleep;
 
@@ -480,6 +480,14 @@ impl Provider for SshProvider {
 
     async fn find(&self, context: &Context, places: &[Value]) -> Vec<Result<Vec<Found>, ProviderError>> {
         join_all(places.iter().map(|place| self.find_on(context, place))).await
+    }
+
+    async fn survey(&self, _: &Context, region: &Region, _: &str) -> Result<Survey, ProviderError> {
+        Err(ProviderError::permanent(
+            format!("describe what is on the hosts of {}", region.name),
+            "the provider ssh writes no blueprint of hosts that somebody else has set up",
+        )
+        .hint("`standfast init --provider ssh` writes one to begin with."))
     }
 
     async fn probe(&self, _context: &Context, probes: &[Probe]) -> Vec<Health> {

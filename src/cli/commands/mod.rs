@@ -6,6 +6,7 @@ mod destroy;
 mod drift;
 mod graph;
 mod history;
+mod import;
 mod init;
 pub mod lab;
 mod outputs;
@@ -31,6 +32,7 @@ pub async fn run(cli: &Cli, registry: &Registry) -> Result<u8, CliError> {
     let global = &cli.global;
     match &cli.command {
         Command::Init(args) => init::run(args, global),
+        Command::Import(args) => import::run(args, global, registry).await,
         Command::Check(args) => check::run(args, global),
         Command::Plan(args) => plan::run(args, global, registry).await,
         Command::Apply(args) => apply::run(args, global, registry).await,

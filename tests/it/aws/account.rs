@@ -93,17 +93,6 @@ impl Account {
         Ran::of(line, command)
     }
 
-    /// A proxy before the account, for what it would never do by itself.
-    pub fn proxy(&self) -> Proxy {
-        Proxy::start(self.moto.address).unwrap()
-    }
-
-    pub fn run_through(&self, proxy: &Proxy, line: &str) -> Ran {
-        let mut command = self.at_home(self.sandbox.command(line));
-        command.env("AWS_ENDPOINT_URL", proxy.url());
-        Ran::of(line, command)
-    }
-
     /// Starts a command and cuts it off as soon as it says this.
     pub fn kill_at(&self, line: &str, said: &str) {
         let mut command = self.command(line);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use standfast_fault_proxy::{
     Halt, Moment,
-    aws::{InUse, Slow, Tokens, changes},
+    aws::{InUse, Late, Slow, Tokens, changes},
 };
 
 use super::{account::Account, shop};
@@ -30,6 +30,8 @@ const THERE_AND_BACK: &[(&str, &str)] = &[
     ("nat: per_zone", "nat: single"),
     ("ttl: 1h", "ttl: 2h"),
     ("max: 6", "max: 8"),
+    // Another target group, made before the old one goes.
+    ("    port: 80\n", "    port: 81\n"),
     ("db.t4g.medium", "db.t4g.large"),
     ("keep: 14d", "keep: 21d"),
     ("replicas: 3 ", "replicas: 2 "),
@@ -64,6 +66,7 @@ impl Stand {
         account
             .proxy
             .add("tokens", Tokens::default())
+            .add("late", Late::new(1, 0))
             .add("slower", Slow::new(1))
             .add("in use", InUse::new(account.upstream(), 1))
             // Last, so that the others have seen what took effect.
@@ -102,7 +105,7 @@ impl Stand {
         self.tally.runs += 1;
         let ran = self.account.run(line);
         if ran.code != Some(0) {
-            self.tally.findings.push(format!("{line} {when}:\n{}", ran.shown()));
+            self.find(format!("{line} {when}:\n{}", ran.shown()));
         }
     }
 
@@ -114,7 +117,7 @@ impl Stand {
             let odd: Vec<_> = there.iter().filter(|one| !recorded.contains(one)).collect();
             let lost: Vec<_> = recorded.iter().filter(|one| !there.contains(one)).collect();
             let counts = (there.len(), recorded.len());
-            self.tally.findings.push(format!(
+            self.find(format!(
                 "{when}: to do {left:?}; there and recorded {counts:?}, not recorded {odd:?}, not there {lost:?}"
             ));
         }
@@ -131,8 +134,13 @@ impl Stand {
     fn empty(&mut self, when: &str) {
         let left = self.account.census();
         if !left.is_empty() {
-            self.tally.findings.push(format!("{when}: left over {left:?}"));
+            self.find(format!("{when}: left over {left:?}"));
         }
+    }
+
+    fn find(&mut self, finding: String) {
+        println!("{finding}");
+        self.tally.findings.push(finding);
     }
 }
 

@@ -92,15 +92,14 @@ fn without_credentials_it_says_how_to_sign_in() {
 #[test]
 fn a_denial_in_the_middle_stops_only_what_needs_it_and_is_gone_on_from() {
     let account = Account::new(SHOP);
-    let proxy = account.proxy();
     let denied = Fault::denied(
         "User: arn:aws:sts::123456789012:user/moto is not authorized to perform: \
          elasticloadbalancing:CreateTargetGroup because no identity-based policy allows the \
          elasticloadbalancing:CreateTargetGroup action",
     );
-    proxy.add("denied", denied.on_action("elasticloadbalancing", "CreateTargetGroup"));
+    account.proxy.add("denied", denied.on_action("elasticloadbalancing", "CreateTargetGroup"));
     account
-        .run_through(&proxy, "apply --auto-approve")
+        .run("apply --auto-approve")
         .code(1)
         .says("is not authorized to perform: elasticloadbalancing:CreateTargetGroup")
         // Whom moto takes everybody for.
@@ -109,7 +108,7 @@ fn a_denial_in_the_middle_stops_only_what_needs_it_and_is_gone_on_from() {
     let count = |kind: &str| census.get(kind).map_or(0, Vec::len);
     let kinds = ["load_balancer", "launch_template", "target_group", "listener", "autoscaling_group"];
     assert_eq!(kinds.map(count), [1, 1, 0, 0, 0], "the others go on, what needs it does not");
-    proxy.switch("denied", false);
-    account.run_through(&proxy, "apply --auto-approve").code(0);
+    account.proxy.switch("denied", false);
+    account.run("apply --auto-approve").code(0);
     account.assert_settled();
 }

@@ -242,6 +242,17 @@ const CHANGES: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
+        "    port: 80\n",
+        "    port: 81\n",
+        &[
+            "replace home/load_balancers.front/target_group.web (name, port cannot be changed in place)",
+            "update home/autoscaling_groups.web/autoscaling_group.main (follows a change of what it uses: target_groups)",
+            "update home/autoscaling_groups.web/security_group.main (changed: ingress)",
+            "update home/load_balancers.front/listener.8080 (follows a change of what it uses: rules, to)",
+            "update home/load_balancers.front/security_group.main (changed: egress)",
+        ],
+    ),
+    (
         "cache.t4g.small",
         "cache.t4g.medium",
         &["update home/session_stores.sessions/replication_group.main (changed: class)"],

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use standfast_contract::{
     Address, Answers, Call, Context, ExpandRequest, Expansion, Found, Health, Kind, Lookup, Made, Observed,
-    Obstacle, Operation, Probe, Problem, Provider, ProviderError, ReadRequest, Region, Value,
+    Obstacle, Operation, Probe, Problem, Provider, ProviderError, ReadRequest, Region, Survey, Value,
 };
 use standfast_state::{
     Change, Export, Head, Holder, Intent, IntentId, LEASE_MS_DEFAULT, Lease, LockRequest, OpenMode, Outcome,
@@ -240,6 +240,15 @@ impl<P: Provider> Provider for WatchedProvider<P> {
 
     async fn find(&self, context: &Context, places: &[Value]) -> Vec<Result<Vec<Found>, ProviderError>> {
         self.points.around("find", self.provider.find(context, places)).await
+    }
+
+    async fn survey(
+        &self,
+        context: &Context,
+        region: &Region,
+        within: &str,
+    ) -> Result<Survey, ProviderError> {
+        self.points.around("survey", self.provider.survey(context, region, within)).await
     }
 
     async fn probe(&self, context: &Context, probes: &[Probe]) -> Vec<Health> {

@@ -1,7 +1,5 @@
 //! Each rule with calls and answers as they pass the proxy.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use hyper::header::{HeaderMap, HeaderValue};
 use hyper::{Method, StatusCode};
 

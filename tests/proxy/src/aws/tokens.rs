@@ -13,8 +13,15 @@ use crate::rule::{Fate, Rule, Verdict};
 /// refuses a caller reference that was used.
 #[derive(Debug, Default)]
 pub struct Tokens {
-    /// What was asked with a token, and the answer.
-    used: Mutex<BTreeMap<(String, String), (Vec<u8>, Answer)>>,
+    /// By action and token.
+    used: Mutex<BTreeMap<(String, String), Use>>,
+}
+
+/// The first use of a token.
+#[derive(Debug)]
+struct Use {
+    asked: Vec<u8>,
+    answer: Answer,
 }
 
 fn token(call: &Call) -> Option<(String, String)> {
@@ -42,7 +49,7 @@ impl Rule for Tokens {
                 },
                 "the caller reference was used",
             )),
-            Some((asked, answer)) if *asked == call.body => Verdict::Answer(answer.clone()),
+            Some(first) if first.asked == call.body => Verdict::Answer(first.answer.clone()),
             Some(_) => Verdict::Answer(refusal(
                 call,
                 "IdempotentParameterMismatch",
@@ -54,7 +61,7 @@ impl Rule for Tokens {
     async fn after(&self, call: &Call, answer: &mut Answer) -> Fate {
         if let Some(token) = token(call).filter(|_| answer.status.is_success()) {
             let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-            used.insert(token, (call.body.to_vec(), answer.clone()));
+            used.insert(token, Use { asked: call.body.to_vec(), answer: answer.clone() });
         }
         Fate::Deliver
     }
