@@ -177,7 +177,12 @@ pub static MONITORING: Object = Object::new(
         Key::new(
             "default_alarms",
             Shape::Bool,
-            "Watches every component of the region for what matters of it, told to every receiver.",
+            "Watches every component of the region for what matters of it, and tells every receiver. On AWS: a load balancer \
+             without a healthy member for 1m, with more than 5% errors for 5m, a latency above 2s for 10m, or a certificate that \
+             expires within 14d; a group above 90% cpu, or with fewer members than `min`, for 15m; a database above 90% cpu for 10m, \
+             with less than 10% of its storage or more than 80% of its connections for 5m, or with a replica that is 1m behind for \
+             5m (PostgreSQL 10m: an idle one tells up to five); a session store above 90% cpu for 10m, with more than 80% memory, \
+             evictions, or a replica that is 30s behind for 5m. A server that is down is not measured, which counts as bad.",
         )
         .default("true"),
         Key::new(
@@ -202,16 +207,16 @@ pub static ALARM: Object = Object::new(
         Key::new(
             "metric",
             Shape::Choice(&[
-                ("cpu", "share of the processors: groups, databases, session stores"),
-                ("memory", "share of the memory: groups, databases, session stores"),
-                ("free_storage", "what is left of a database's disk: a size, or a share of it"),
-                ("connections", "open connections of a database or session store: a number, or a share of those that there may be"),
-                ("replica_lag", "how far a replica of a database or session store is behind: a duration"),
-                ("evictions", "what a session store threw away for want of memory, in a minute: a number"),
-                ("healthy_members", "members of a group that serve, or that a load balancer finds healthy: a number"),
-                ("errors", "share of a load balancer's requests answered with 5xx"),
-                ("latency", "how long members take to answer 19 of 20 requests of a load balancer: a duration"),
-                ("certificate_expiry", "how long the certificates of a load balancer are still good for: a duration; measured once a day"),
+                ("cpu", "share of the processors (groups, databases, session stores)"),
+                ("memory", "share of the memory (groups, databases, session stores)"),
+                ("free_storage", "what is left of a database's disk (a size, or a share of it)"),
+                ("connections", "open connections of a database or session store (a number, or a share of those that there may be)"),
+                ("replica_lag", "how far a replica of a database or session store is behind (a duration)"),
+                ("evictions", "what a session store threw away for want of memory, in a minute (a number)"),
+                ("healthy_members", "members of a group that serve, or that a load balancer finds healthy (a number)"),
+                ("errors", "requests of a load balancer answered with 5xx (a share)"),
+                ("latency", "how long members take to answer 19 of 20 requests of a load balancer (a duration)"),
+                ("certificate_expiry", "how long the certificates of a load balancer are still good for (a duration), measured once a day"),
             ]),
             "What is measured.",
         )
@@ -234,8 +239,8 @@ pub static NOTIFY: Object = Object::new(
     "a receiver of alerts",
     "Where alerts go.",
     &[
-        Key::new("webhook", Shape::Value, "A URL that gets each alert as a POST."),
-        Key::new("email", Shape::Text, "An e-mail address."),
+        Key::new("webhook", Shape::Value, "A URL that gets each alert as a POST. On AWS it must be `https` and confirm the subscription of SNS, as pager services do."),
+        Key::new("email", Shape::Text, "An e-mail address. On AWS it gets a mail first, and is told nothing until the link in it was followed."),
     ],
 )
 .one_of(&["webhook", "email"]);

@@ -41,10 +41,9 @@ pub static LOAD_BALANCER: Object = Object::new(
         Key::new(
             "access_logs",
             Shape::Text,
-            "AWS: a bucket of the same region, and a folder in it, that get a log of every request; at layer 4 of TLS connections \
-             only. The bucket must be there, encrypted with SSE-S3, and its policy must let the service \
-             `logdelivery.elasticloadbalancing.amazonaws.com` (layer 4: `delivery.logs.amazonaws.com`, with `s3:GetBucketAcl` on the \
-             bucket) do `s3:PutObject` on `PREFIX/AWSLogs/ACCOUNT/*`.",
+            "AWS, layer 7: a bucket of the same region, and a folder in it, that get a log of every request. The bucket must be there, \
+             encrypted by S3's own keys (SSE-S3), and its policy must let the service `logdelivery.elasticloadbalancing.amazonaws.com` do \
+             `s3:PutObject` on `FOLDER/AWSLogs/ACCOUNT/*`.",
         )
         .example("s3://shop-logs/front"),
     ],

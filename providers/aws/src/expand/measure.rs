@@ -8,7 +8,7 @@ use std::time::Duration;
 use standfast_contract::{
     Address, Component, ComponentId, Map, OutputRef, Value,
     alarm::{Amount, Bound, Metric},
-    component::{AutoscalingGroup, Certificate, Database, DatabaseEngine, LoadBalancer, SessionStore},
+    component::{Certificate, Database, DatabaseEngine, LoadBalancer, SessionStore},
 };
 
 use super::{Build, balancer, database};
@@ -76,7 +76,7 @@ fn identified(id: &str, namespace: &str, name: &str, statistic: &str, dimensions
 pub(super) fn series(build: &Build<'_>, of: &Component, metric: Metric) -> Result<Vec<Series>, Cannot> {
     match of {
         Component::LoadBalancer(it) => of_balancer(build, of, it, metric),
-        Component::AutoscalingGroup(it) => of_group(build, of, it, metric),
+        Component::AutoscalingGroup(_) => of_group(build, of, metric),
         Component::Database(it) => of_database(build, of, it, metric),
         Component::SessionStore(_) => Ok(of_store(build, of, metric)),
         _ => Ok(Vec::new()),
@@ -159,12 +159,7 @@ fn of_certificates(build: &Build<'_>, id: &ComponentId, balancer: &LoadBalancer)
     each.collect()
 }
 
-fn of_group(
-    build: &Build<'_>,
-    of: &Component,
-    _: &AutoscalingGroup,
-    wanted: Metric,
-) -> Result<Vec<Series>, Cannot> {
+fn of_group(build: &Build<'_>, of: &Component, wanted: Metric) -> Result<Vec<Series>, Cannot> {
     let main = Address::new(&build.region.name, &of.id(), "autoscaling_group", "main");
     let dimensions = map([("AutoScalingGroupName", OutputRef::resource(&main, "id"))]);
     match wanted {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use standfast_contract::{
     Address, Answers, Call, Component, ComponentId, Context, Desired, ExpandRequest, Expansion, Lookup, Map,
     ReadRequest, Region, Section, Stack, Value,
+    alarm::{Alarm, Amount, Bound, Metric},
     component::{
         Algorithm, AutoscalingGroup, Backup, Baseline, Capacity, Certificate, Common, Database,
         DatabaseEngine, DisasterRecovery, Dns, DnsRecord, DnsRouting, Failover, FileContent, FileSpec,
@@ -232,7 +233,14 @@ pub fn estate() -> Vec<Component> {
             notify: vec![("page".into(), Notify::Email("ops@example.net".into()))],
             retention: None,
             default_alarms: true,
-            alarms: vec![],
+            alarms: vec![Alarm {
+                name: "slow".into(),
+                of: ComponentId::new(Section::LoadBalancers, "front"),
+                metric: Metric::Latency,
+                bound: Some(Bound::Above(Amount::Duration(Duration::from_secs(1)))),
+                lasting: Duration::from_secs(300),
+                notify: vec!["page".into()],
+            }],
         }),
         Component::DisasterRecovery(DisasterRecovery {
             common: common("main"),

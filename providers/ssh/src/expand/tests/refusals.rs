@@ -2,7 +2,7 @@
 
 use standfast_contract::{
     Answers, Component, ComponentId, Lookup, Problem, Section, Value,
-    component::{Certificate, Common, Dns, ScheduledCapacity, Spot, WorkloadSource},
+    component::{AccessLogs, Certificate, Common, Dns, ScheduledCapacity, Spot, WorkloadSource},
 };
 
 use super::fixtures::{self, Blueprint};
@@ -92,6 +92,7 @@ fn two_balancers_share_neither_hosts_nor_addresses() {
 fn every_mistake_of_a_balancer_is_reported_at_once() {
     let problems = front(|it| {
         it.hosts.push("lb9".into());
+        it.access_logs = Some(AccessLogs { bucket: "logs".into(), prefix: String::new() });
         it.listeners[1].certificate = Some(Certificate::Arn("arn:aws:acm:x".into()));
         it.listeners[1].routes[0].path = Some("/a b*".into());
         it.listeners[1].routes[2].to = ComponentId::new(Section::AutoscalingGroups, "gone");
@@ -101,6 +102,7 @@ fn every_mistake_of_a_balancer_is_reported_at_once() {
         problems,
         [
             "hosts[2]: region home has no host lb9",
+            "access_logs: a load balancer on hosts writes its log into the host's journal, and to no bucket",
             "listeners[1].certificate: arn:aws:acm:x stays at AWS: a host cannot have its private key",
             "stickiness.cookie: `S\\nglobal` cannot be written into a HAProxy configuration",
             "listeners[1].routes[0].path: `/a b*` cannot be written into a HAProxy configuration",
