@@ -107,16 +107,8 @@ impl Works for AutoscalingGroup {
             .health_check_grace_period(job.int("grace_s")?)
             .set_target_group_arns(Some(groups).filter(|groups| !groups.is_empty()))
             .set_tags(Some(tags.collect()));
-        match call.send().await.map_err(failed("autoscaling:CreateAutoScalingGroup")) {
-            // IAM's news of a new profile: "Invalid IAM Instance Profile name", "Invalid IamInstanceProfile".
-            Err(failure)
-                if failure.message.contains("Invalid IAM Instance Profile")
-                    || failure.message.contains("Invalid IamInstanceProfile") =>
-            {
-                Err(Failure { trouble: Trouble::NotYet, ..failure })
-            }
-            other => other.map(|_| name.to_owned()),
-        }
+        call.send().await.map_err(failed("autoscaling:CreateAutoScalingGroup")).map_err(heard)?;
+        Ok(name.to_owned())
     }
 
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
@@ -296,6 +288,14 @@ fn template(job: &Job<'_>) -> Result<LaunchTemplateSpecification, Failure> {
         .launch_template_id(job.text("template")?)
         .version(job.text("template_version")?)
         .build())
+}
+
+/// IAM's news of a new profile: "Invalid IAM Instance Profile name", "Invalid IamInstanceProfile".
+fn heard(failure: Failure) -> Failure {
+    let is_news = ["Invalid IAM Instance Profile", "Invalid IamInstanceProfile"]
+        .iter()
+        .any(|words| failure.message.contains(words));
+    if is_news { Failure { trouble: Trouble::NotYet, ..failure } } else { failure }
 }
 
 /// What is a number or a word of the group itself.

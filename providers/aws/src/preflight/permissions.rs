@@ -19,7 +19,7 @@ struct Needs {
     create: &'static [&'static str],
     /// Where this attribute differs; empty: where any does, but tags.
     update: &'static [(&'static str, &'static str)],
-    /// Service, region, account and the rest of its ARN; of what has two, both.
+    /// Service, region, account and the rest of each ARN that a policy may allow this for.
     /// <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
     arn: &'static str,
 }
@@ -116,7 +116,9 @@ static NEEDS: &[Needs] = &[
         kind: "listener",
         create: &["elasticloadbalancing:CreateListener", ADD_TAGS],
         update: &[("rules", "elasticloadbalancing:CreateRule"), ("tags", ADD_TAGS)],
-        arn: "elasticloadbalancing:REGION:ACCOUNT:listener/app/new/new/new",
+        arn: "elasticloadbalancing:REGION:ACCOUNT:listener/app/new/new/new \
+              elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/new/new \
+              elasticloadbalancing:REGION:ACCOUNT:loadbalancer/net/new/new",
     },
     Needs {
         kind: "parameter",
@@ -166,7 +168,8 @@ static NEEDS: &[Needs] = &[
             ("target_groups", "autoscaling:AttachLoadBalancerTargetGroups"),
             ("tags", "autoscaling:CreateOrUpdateTags"),
         ],
-        arn: "autoscaling:REGION:ACCOUNT:autoScalingGroup:new:autoScalingGroupName/NAME",
+        arn: "autoscaling:REGION:ACCOUNT:autoScalingGroup:new:autoScalingGroupName/NAME \
+              ec2:REGION:ACCOUNT:instance/new ec2:REGION:ACCOUNT:launch-template/new",
     },
     Needs {
         kind: "db_subnet_group",
@@ -218,7 +221,7 @@ static NEEDS: &[Needs] = &[
         kind: "dns_record",
         create: &["route53:ChangeResourceRecordSets"],
         update: &[("", "route53:ChangeResourceRecordSets")],
-        arn: "route53:::hostedzone/new",
+        arn: "route53:::hostedzone/ZONE",
     },
 ];
 
@@ -264,13 +267,7 @@ fn needed<'a>(ahead: &Ahead<'a>, caller: &str, account: &str) -> BTreeMap<&'stat
     let mut all: BTreeMap<&'static str, Needed<'a>> = BTreeMap::new();
     for &(at, call) in &ahead.calls {
         let Some(needs) = NEEDS.iter().find(|needs| needs.kind == call.kind) else { continue };
-        let filled = needs
-            .arn
-            .replace("REGION", &ahead.site.place.location)
-            .replace("ACCOUNT", account)
-            .replace("TYPE", if text(call, "type") == Some("network") { "net" } else { "app" })
-            .replace("NAME", text(call, "name").unwrap_or("new"));
-        let own: Vec<String> = filled.split(' ').map(|arn| format!("arn:{partition}:{arn}")).collect();
+        let own = arns(needs, call, &ahead.site.place.location, partition, account);
         let of_update = |(attribute, _): &&(&str, &str)| match *attribute {
             "" => call.changed.iter().any(|changed| changed != "tags"),
             attribute => call.changed.iter().any(|changed| changed == attribute),
@@ -286,6 +283,23 @@ fn needed<'a>(ahead: &Ahead<'a>, caller: &str, account: &str) -> BTreeMap<&'stat
         }
     }
     all
+}
+
+/// Of what there is already its own, of what is to be made such as it will have.
+fn arns(needs: &Needs, call: &Call, location: &str, partition: &str, account: &str) -> Vec<String> {
+    let id = call.id.as_deref().unwrap_or("new");
+    if id.starts_with("arn:") {
+        return vec![id.to_owned()];
+    }
+    let filled = needs
+        .arn
+        .replace("new", id)
+        .replace("REGION", location)
+        .replace("ACCOUNT", account)
+        .replace("TYPE", if text(call, "type") == Some("network") { "net" } else { "app" })
+        .replace("ZONE", text(call, "zone").unwrap_or("new"))
+        .replace("NAME", text(call, "name").unwrap_or("new"));
+    filled.split(' ').map(|arn| format!("arn:{partition}:{arn}")).collect()
 }
 
 /// Whose policies hold: of a session the role, with its path, which the session does not tell. `None` for whom IAM

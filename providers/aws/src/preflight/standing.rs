@@ -230,9 +230,11 @@ async fn clashes(ahead: &Ahead<'_>, creates: &[(usize, &Call)], things: &[Thing]
         let Some(name) = text(call, "name") else { continue };
         let Some(thing) = things.iter().find(|thing| thing.name == name) else { continue };
         let tags = match (&thing.tags, thing.arn.as_str()) {
-            (Some(tags), _) => tags.clone(),
+            (Some(tags), _) => Some(tags.clone()),
             (None, arn) => tags_of(ahead, &call.kind, arn).await,
         };
+        let whose = tags.as_ref().map_or("something whose tags cannot be read".to_owned(), whose);
+        let tags = tags.unwrap_or_default();
         // An earlier try of this very plan.
         if tags.get(marks::TOKEN) == Some(&call.token) {
             continue;
@@ -243,22 +245,21 @@ async fn clashes(ahead: &Ahead<'_>, creates: &[(usize, &Call)], things: &[Thing]
         } else {
             "Rename the component, or remove what is there; nothing was touched."
         };
-        let reason = format!("the name `{name}` is taken by {}", whose(&tags));
+        let reason = format!("the name `{name}` is taken by {whose}");
         obstacles.push(ahead.obstacle(at, call, reason, hint));
     }
     obstacles
 }
 
-/// As far as they can be asked for.
-async fn tags_of(ahead: &Ahead<'_>, kind: &str, arn: &str) -> Tags {
+/// `None` where they cannot be asked for.
+async fn tags_of(ahead: &Ahead<'_>, kind: &str, arn: &str) -> Option<Tags> {
     if kind != "replication_group" {
-        let mut all = kinds::balancer_tags(ahead.site, &[arn.to_owned()]).await.unwrap_or_default();
-        return all.remove(arn).unwrap_or_default();
+        return kinds::balancer_tags(ahead.site, &[arn.to_owned()]).await.ok()?.remove(arn);
     }
     let call = ahead.site.look.elasticache.list_tags_for_resource().resource_name(arn);
-    let Ok(answer) = call.send().await else { return Tags::new() };
+    let answer = call.send().await.ok()?;
     let own = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    answer.tag_list().iter().map(|tag| (own(tag.key()), own(tag.value()))).collect()
+    Some(answer.tag_list().iter().map(|tag| (own(tag.key()), own(tag.value()))).collect())
 }
 
 /// "something of the stack `shop` (default): home/load_balancers.front/load_balancer.main".

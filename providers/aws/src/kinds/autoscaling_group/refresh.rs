@@ -11,7 +11,7 @@ use aws_sdk_autoscaling::types::{
 use standfast_contract::Value;
 use tokio::time::sleep;
 
-use super::{super::Job, mixed, template};
+use super::{super::Job, heard, mixed, template};
 use crate::failure::{Failure, Trouble, failed};
 
 const POLL: Duration = Duration::from_secs(10);
@@ -52,7 +52,7 @@ async fn start(job: &Job<'_>, group: &str) -> Result<Option<String>, Failure> {
         .auto_scaling_group_name(group)
         .desired_configuration(wanted.build())
         .preferences(preferences(job)?);
-    Ok(call.send().await.map_err(failed(ACTION))?.instance_refresh_id)
+    Ok(call.send().await.map_err(failed(ACTION)).map_err(heard)?.instance_refresh_id)
 }
 
 /// The canary is a checkpoint: AWS replaces so many, waits until they have been in service for a while, and goes on.

@@ -103,6 +103,25 @@ async fn only_what_a_change_calls_is_asked_for() {
     assert!(actions == 1 && asked[0].contains("autoscaling%3AUpdateAutoScalingGroup"), "{asked:?}");
 }
 
+#[test]
+fn a_thing_that_is_there_is_asked_about_by_its_own_arn() {
+    let needs = |kind: &str| NEEDS.iter().find(|needs| needs.kind == kind).unwrap();
+    let of = |kind: &str, id: Option<&str>, inputs: &[(&str, &str)]| {
+        let call = Call { id: id.map(str::to_owned), ..call(kind, "main", inputs) };
+        arns(needs(kind), &call, "eu-west-1", "aws", "123456789012")
+    };
+    assert_eq!(of("vpc", Some("vpc-7"), &[]), ["arn:aws:ec2:eu-west-1:123456789012:vpc/vpc-7"]);
+    let arn = "arn:aws:rds:eu-west-1:123456789012:db:shop-orders-1";
+    assert_eq!(of("db_instance", Some(arn), &[("name", "shop-orders-1")]), [arn]);
+    assert_eq!(of("db_instance", None, &[("name", "shop-orders-1")]), [arn]);
+    assert_eq!(
+        of("load_balancer", None, &[("name", "shop-raw-1"), ("type", "network")]),
+        ["arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/net/shop-raw-1/new"]
+    );
+    assert_eq!(of("dns_record", None, &[("zone", "Z1")]), ["arn:aws:route53:::hostedzone/Z1"]);
+    assert_eq!(of("instance_profile", None, &[("name", "shop-web-1")]).len(), 2);
+}
+
 #[tokio::test]
 async fn the_root_user_and_guests_are_not_asked_about() {
     let calls = [call("vpc", "main", &[])];

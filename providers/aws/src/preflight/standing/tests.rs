@@ -75,6 +75,24 @@ async fn nat_gateways_are_counted_by_zone() {
     assert_eq!(*calls, [1]);
 }
 
+#[tokio::test]
+async fn a_name_is_taken_also_by_what_may_not_be_looked_into() {
+    let stores = "<DescribeReplicationGroupsResponse xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\">\
+                  <DescribeReplicationGroupsResult><ReplicationGroups><ReplicationGroup>\
+                  <ReplicationGroupId>shop-sessions-1</ReplicationGroupId><ARN>arn:1</ARN></ReplicationGroup></ReplicationGroups>\
+                  </DescribeReplicationGroupsResult></DescribeReplicationGroupsResponse>";
+    let denied = "<ErrorResponse xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\"><Error><Type>Sender</Type>\
+                  <Code>AccessDenied</Code><Message>no</Message></Error><RequestId>1</RequestId></ErrorResponse>";
+    let calls = [call("replication_group", "main", &[("name", "shop-sessions-1")])];
+    let asking = Asking::new(&calls, &[(200, stores), (403, denied)], NOBODY);
+    let found = ask(&asking.ahead()).await;
+    let told = found[0].error.to_string();
+    assert!(
+        told.ends_with("the name `shop-sessions-1` is taken by something whose tags cannot be read"),
+        "{told}"
+    );
+}
+
 fn groups(tags: &[(&str, &str)]) -> String {
     let tags: Vec<String> = tags
         .iter()
