@@ -189,3 +189,54 @@ fn reachable(edges: &[Vec<Edge>], from: &[u32]) -> HashSet<u32> {
     }
     reached
 }
+
+#[cfg(test)]
+mod tests {
+    use standfast_contract::{Lifecycle, Value};
+
+    use super::*;
+
+    fn resource(component: &str, name: &str, after: &[&str]) -> Desired {
+        let address = |text: &str| format!("home/{text}").parse::<Address>().unwrap();
+        Desired {
+            address: address(&format!("{component}/{name}.main")),
+            kind: name.into(),
+            provider: "aws".into(),
+            inputs: Map::new(),
+            after: after.iter().map(|text| address(text)).collect(),
+            follows: Vec::new(),
+            place: Value::Null,
+            lane: "home".into(),
+            lifecycle: Lifecycle::default(),
+        }
+    }
+
+    fn order(resources: Vec<Desired>) -> Result<Vec<String>, GraphError> {
+        let component = |name: &str| name.parse::<ComponentId>().unwrap();
+        let waits = [(component("autoscaling_groups.web"), vec![component("databases.orders")])];
+        let mut graph = Graph { resources, ..Graph::default() };
+        graph.connect(&waits.into())?;
+        Ok(graph.resources.iter().map(|one| one.address.kind().to_owned()).collect())
+    }
+
+    #[test]
+    fn who_waits_for_a_component_does_not_wait_with_what_that_needs_of_it() {
+        let guard = "autoscaling_groups.web/guard.main";
+        let order = order(vec![
+            resource("autoscaling_groups.web", "guard", &[]),
+            resource("autoscaling_groups.web", "group", &[guard]),
+            resource("databases.orders", "gate", &[guard]),
+            resource("databases.orders", "server", &["databases.orders/gate.main"]),
+        ]);
+        assert_eq!(order.unwrap(), ["guard", "gate", "server", "group"]);
+    }
+
+    #[test]
+    fn two_that_need_all_of_each_other_are_told_so() {
+        let order = order(vec![
+            resource("autoscaling_groups.web", "group", &[]),
+            resource("databases.orders", "server", &["autoscaling_groups.web/group.main"]),
+        ]);
+        assert!(matches!(order, Err(GraphError::Cycle { .. })), "{order:?}");
+    }
+}

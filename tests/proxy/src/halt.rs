@@ -18,7 +18,7 @@ pub enum Moment {
     After,
 }
 
-/// Counts the calls that match, and holds the one that it is armed for until its connection ends.
+/// Counts the calls that match, and holds the one that it is armed for: for good.
 #[derive(Debug)]
 pub struct Halt {
     matches: fn(&Call) -> bool,

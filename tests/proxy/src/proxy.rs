@@ -213,16 +213,20 @@ async fn handle(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     let number = shared.number.fetch_add(1, Ordering::SeqCst) + 1;
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let mut call = Call::new(number, parts.method, target, parts.headers, body);
-    let rules: Vec<Arc<Named>> = lock(&shared.rules).clone();
-    let (answer, rule) = through(&mut call, &rules, &shared).await;
-    lock(&shared.seen).push(Seen {
-        service: call.service.clone(),
-        action: call.action.clone(),
-        target: call.target.clone(),
-        status: answer.as_ref().map(|answer| answer.status.as_u16()),
-        rule,
+    // A caller that has gone away takes back nothing that he has sent, and the rules must see what came of it.
+    let passing = tokio::spawn(async move {
+        let rules: Vec<Arc<Named>> = lock(&shared.rules).clone();
+        let (answer, rule) = through(&mut call, &rules, &shared).await;
+        lock(&shared.seen).push(Seen {
+            service: call.service.clone(),
+            action: call.action.clone(),
+            target: call.target.clone(),
+            status: answer.as_ref().map(|answer| answer.status.as_u16()),
+            rule,
+        });
+        answer
     });
-    let answer = answer.ok_or(Dropped)?;
+    let answer = passing.await.ok().flatten().ok_or(Dropped)?;
     let mut response = Response::new(Full::new(answer.body));
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;

@@ -105,6 +105,23 @@ fn a_service_that_is_away_comes_back_and_latency_is_time() {
     assert!(begun.elapsed() >= Duration::from_millis(80));
 }
 
+#[test]
+fn a_call_goes_on_when_its_caller_has_gone() {
+    let (upstream, served) = server();
+    let proxy = Proxy::start(upstream).unwrap();
+    proxy.add("slow", Fault::latency(Duration::from_millis(200)));
+    let mut stream = TcpStream::connect(proxy.address).unwrap();
+    stream.write_all(b"GET /left HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    drop(stream);
+    let begun = Instant::now();
+    while proxy.seen().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(5), "it was dropped with its caller");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!((served.load(Ordering::SeqCst), proxy.seen()[0].status), (1, Some(200)));
+}
+
 /// A service whose things are pending at first: what a test of a provider adds.
 struct Pending(AtomicUsize);
 
