@@ -12,7 +12,7 @@ pub mod expand;
 mod link;
 mod local;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use standfast_contract::{
     Address, Component, ComponentId, Desired, Expansion, Map, OutputRef, Probe, Rollout, Target,
@@ -109,7 +109,8 @@ impl Graph {
     }
 
     /// `depends_on` between components: each resource without a dependency inside its own component waits for each
-    /// resource of the other component that nothing inside that component waits for.
+    /// resource of the other component that nothing inside that component waits for. What the other component itself
+    /// stands on comes before it: who lets a group in must know it first.
     fn connect_components(&self, wanted: &BTreeMap<ComponentId, Vec<ComponentId>>, edges: &mut [Vec<Edge>]) {
         if wanted.values().all(Vec::is_empty) {
             return;
@@ -118,20 +119,29 @@ impl Graph {
         for (position, resource) in (0u32..).zip(&self.resources) {
             members.entry(resource.address.component()).or_default().push(position);
         }
-        let inside = |edges: &[Vec<Edge>], from: u32, component: &str| {
-            edges[from as usize]
-                .iter()
-                .any(|edge| self.resources[edge.to as usize].address.component() == component)
+        let below = |from: u32, component: &str| -> Vec<u32> {
+            let of_it = |to: &u32| self.resources[*to as usize].address.component() == component;
+            edges[from as usize].iter().map(|edge| edge.to).filter(of_it).collect()
         };
         let mut added = Vec::new();
         for (component, others) in wanted {
             let component = component.to_string();
-            let roots = members.get(component.as_str()).into_iter().flatten().copied();
-            let roots: Vec<u32> = roots.filter(|&from| !inside(edges, from, &component)).collect();
+            let own = || members.get(component.as_str()).into_iter().flatten().copied();
             for other in others {
                 let other = other.to_string();
                 let Some(others) = members.get(other.as_str()) else { continue };
-                let waited_for: std::collections::HashSet<u32> =
+                let mut first: HashSet<u32> = HashSet::new();
+                let mut next: Vec<u32> = others.iter().flat_map(|&from| below(from, &component)).collect();
+                while let Some(at) = next.pop() {
+                    if first.insert(at) {
+                        next.extend(below(at, &component));
+                    }
+                }
+                let is_root = |at: &u32| {
+                    !first.contains(at) && below(*at, &component).iter().all(|to| first.contains(to))
+                };
+                let roots: Vec<u32> = own().filter(is_root).collect();
+                let waited_for: HashSet<u32> =
                     others.iter().flat_map(|&from| edges[from as usize].iter().map(|edge| edge.to)).collect();
                 let ends = others.iter().copied().filter(|at| !waited_for.contains(at));
                 for to in ends {
