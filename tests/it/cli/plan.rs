@@ -163,6 +163,21 @@ fn prevent_destroy_refuses_deletion_and_replacement() {
 }
 
 #[test]
+fn deletion_protection_said_outright_guards_data_and_not_what_is_around_it() {
+    let said = SHOP
+        .replace("engine: postgres,", "engine: postgres, version: 15, deletion_protection: true,")
+        .replace("    hosts: [lb1, lb2]\n", "    hosts: [lb1, lb2]\n    deletion_protection: true\n");
+    let sandbox = Sandbox::applied(&said);
+    sandbox.run("plan --destroy").code(1).says("delete home/databases.orders/database.main");
+    // Other parameters of another version replace the group of the old one.
+    sandbox.edit("version: 15", "version: 16");
+    sandbox.ok("apply --auto-approve");
+    sandbox.assert_settled();
+    // A component that holds none is guarded whole.
+    sandbox.run("plan --replace home/load_balancers.front/listener.80").code(1).says("which is protected");
+}
+
+#[test]
 fn deletion_protection_guards_data_by_default_and_can_be_lifted() {
     let sandbox = Sandbox::applied(SHOP);
     sandbox.run("plan --destroy").code(1).says("delete home/databases.orders/database.main");
