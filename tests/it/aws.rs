@@ -4,8 +4,10 @@
 //! take their time, permissions, throttling) is shown beside the kinds, with recorded answers.
 
 mod account;
+mod aurora;
 mod databases;
 mod names;
 mod network;
+mod regions;
 mod serving;
 mod session_stores;

@@ -3,12 +3,11 @@
 use aws_sdk_elasticache::types::Tag;
 use futures::future::try_join_all;
 
-use super::{Select, rds::name_of};
+use super::{Select, rds::may_be};
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
     marks::Tags,
-    names,
 };
 
 pub(super) fn written(tags: &Tags) -> Vec<Tag> {
@@ -54,11 +53,4 @@ pub(super) async fn with_tags<T>(
     });
     let found = try_join_all(asked).await?.into_iter().flatten();
     Ok(found.filter(|(one, tags)| select.takes(arn(one).unwrap_or_default(), tags)).collect())
-}
-
-fn may_be(select: Select<'_>, arn: &str) -> bool {
-    match select {
-        Select::Ids(ids) => ids.contains(&arn),
-        Select::Stack(stack) | Select::Token(stack, _) => name_of(arn).starts_with(&names::beginning(stack)),
-    }
 }

@@ -1,8 +1,8 @@
 //! Names and watchers: DNS records, and an alarm for every component of the region.
 
 use standfast_contract::{
-    Component, OutputRef, Value,
-    component::{Dns, Monitoring, Notify},
+    Component, Map, OutputRef, Value,
+    component::{Dns, DnsHealthCheck, Monitoring, Notify},
 };
 
 use super::{Build, list, ms, word};
@@ -20,6 +20,7 @@ pub(super) fn expand_dns(build: &mut Build<'_>, dns: &Dns) {
                 ("value", OutputRef::component(record.to.clone(), "address")),
                 ("ttl_ms", ms(record.ttl)),
                 ("routing", word(record.routing)),
+                ("health_check", record.health_check.as_ref().map_or(Value::Null, check)),
             ],
         );
         all.push(address);
@@ -27,6 +28,14 @@ pub(super) fn expand_dns(build: &mut Build<'_>, dns: &Dns) {
     }
     build.output("names", list(&names));
     build.probe("records", &all, &[]);
+}
+
+fn check(check: &DnsHealthCheck) -> Value {
+    let mut inputs =
+        Map::from([("interval_ms".into(), ms(check.interval)), ("unhealthy".into(), check.unhealthy.into())]);
+    inputs.extend(check.path.as_deref().map(|path| ("path".into(), path.into())));
+    inputs.extend(check.port.map(|port| ("port".into(), port.into())));
+    Value::Map(inputs)
 }
 
 pub(super) fn expand_monitoring(build: &mut Build<'_>, monitoring: &Monitoring) {
