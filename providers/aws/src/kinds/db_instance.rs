@@ -219,7 +219,7 @@ fn check_replicas(engine: &str) -> Result<(), Failure> {
         "rds:ModifyDBInstance",
         format!(
             "{engine} upgrades its read replicas before their source, which is not built yet: set `replicas: 1` and \
-             `read_write_split: false`, apply, change `version`, apply, and bring them back"
+             `read_write_split: false`, leave `disaster_recovery` out, apply, change `version`, apply, and bring them back"
         ),
     ))
 }
