@@ -544,3 +544,69 @@ fn what_a_health_check_says_itself_is_told_from_defaults() {
     let text = format!("{HEAD}{WEB}    health_check: {{ path: /, interval: 5s, unhealthy: 4 }}\n");
     assert_eq!(group(&good(&text), "web").health_check.stated, ["interval", "unhealthy"]);
 }
+
+const DATABASE: &str = "\
+standfast: 1
+name: shop
+regions: { home: { provider: aws, location: eu-west-1, zones: 2 } }
+networks: { main: {} }
+databases:
+  orders: { engine: postgres, version: 16, backup: { window: \"B\" }, maintenance_window: \"M\" }
+";
+
+#[test]
+fn windows_are_half_an_hour_at_least_and_apart() {
+    let with = |backup: &str, maintenance: &str| {
+        DATABASE.replace("\"B\"", &format!("\"{backup}\"")).replace("\"M\"", &format!("\"{maintenance}\""))
+    };
+    let blueprint = good(&with("23:45-00:15", "Sun:03:00-Sun:04:00"));
+    let database = blueprint.components.iter().find_map(|component| match component {
+        Component::Database(it) => Some(it),
+        _ => None,
+    });
+    let database = database.unwrap();
+    assert_eq!(database.maintenance_window.as_deref(), Some("sun:03:00-sun:04:00"));
+    assert_eq!(database.backup.as_ref().unwrap().window.as_deref(), Some("23:45-00:15"));
+    for (backup, maintenance) in [
+        ("02:00-03:00", "sun:03:00-sun:04:00"),
+        ("02:00-03:00", "sun:23:30-mon:02:00"),
+        ("23:30-00:30", "tue:00:30-tue:01:00"),
+    ] {
+        good(&with(backup, maintenance));
+    }
+
+    let said = |backup: &str, maintenance: &str| {
+        bad_with(&with(backup, maintenance), &Options::default()).join("; ")
+    };
+    let meets = "maintenance would fall into the backup";
+    for (backup, maintenance, told) in [
+        ("02:00-03:00", "sun:02:30-sun:03:30", meets),
+        ("02:00-03:00", "sun:01:00-sun:02:30", meets),
+        ("23:30-00:30", "tue:00:00-tue:00:30", meets),
+        ("02:00-03:00", "sun:23:00-mon:02:30", meets),
+        ("02:00-03:00", "sat:22:00-sun:22:00", meets),
+        ("02:00-02:20", "sun:03:00-sun:04:00", "it is 20 minutes long"),
+        ("02:00-02:00", "sun:03:00-sun:04:00", "it is 0 minutes long"),
+        ("2:00-3:00", "sun:03:00-sun:04:00", "it names no two times"),
+        ("24:00-01:00", "sun:03:00-sun:04:00", "it names no two times"),
+        ("02:00-03:00", "sun:03:00-tue:04:00", "and must be from 30 minutes to a day"),
+        ("02:00-03:00", "sunday 3am", "it names no two times"),
+        ("02:00-03:00", "03:00-04:00", "it names no two times"),
+    ] {
+        let text = said(backup, maintenance);
+        assert!(text.contains(told), "{backup} {maintenance}: {text}");
+    }
+    let often = with("02:00-03:00", "sun:03:00-sun:04:00").replace("backup: {", "backup: { every: 6h,");
+    let text = bad_with(&often, &Options::default()).join("; ");
+    assert!(text.contains("a window of the day is for backups that are made once a day"), "{text}");
+}
+
+#[test]
+fn a_name_is_checked_only_where_another_can_answer() {
+    let text = DATABASE.split("databases:").next().unwrap().to_owned()
+        + "load_balancers: { front: { listeners: [{ port: 80, redirect: https }] } }\n"
+        + "dns: { names: { zone: example.net, records: [{ name: www, to: front, health_check: { path: healthz } }] } }\n";
+    let told = bad_with(&text, &Options::default()).join("; ");
+    assert!(told.contains("a simple record answers always, healthy or not"), "{told}");
+    assert!(told.contains("`healthz` is no path"), "{told}");
+}

@@ -89,13 +89,19 @@ pub async fn expand(
         let common = component.common();
         let region = wanted.regions.iter().find(|one| one.name == common.region);
         let owner = region.and_then(|region| provider(&region.provider));
+        let holds_data = |kind: &str| {
+            owner.as_ref().and_then(|owner| owner.kind(kind)).is_some_and(|kind| kind.holds_data)
+        };
+        let has_data = expansion.resources.iter().any(|resource| holds_data(&resource.kind));
         for resource in &mut expansion.resources {
-            let holds_data = owner
-                .as_ref()
-                .and_then(|owner| owner.kind(&resource.kind))
-                .is_some_and(|kind| kind.holds_data);
+            let is_protected = match common.deletion_protection {
+                Some(false) => false,
+                // What stands around data may be made again, and sometimes must be: parameters of another version.
+                None => holds_data(&resource.kind),
+                Some(true) => holds_data(&resource.kind) || !has_data,
+            };
             resource.lifecycle = common.lifecycle.clone();
-            resource.lifecycle.prevent_destroy |= common.deletion_protection.unwrap_or(holds_data);
+            resource.lifecycle.prevent_destroy |= is_protected;
         }
     }
     Ok(Graph::build(parts)?)

@@ -88,7 +88,10 @@ pub fn differences(
             before: is.clone(),
             after: wanted.clone(),
             because,
-            forces_replacement: attribute.is_some_and(|attribute| attribute.replaces) && wanted != is,
+            // What nobody recorded and nobody can see is not known to differ: a rebuilt record lacks it.
+            forces_replacement: attribute
+                .is_some_and(|attribute| attribute.replaces && (attribute.observed || *was != Value::Null))
+                && wanted != is,
         });
     }
     changes.sort_by(|a, b| a.attribute.cmp(&b.attribute));
@@ -140,6 +143,7 @@ mod tests {
             Attribute::new("mode"),
             Attribute::new("content"),
             Attribute::new("reload_on").unobserved(),
+            Attribute::new("source").unobserved().replaces(),
         ],
     );
 
@@ -196,6 +200,16 @@ mod tests {
         assert_eq!(
             check(&[("path", "/a"), ("ignored", "2")], &[("path", "/a"), ("ignored", "1")], Some(&[])),
             "no-op"
+        );
+    }
+
+    #[test]
+    fn what_was_never_recorded_and_cannot_be_seen_forces_nothing() {
+        let wanted = &[("path", "/a"), ("source", "1")];
+        assert_eq!(check(wanted, &[("path", "/a")], Some(&[("path", "/a")])), "update (changed: source)");
+        assert_eq!(
+            check(wanted, &[("path", "/a"), ("source", "2")], Some(&[("path", "/a")])),
+            "replace (source cannot be changed in place)"
         );
     }
 

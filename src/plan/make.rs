@@ -11,7 +11,7 @@ use std::{
 };
 
 use standfast_contract::{
-    Address, Desired, Kind, Lifecycle, Map, Observed, OutputRef, Stack, Target, Value, Vault,
+    Address, Desired, Kind, Map, Observed, OutputRef, Stack, Target, Value, Vault,
     secret::SecretError,
     value::{resolve_like, resolve_map},
 };
@@ -487,13 +487,4 @@ fn prior(record: &Recorded, observed: Option<&Observed>) -> Prior {
 /// Whether a place is another one than recorded. Recorded places hold secrets by source, as desired ones do.
 fn place_differs(desired: &Value, recorded: &Value) -> bool {
     desired != recorded
-}
-
-/// The lifecycle that a resource ends up with: what its kind demands, what its component says.
-pub fn lifecycle_of(kind: Option<&Kind>, said: &Lifecycle, deletion_protection: Option<bool>) -> Lifecycle {
-    let holds_data = kind.is_some_and(|kind| kind.holds_data);
-    let protected = said.prevent_destroy
-        || deletion_protection.unwrap_or(holds_data) && holds_data
-        || deletion_protection == Some(true);
-    Lifecycle { prevent_destroy: protected, ..said.clone() }
 }

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, HashSet};
 use standfast_contract::{Address, Found, Lifecycle, Value};
 
 use super::{
-    make::lifecycle_of,
     observe::Providers,
     recorded::{Payload, Recorded},
 };
@@ -84,7 +83,13 @@ pub fn rebuild(
             edges.map(|edge| graph.resources[edge.to as usize].address.clone()).collect()
         });
         let lifecycle = desired.map_or_else(
-            || lifecycle_of(providers.kind(&site.provider, &found.kind), &Lifecycle::default(), None),
+            || {
+                let kind = providers.kind(&site.provider, &found.kind);
+                Lifecycle {
+                    prevent_destroy: kind.is_some_and(|kind| kind.holds_data),
+                    ..Lifecycle::default()
+                }
+            },
             |desired| desired.lifecycle.clone(),
         );
         let (place, lane) =

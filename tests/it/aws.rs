@@ -5,6 +5,7 @@
 #![cfg(test)]
 
 mod account;
+mod aurora;
 mod certificates;
 mod databases;
 mod faults;
@@ -16,6 +17,7 @@ mod names;
 mod network;
 mod places;
 mod preflight;
+mod regions;
 mod serving;
 mod session_stores;
 mod shop;

@@ -44,7 +44,7 @@ fn load(path: &Path) -> Result<Blueprint, Problems> {
 #[test]
 fn every_example_checks_without_a_warning() {
     let folder = furnished();
-    for name in ["quickstart.yaml", "shop.yaml", "shop-aws.yaml", "shop-release.yaml"] {
+    for name in ["quickstart.yaml", "shop.yaml", "shop-aws.yaml", "shop-release.yaml", "two-regions.yaml"] {
         match load(&folder.path().join(name)) {
             Ok(blueprint) => assert_eq!(blueprint.warnings, [], "{name}"),
             Err(problems) => panic!("{}", render(&problems, false, 100)),

@@ -189,9 +189,11 @@ fn judge(code: &str, status: u16) -> Trouble {
         | "DeleteConflict"
         | "CacheSubnetGroupInUse"
         | "InvalidCacheParameterGroupState"
+        | "InvalidDBClusterStateFault"
         | "InvalidDBInstanceState"
         | "InvalidDBParameterGroupState"
         | "InvalidDBSubnetGroupStateFault"
+        | "InvalidGlobalClusterStateFault"
         | "InvalidReplicationGroupState"
         | "InvalidIPAddress.InUse" => Trouble::InUse,
         // Something that the blueprint names, and not what is being looked at.
@@ -204,7 +206,9 @@ fn judge(code: &str, status: u16) -> Trouble {
         | "DashboardNotFoundError"
         | "ResourceNotFoundException" => Trouble::NotFound,
         _ if code.ends_with("NotFound") || code.ends_with(".NotFoundException") => Trouble::NotFound,
-        _ if code.ends_with("NotFoundFault") || code == "NoSuchHostedZone" => Trouble::NotFound,
+        _ if code.ends_with("NotFoundFault") || code == "NoSuchHostedZone" || code == "NoSuchHealthCheck" => {
+            Trouble::NotFound
+        }
         // `InstanceQuotaExceeded`, `NodeQuotaForClusterExceeded`.
         _ if code.contains("Quota") && code.contains("Exceeded") => Trouble::Quota,
         _ if code.ends_with("LimitExceeded")

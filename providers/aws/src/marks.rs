@@ -34,6 +34,12 @@ pub(crate) fn of(stack: &Stack, address: &Address, inputs: &Map) -> Tags {
     tags
 }
 
+/// As far as a try is known whose tags did not follow.
+pub(crate) fn of_try(stack: &Stack, token: &str) -> Tags {
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    [pair(STACK, &stack.name), pair(ENVIRONMENT, &stack.environment), pair(TOKEN, token)].into()
+}
+
 /// The user's own tags among inputs.
 pub(crate) fn own(inputs: &Map) -> Tags {
     let given = inputs.get("tags").and_then(Value::as_map);

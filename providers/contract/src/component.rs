@@ -488,6 +488,8 @@ pub struct Database {
     pub storage: Option<u64>,
     pub replicas: u32,
     pub backup: Option<Backup>,
+    /// When it may be patched and restarted: `sun:03:00-sun:04:00`, UTC, half an hour at least.
+    pub maintenance_window: Option<String>,
     pub parameters: Map,
 }
 
@@ -528,6 +530,8 @@ pub enum Failover {
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Backup {
     pub every: Duration,
+    /// When it is made, where that is once a day: `02:00-03:00`, UTC, half an hour at least.
+    pub window: Option<String>,
     pub keep: Duration,
     pub point_in_time: bool,
     /// A folder, absolute once checked, or a URL.
@@ -568,6 +572,19 @@ pub struct DnsRecord {
     pub to: ComponentId,
     pub routing: DnsRouting,
     pub ttl: Duration,
+    pub health_check: Option<DnsHealthCheck>,
+}
+
+/// How a name's target is asked from outside whether it answers.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct DnsHealthCheck {
+    /// `None`: a TCP connect.
+    pub path: Option<String>,
+    /// `None`: the first port of the load balancer that speaks TLS, else its first.
+    pub port: Option<u16>,
+    pub interval: Duration,
+    /// Failures in a row that make it unhealthy.
+    pub unhealthy: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]

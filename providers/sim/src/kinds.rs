@@ -165,6 +165,7 @@ pub(crate) static KINDS: &[SimKind] = &[
         may("failover"),
         may("read_write_split"),
         may("backup"),
+        may("maintenance_window"),
         out("endpoint"),
         out("reader_endpoint"),
     ])
@@ -192,7 +193,7 @@ pub(crate) static KINDS: &[SimKind] = &[
         may_fixed("subnet"),
         out("address"),
     ]),
-    kind!("record", "rr", refers [], [fixed("zone"), fixed("name"), must("value"), ms("ttl_ms"), may("routing")]),
+    kind!("record", "rr", refers [], [fixed("zone"), fixed("name"), must("value"), ms("ttl_ms"), may("routing"), may("health_check")]),
     kind!("collector", "mon", refers [], [may("hosts"), ms("retention_ms")]),
     kind!("channel", "ch", refers [], [fixed("type"), hidden("target")]).made_before_destroyed(),
     kind!("alarm", "al", refers ["collector", "channels"], [

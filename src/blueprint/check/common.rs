@@ -200,3 +200,16 @@ fn no_host(reader: &Reader<'_>, written: &str, span: Span, region: &Region) {
         }
     }
 }
+
+/// The path that a health check asks for.
+pub fn check_path(reader: &Reader<'_>) -> Option<String> {
+    let path = reader.text("path")?;
+    if !path.starts_with('/') || path.contains([' ', '#']) {
+        reader.push(
+            reader
+                .error("path", format!("`{path}` is no path"))
+                .expected("a path that begins with `/`, for example `/healthz`"),
+        );
+    }
+    Some(path)
+}

@@ -10,6 +10,7 @@ use standfast_contract::component::{
 use super::{
     super::{diagnostic::Diagnostic, reader::Reader, scalar},
     common::{Scope, hosts},
+    window,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -44,6 +45,10 @@ pub fn database(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'_>) -
         None => None,
         Some(it) => Some(backup(&it)?),
     };
+    let maintenance_window = window::weekly(reader, "maintenance_window");
+    if let (Some(week), Some(Some(day))) = (&maintenance_window, backup.as_ref().map(|it| &it.window)) {
+        window::check_apart(reader, week, day);
+    }
     let replication = reader.choice(
         "replication",
         &[("asynchronous", Replication::Asynchronous), ("synchronous", Replication::Synchronous)],
@@ -93,6 +98,7 @@ pub fn database(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'_>) -
         storage: reader.size("storage"),
         replicas,
         backup,
+        maintenance_window: maintenance_window.map(|it| it.text),
         parameters: reader.values("parameters"),
     })
 }
@@ -149,8 +155,16 @@ fn backup(reader: &Reader<'_>) -> Option<Backup> {
             reader.error(key, "a backup is gone before the next one is made").expected("keep >= every"),
         );
     }
+    let window = window::daily(reader, "window");
+    if let (Some(entry), true) = (reader.entry("window"), every != DAY) {
+        reader.push(
+            Diagnostic::error(entry.key, "a window of the day is for backups that are made once a day")
+                .help("say `every: 1d`, or remove `window`"),
+        );
+    }
     Some(Backup {
         every,
+        window,
         keep,
         point_in_time: reader.bool("point_in_time")?,
         to: reader.text("to").map(|to| if to.contains("://") { to } else { reader.context.absolute(&to) }),

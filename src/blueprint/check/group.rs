@@ -14,7 +14,7 @@ use super::{
         keys::{CONTAINER_KEYS, RELEASE_KEYS},
         reader::Reader,
     },
-    common::{Scope, hosts},
+    common::{Scope, check_path, hosts},
     files::files,
 };
 
@@ -211,7 +211,7 @@ fn source(reader: &Reader<'_>) -> Option<WorkloadSource> {
 
 fn health_check(reader: &Reader<'_>) -> Option<HealthCheck> {
     let check = HealthCheck {
-        path: reader.text("path"),
+        path: check_path(reader),
         host: reader.text("host"),
         port: reader.port("port"),
         interval: reader.duration("interval")?,
@@ -223,14 +223,6 @@ fn health_check(reader: &Reader<'_>) -> Option<HealthCheck> {
             .filter(|key| reader.has(key))
             .collect(),
     };
-    if let Some(path) = check.path.as_ref().filter(|path| !path.starts_with('/') || path.contains([' ', '#']))
-    {
-        reader.push(
-            reader
-                .error("path", format!("`{path}` is no path"))
-                .expected("a path that begins with `/`, for example `/healthz`"),
-        );
-    }
     if let (Some(host), None) = (reader.entry("host"), &check.path) {
         reader.push(
             Diagnostic::error(host.key, "a TCP check names no host").help("add `path:`, or remove `host`"),

@@ -15,6 +15,7 @@ mod objectives;
 mod region;
 mod secret;
 mod surroundings;
+mod window;
 
 use standfast_contract::{Component, Section};
 

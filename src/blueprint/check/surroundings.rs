@@ -2,13 +2,16 @@
 
 use standfast_contract::{
     ComponentId, Section,
-    component::{Common, DisasterRecovery, Dns, DnsRecord, DnsRouting, Monitoring, Notify, RecoveryStrategy},
+    component::{
+        Common, DisasterRecovery, Dns, DnsHealthCheck, DnsRecord, DnsRouting, Monitoring, Notify,
+        RecoveryStrategy,
+    },
 };
 
 use super::{
     super::{diagnostic::Diagnostic, reader::Reader},
     alarms,
-    common::{Scope, hosts, region_named},
+    common::{Scope, check_path, hosts, region_named},
 };
 
 pub fn dns(reader: &Reader<'_>, common: Option<Common>) -> Option<Dns> {
@@ -31,18 +34,44 @@ fn record(reader: &Reader<'_>) -> Option<DnsRecord> {
         reader.context.dangling(reader.span("to"), message, name, known, "load balancers");
         return None;
     }
+    let routing = reader.choice(
+        "routing",
+        &[
+            ("simple", DnsRouting::Simple),
+            ("failover", DnsRouting::Failover),
+            ("latency", DnsRouting::Latency),
+        ],
+    )?;
+    if let (Some(entry), DnsRouting::Simple) = (reader.entry("health_check"), routing) {
+        reader.push(
+            Diagnostic::error(entry.key, "a simple record answers always, healthy or not")
+                .help("say `routing: failover` or `routing: latency`, or remove `health_check`"),
+        );
+    }
+    let health_check = match reader.child("health_check") {
+        None => None,
+        Some(it) => Some(name_check(&it)?),
+    };
     Some(DnsRecord {
         name: reader.text("name")?,
         to: ComponentId::new(Section::LoadBalancers, name),
-        routing: reader.choice(
-            "routing",
-            &[
-                ("simple", DnsRouting::Simple),
-                ("failover", DnsRouting::Failover),
-                ("latency", DnsRouting::Latency),
-            ],
-        )?,
+        routing,
         ttl: reader.duration("ttl")?,
+        health_check,
+    })
+}
+
+fn name_check(reader: &Reader<'_>) -> Option<DnsHealthCheck> {
+    let interval = reader.duration("interval")?;
+    if interval.is_zero() {
+        reader
+            .push(reader.error("interval", "`interval` cannot be zero").expected("a duration such as `30s`"));
+    }
+    Some(DnsHealthCheck {
+        path: check_path(reader),
+        port: reader.port("port"),
+        interval,
+        unhealthy: reader.int("unhealthy")?,
     })
 }
 

@@ -77,6 +77,13 @@ pub static DATABASE: Object = Object::new(
         Key::new("storage", Shape::Size, "How much it may hold.").example("20GiB"),
         Key::new("replicas", Shape::Int(0, 15), "Servers beside the primary; by default the hosts beside the first, else 1, and 0 where `topology` is `single`. On AWS the first is the standby, which takes over by itself and takes no reads, unless `failover` is `manual`."),
         Key::new("backup", Shape::Object(&BACKUP), "Copies to come back from."),
+        Key::new(
+            "maintenance_window",
+            Shape::Text,
+            "When its servers may be patched and restarted, in UTC: half an hour at least, outside the backup's. The provider \
+             picks one by default.",
+        )
+        .example("sun:03:00-sun:04:00"),
         Key::new("parameters", Shape::Map(Naming::Free, &Shape::Any), "Settings of the engine."),
     ],
 )
@@ -88,6 +95,12 @@ pub static BACKUP: Object = Object::new(
     "When copies are made and how long they are kept.",
     &[
         Key::new("every", Shape::Duration, "Time between two.").default("1d"),
+        Key::new(
+            "window",
+            Shape::Text,
+            "When it is made where that is once a day, in UTC: half an hour at least. The provider picks one by default.",
+        )
+        .example("02:00-03:00"),
         Key::new("keep", Shape::Duration, "How long each is kept.").default("14d"),
         Key::new("point_in_time", Shape::Bool, "Any moment between can be restored too.").default("false"),
         Key::new("to", Shape::Text, "A local folder, or a URL such as `s3://BUCKET/PATH`."),
@@ -155,6 +168,30 @@ pub static DNS_RECORD: Object = Object::new(
         )
         .default("simple"),
         Key::new("ttl", Shape::Duration, "How long an answer may be kept.").default("60s"),
+        Key::new(
+            "health_check",
+            Shape::Object(&DNS_HEALTH_CHECK),
+            "Asks the load balancer from outside, beside what it says of itself. For `failover` and `latency`. AWS bills it, \
+             near 1 USD a month.",
+        ),
+    ],
+);
+
+pub static DNS_HEALTH_CHECK: Object = Object::new(
+    "dns_health_check",
+    "a health check of a name",
+    "What makes the target of a record healthy, as seen from outside.",
+    &[
+        Key::new("path", Shape::Text, "A path that must answer 2xx or 3xx; a TCP connect by default.")
+            .example("/healthz"),
+        Key::new(
+            "port",
+            Shape::Port,
+            "The load balancer's first with a certificate by default, else its first.",
+        ),
+        Key::new("interval", Shape::Duration, "Time between two checks; on AWS `10s` or `30s`.")
+            .default("30s"),
+        Key::new("unhealthy", Shape::Int(1, 10), "Failures in a row that make it unhealthy.").default("3"),
     ],
 );
 
@@ -248,7 +285,8 @@ pub static NOTIFY: Object = Object::new(
 pub static RECOVERY: Object = Object::new(
     "disaster_recovery",
     "the disaster recovery",
-    "Which region takes over when one is lost. The one component of its section is called `disaster_recovery.main`.",
+    "Which region takes over when one is lost. The one component of its section is called `disaster_recovery.main`; its output \
+     of a database's name is where the copy of that is reached: `${disaster_recovery.main.orders}`.",
     &[
         Key::new("from", Shape::Reference("a region"), "The region that is protected.").required(),
         Key::new("into", Shape::Reference("a region"), "The region that takes over.").required(),

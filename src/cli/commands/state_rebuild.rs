@@ -1,6 +1,9 @@
 //! `state rebuild`: records what is found by its marks, when the state was lost or an old copy was put in its place.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use futures::future::join_all;
 use standfast_contract::{Found, ProviderError, Value};
@@ -104,20 +107,27 @@ async fn look(session: &Session, graph: &Graph) -> Result<Vec<(Site, Found)>, Cl
         places.push(site.place.resolve(&|_| None, &engine.vault)?);
     }
     let context = engine.context();
-    let answers = join_all(sites.into_iter().zip(places).map(|(site, place)| {
-        let (context, provider) = (&context, engine.providers.get(&site.provider).map(Arc::clone));
+    // A provider is asked for all of its places at once: only it knows what two of them share.
+    let mut asked: BTreeMap<&str, (Vec<&Site>, Vec<Value>)> = BTreeMap::new();
+    for (site, place) in sites.iter().zip(places) {
+        let (of, there) = asked.entry(&site.provider).or_default();
+        of.push(site);
+        there.push(place);
+    }
+    let answers = join_all(asked.into_iter().map(|(name, (sites, places))| {
+        let (context, provider) = (&context, engine.providers.get(name).map(Arc::clone));
         async move {
-            let answer = match provider {
-                Some(provider) => provider.find(context, &[place]).await.into_iter().next(),
-                None => Some(Err(no_provider(&site.provider))),
+            let answers = match provider {
+                Some(provider) => provider.find(context, &places).await,
+                None => sites.iter().map(|_| Err(no_provider(name))).collect(),
             };
-            (site, answer.unwrap_or_else(|| Ok(Vec::new())))
+            sites.into_iter().zip(answers).collect::<Vec<_>>()
         }
     }))
     .await;
     let mut all = Vec::new();
     let mut failed: Vec<ProviderError> = Vec::new();
-    for (site, answer) in answers {
+    for (site, answer) in answers.into_iter().flatten() {
         match answer {
             Ok(found) => all.extend(found.into_iter().map(|one| (site.clone(), one))),
             Err(error) => failed.push(error),

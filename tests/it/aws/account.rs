@@ -126,16 +126,26 @@ impl Account {
 
     /// What is there, by kind.
     pub fn census(&self) -> BTreeMap<String, Vec<Value>> {
+        self.census_in(REGION)
+    }
+
+    /// The same in another region, with what is of no region.
+    pub fn census_in(&self, region: &str) -> BTreeMap<String, Vec<Value>> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/aws/census.py");
         let gone = self.ends.gone();
         let arguments: Vec<&str> =
-            [script, REGION].into_iter().chain(gone.iter().map(String::as_str)).collect();
+            [script, region].into_iter().chain(gone.iter().map(String::as_str)).collect();
         serde_json::from_str(&self.interpret(&arguments)).unwrap()
     }
 
     /// Nothing to do; and what is there is what the state knows.
     #[track_caller]
     pub fn assert_settled(&self) {
+        self.assert_settled_in(&[REGION]);
+    }
+
+    #[track_caller]
+    pub fn assert_settled_in(&self, regions: &[&str]) {
         assert_eq!(self.plan("--refresh-only").steps(), Vec::<String>::new(), "drift");
         assert_eq!(self.plan("").steps(), Vec::<String>::new());
         self.assert_counted();
@@ -161,13 +171,18 @@ impl Account {
             .filter(|address| !address.contains("/dns_record."))
             .collect();
         recorded.sort();
-        let census = self.census();
-        let mut there: Vec<String> = census
-            .iter()
-            .filter(|(kind, _)| *kind != "instance")
-            .flat_map(|(_, found)| found)
-            .map(|thing| thing["tags"]["standfast:address"].as_str().unwrap_or("without a mark").to_owned())
-            .collect();
+        let mut things: BTreeMap<String, Value> = BTreeMap::new();
+        for region in regions {
+            let census = self.census_in(region).into_iter().filter(|(kind, _)| *kind != "instance");
+            for (kind, found) in census {
+                let key = |id: &str| format!("{kind} {id}");
+                things.extend(found.into_iter().map(|thing| (key(thing["id"].as_str().unwrap()), thing)));
+            }
+        }
+        let mark = |thing: &Value| {
+            thing["tags"]["standfast:address"].as_str().unwrap_or("without a mark").to_owned()
+        };
+        let mut there: Vec<String> = things.values().map(mark).collect();
         there.sort();
         (there, recorded)
     }

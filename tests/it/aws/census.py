@@ -1,4 +1,4 @@
-"""What is in an account's region, counted by boto3 and not by standfast: everything but what every account is born with.
+"""What is in an account's region (and what is of none), counted by boto3 and not by standfast: everything but what every account is born with.
 
 Prints JSON: {kind: [{id, tags}]}, kinds without anything left out. Final snapshots stay after a destroy on purpose, and are
 counted apart by the tests; DNS records carry no tags.
@@ -105,6 +105,10 @@ def rds():
 
     instances = rds.describe_db_instances()["DBInstances"]
     yield "db_instance", tagged(one["DBInstanceArn"] for one in instances)
+    yield "db_cluster", tagged(one["DBClusterArn"] for one in rds.describe_db_clusters()["DBClusters"])
+    groups = rds.describe_db_cluster_parameter_groups()["DBClusterParameterGroups"]
+    groups = [one for one in groups if not one["DBClusterParameterGroupName"].startswith("default.")]
+    yield "db_cluster_parameter_group", tagged(one["DBClusterParameterGroupArn"] for one in groups)
     groups = rds.describe_db_parameter_groups()["DBParameterGroups"]
     groups = [one for one in groups if not one["DBParameterGroupName"].startswith("default.")]
     yield "db_parameter_group", tagged(one["DBParameterGroupArn"] for one in groups)
@@ -132,11 +136,13 @@ def route53():
     names = client("route53")
     zones = [one["Id"].rsplit("/")[-1] for one in names.list_hosted_zones()["HostedZones"]]
 
-    def of(zone):
-        found = names.list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone)
+    def of(what, id):
+        found = names.list_tags_for_resource(ResourceType=what, ResourceId=id)
         return tags(found["ResourceTagSet"]["Tags"])
 
-    yield "hosted_zone", [{"id": zone, "tags": of(zone)} for zone in zones]
+    yield "hosted_zone", [{"id": zone, "tags": of("hostedzone", zone)} for zone in zones]
+    checks = [one["Id"] for one in names.list_health_checks()["HealthChecks"]]
+    yield "health_check", [{"id": check, "tags": of("healthcheck", check)} for check in checks]
 
 
 def monitoring():

@@ -163,6 +163,21 @@ fn prevent_destroy_refuses_deletion_and_replacement() {
 }
 
 #[test]
+fn deletion_protection_said_outright_guards_data_and_not_what_is_around_it() {
+    let said = SHOP
+        .replace("engine: postgres,", "engine: postgres, version: 15, deletion_protection: true,")
+        .replace("    hosts: [lb1, lb2]\n", "    hosts: [lb1, lb2]\n    deletion_protection: true\n");
+    let sandbox = Sandbox::applied(&said);
+    sandbox.run("plan --destroy").code(1).says("delete home/databases.orders/database.main");
+    // Other parameters of another version replace the group of the old one.
+    sandbox.edit("version: 15", "version: 16");
+    sandbox.ok("apply --auto-approve");
+    sandbox.assert_settled();
+    // A component that holds none is guarded whole.
+    sandbox.run("plan --replace home/load_balancers.front/listener.80").code(1).says("which is protected");
+}
+
+#[test]
 fn deletion_protection_guards_data_by_default_and_can_be_lifted() {
     let sandbox = Sandbox::applied(SHOP);
     sandbox.run("plan --destroy").code(1).says("delete home/databases.orders/database.main");
@@ -345,11 +360,22 @@ fn cycles_are_told_by_name_along_the_path() {
     let itself =
         Sandbox::new(&SHOP.replace("engine: postgres,", "engine: postgres, depends_on: [databases.orders],"));
     let alone = itself.run("plan").code(65);
-    // What a listener names may be what has to wait for it.
-    let behind = Sandbox::new(SHOP);
-    behind.edit("virtual_ip:", "depends_on: [autoscaling_groups.web]\n    virtual_ip:");
-    let behind = behind.run("plan").code(65);
-    super::snapshot("cycles", &[ran, alone, behind]);
+    super::snapshot("cycles", &[ran, alone]);
+}
+
+/// What the other one stands on itself comes before it, and all else behind it.
+#[test]
+fn a_component_waits_for_one_that_needs_a_part_of_it() {
+    let sandbox = Sandbox::new(SHOP);
+    sandbox.edit("virtual_ip:", "depends_on: [autoscaling_groups.web]\n    virtual_ip:");
+    let told = sandbox.run("apply --auto-approve --parallelism 1").code(0).stderr;
+    let at = |what: &str| {
+        told.find(&format!("created   home/{what}")).unwrap_or_else(|| panic!("{what}:\n{told}"))
+    };
+    let members = ["web1", "web2"].map(|name| at(&format!("autoscaling_groups.web/member.{name}")));
+    assert!(members.iter().all(|member| at("load_balancers.front/target_group.web") < *member), "{told}");
+    assert!(members.iter().all(|member| *member < at("load_balancers.front/balancer.main")), "{told}");
+    sandbox.assert_settled();
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A database: an instance of RDS in the network's database subnets, Multi-AZ where it fails over by itself, and read
+//! A database: an instance of RDS (or a cluster of Aurora: `aurora`) in the network's database subnets, Multi-AZ where it fails over by itself, and read
 //! replicas over the zones.
 //!
 //! `replicas` counts the servers beside the primary, the standby of Multi-AZ being the first of them: it follows
@@ -16,12 +16,16 @@ use super::{
     talk,
 };
 use crate::{
-    kinds::wrong_password,
+    kinds::{text, wrong_password},
     names::{self, DATABASE_MAX, LONG_MAX},
 };
 
+mod aurora;
+pub(super) mod copy;
+
+pub(super) use aurora::add_global;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 const SERVICE: &str = "rds";
 const DAY_S: u64 = 24 * 60 * 60;
@@ -43,27 +47,59 @@ struct Engine {
     line_parts: usize,
     username_max: usize,
     replicas_max: u32,
+    /// A version, for hints.
+    example: &'static str,
 }
 
 const POSTGRES: Engine =
-    Engine { name: "postgres", port: 5432, line_parts: 1, username_max: 63, replicas_max: 15 };
-const MYSQL: Engine = Engine { name: "mysql", port: 3306, line_parts: 2, username_max: 16, replicas_max: 15 };
-const MARIADB: Engine =
-    Engine { name: "mariadb", port: 3306, line_parts: 2, username_max: 16, replicas_max: 15 };
+    Engine { name: "postgres", port: 5432, line_parts: 1, username_max: 63, replicas_max: 15, example: "16" };
+const MYSQL: Engine =
+    Engine { name: "mysql", port: 3306, line_parts: 2, username_max: 16, replicas_max: 15, example: "8.4" };
+const MARIADB: Engine = Engine {
+    name: "mariadb",
+    port: 3306,
+    line_parts: 2,
+    username_max: 16,
+    replicas_max: 15,
+    example: "11.4",
+};
+const AURORA_POSTGRES: Engine = Engine { name: "aurora-postgresql", username_max: 16, ..POSTGRES };
+const AURORA_MYSQL: Engine = Engine { name: "aurora-mysql", example: "8.0", ..MYSQL };
+
+impl Engine {
+    fn of(engine: DatabaseEngine) -> Self {
+        match engine {
+            DatabaseEngine::Postgres => POSTGRES,
+            DatabaseEngine::Mysql => MYSQL,
+            DatabaseEngine::Mariadb => MARIADB,
+            DatabaseEngine::AuroraPostgres => AURORA_POSTGRES,
+            DatabaseEngine::AuroraMysql => AURORA_MYSQL,
+        }
+    }
+
+    fn is_aurora(&self) -> bool {
+        self.name.starts_with("aurora-")
+    }
+}
 
 pub(super) fn expand(build: &mut Build<'_>, database: &Database) {
     let Some(within) = network::within(build) else { return };
-    let Some(engine) = engine(build, database.engine) else { return };
+    let engine = Engine::of(database.engine);
     check(build, database, &within, &engine);
+    if engine.is_aurora() {
+        return aurora::expand(build, database, &within, &engine);
+    }
+    check_standby(build, database);
     let Some(family) = family(build, database, &engine) else { return };
     let Some(class) = class(build, database) else { return };
     let servers = servers(build, database, &engine);
     let wanted = Wanted {
-        parameter_group: add_parameter_group(build, database, &family),
+        parameter_group: add_parameter_group(build, database, "main", &family),
         guard: talk::add_guard(build, &within, engine.port),
         version: database.version.clone().unwrap_or_default(),
         class,
         storage_gib: storage(build, database),
+        maintenance_window: text(database.maintenance_window.as_deref()),
     };
     let main = add_instance(build, database, &within, &engine, &wanted, servers.has_standby);
     let endpoint = OutputRef::resource(&main, "endpoint");
@@ -87,22 +123,7 @@ struct Wanted {
     version: String,
     class: String,
     storage_gib: u64,
-}
-
-fn engine(build: &mut Build<'_>, engine: DatabaseEngine) -> Option<Engine> {
-    match engine {
-        DatabaseEngine::Postgres => Some(POSTGRES),
-        DatabaseEngine::Mysql => Some(MYSQL),
-        DatabaseEngine::Mariadb => Some(MARIADB),
-        DatabaseEngine::AuroraPostgres | DatabaseEngine::AuroraMysql => {
-            build.problem(
-                "engine",
-                "Aurora is not built yet in this version",
-                "Say `postgres`, `mysql` or `mariadb`.",
-            );
-            None
-        }
-    }
+    maintenance_window: Value,
 }
 
 fn check(build: &mut Build<'_>, database: &Database, within: &Within, engine: &Engine) {
@@ -124,16 +145,19 @@ fn check(build: &mut Build<'_>, database: &Database, within: &Within, engine: &E
             "Use a network of two zones or more, with database subnets.",
         );
     }
+    check_user(build, database, engine);
+    if let Some(backup) = &database.backup {
+        check_backup(build, backup);
+    }
+}
+
+fn check_standby(build: &mut Build<'_>, database: &Database) {
     if database.replication == Replication::Synchronous && database.failover == Failover::Manual {
         build.problem(
             "failover",
             "the only server that follows synchronously on RDS is the standby, which takes over by itself",
             "Say `failover: automatic`, or `replication: asynchronous`.",
         );
-    }
-    check_user(build, database, engine);
-    if let Some(backup) = &database.backup {
-        check_backup(build, backup);
     }
 }
 
@@ -180,25 +204,25 @@ fn check_backup(build: &mut Build<'_>, backup: &Backup) {
 
 /// `postgres16`, `mysql8.0`: what a parameter group is for.
 fn family(build: &mut Build<'_>, database: &Database, engine: &Engine) -> Option<String> {
-    let example = if engine.line_parts == 1 {
-        "16"
-    } else if engine.name == "mysql" {
-        "8.4"
-    } else {
-        "11.4"
-    };
-    let hint = format!("For example `version: {example}`; the newest of that line is taken.");
+    let hint = format!("For example `version: {}`; the newest of that line is taken.", engine.example);
     let Some(version) = &database.version else {
         build.problem("", format!("a database on AWS needs the `version` of {}", engine.name), hint);
         return None;
     };
+    let family = family_of(version, engine);
+    if family.is_none() {
+        build.problem("version", format!("`{version}` is no version of {} that RDS has", engine.name), hint);
+    }
+    family
+}
+
+fn family_of(version: &str, engine: &Engine) -> Option<String> {
     let parts: Vec<&str> = version.split('.').collect();
     let is_number = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
-    if parts.len() < engine.line_parts || !parts.iter().all(is_number) {
-        build.problem("version", format!("`{version}` is no version of {} that RDS has", engine.name), hint);
-        return None;
-    }
-    Some(format!("{}{}", engine.name, parts[..engine.line_parts].join(".")))
+    // `8.0.mysql_aurora.3.08.0`: what comes after the line is Aurora's own.
+    let told = if engine.is_aurora() { engine.line_parts } else { parts.len() };
+    let is_version = parts.len() >= engine.line_parts && parts.iter().take(told).all(is_number);
+    is_version.then(|| format!("{}{}", engine.name, parts[..engine.line_parts].join(".")))
 }
 
 fn class(build: &mut Build<'_>, database: &Database) -> Option<String> {
@@ -235,7 +259,7 @@ pub(super) fn replicas(build: &Build<'_>, database: &Database) -> Vec<String> {
     }
     let has_standby = database.failover == Failover::Automatic;
     let readers = database.replicas.saturating_sub(u32::from(has_standby));
-    (0..readers).map(|at| replica(build, at).1).collect()
+    (0..readers).map(|at| spot(build, at).1).collect()
 }
 
 struct Servers {
@@ -278,13 +302,15 @@ fn servers(build: &mut Build<'_>, database: &Database, engine: &Engine) -> Serve
 }
 
 /// Another line of versions has another one; the new one is there before the old one goes.
-fn add_parameter_group(build: &mut Build<'_>, database: &Database, family: &str) -> Address {
+fn add_parameter_group(build: &mut Build<'_>, database: &Database, name: &str, family: &str) -> Address {
+    let of_cluster = Engine::of(database.engine).is_aurora();
+    let kind = if of_cluster { "db_cluster_parameter_group" } else { "db_parameter_group" };
     let texts: Map = database.parameters.iter().map(|(key, value)| (key.clone(), parameter(value))).collect();
-    let address = build.address("db_parameter_group", "main");
+    let address = build.address(kind, name);
     build.add(
         SERVICE,
-        "db_parameter_group",
-        "main",
+        kind,
+        name,
         [
             ("name", names::identifier(build.request.stack, &address, family, LONG_MAX).into()),
             ("family", family.into()),
@@ -310,18 +336,8 @@ fn add_instance(
     has_standby: bool,
 ) -> Address {
     let stack = build.request.stack;
-    let address = build.address("db_subnet_group", "main");
-    let subnets = build.add(
-        SERVICE,
-        "db_subnet_group",
-        "main",
-        [
-            ("name", names::identifier(stack, &address, "", LONG_MAX).into()),
-            ("subnets", within.database.clone().into()),
-        ],
-    );
+    let subnets = add_subnet_group(build, within);
     let address = build.address("db_instance", "main");
-    let keep = database.backup.as_ref().map_or(KEEP_DAYS, |it| it.keep.as_secs().div_ceil(DAY_S));
     build.add(
         SERVICE,
         "db_instance",
@@ -340,16 +356,43 @@ fn add_instance(
             ("security_groups", vec![OutputRef::resource(&wanted.guard, "id")].into()),
             ("parameter_group", OutputRef::resource(&wanted.parameter_group, "identifier")),
             ("multi_az", has_standby.into()),
-            ("backup_days", whole(keep)),
+            ("backup_days", whole(backup_days(database))),
+            ("backup_window", text(database.backup.as_ref().and_then(|it| it.window.as_deref()))),
+            ("maintenance_window", wanted.maintenance_window.clone()),
             ("deletion_protection", database.common.deletion_protection.unwrap_or(true).into()),
             ("public", false.into()),
         ],
     )
 }
 
-/// Named by its zone, so that one more moves none.
+pub(super) fn add_subnet_group(build: &mut Build<'_>, within: &Within) -> Address {
+    let address = build.address("db_subnet_group", "main");
+    build.add(
+        SERVICE,
+        "db_subnet_group",
+        "main",
+        [
+            ("name", names::identifier(build.request.stack, &address, "", LONG_MAX).into()),
+            ("subnets", within.database.clone().into()),
+        ],
+    )
+}
+
+fn backup_days(database: &Database) -> u64 {
+    database.backup.as_ref().map_or(KEEP_DAYS, |it| it.keep.as_secs().div_ceil(DAY_S))
+}
+
+/// The zone of the server of this number, and its name: that of its zone, so that one more moves none.
+fn spot(build: &Build<'_>, at: u32) -> (String, String) {
+    let at = at as usize;
+    let zones = build.zones.len().max(1);
+    let zone = build.zones.get(at % zones).cloned().unwrap_or_default();
+    let name = if at < zones { zone.clone() } else { format!("{zone}.{}", at / zones + 1) };
+    (zone, name)
+}
+
 fn add_replica(build: &mut Build<'_>, main: &Address, at: u32, wanted: &Wanted) -> Address {
-    let (zone, name) = replica(build, at);
+    let (zone, name) = spot(build, at);
     let address = build.address("db_replica", &name);
     build.add(
         SERVICE,
@@ -364,18 +407,10 @@ fn add_replica(build: &mut Build<'_>, main: &Address, at: u32, wanted: &Wanted) 
             ("storage_gib", whole(wanted.storage_gib)),
             ("security_groups", vec![OutputRef::resource(&wanted.guard, "id")].into()),
             ("parameter_group", OutputRef::resource(&wanted.parameter_group, "identifier")),
+            ("maintenance_window", wanted.maintenance_window.clone()),
             ("public", false.into()),
         ],
     )
-}
-
-/// The zone of a replica, and its name.
-fn replica(build: &Build<'_>, at: u32) -> (String, String) {
-    let at = at as usize;
-    let zones = build.zones.len().max(1);
-    let zone = build.zones.get(at % zones).cloned().unwrap_or_default();
-    let name = if at < zones { zone.clone() } else { format!("{zone}.{}", at / zones + 1) };
-    (zone, name)
 }
 
 fn whole(number: u64) -> Value {

@@ -1,13 +1,14 @@
 //! A DNS zone: a hosted zone of Route 53, and alias records that lead to load balancers.
 //!
-//! Route 53 asks the load balancer itself whether it is healthy, which is what failover and latency routing go by. An
-//! alias has the time to live of its target, a minute.
+//! Route 53 asks the load balancer itself whether it is healthy, and with `health_check` its port from outside too, which
+//! is what failover and latency routing go by. An alias has the time to live of its target, a minute. Route 53 is of no
+//! region: a zone leads to load balancers of any.
 
 use std::time::Duration;
 
 use standfast_contract::{
     Component, OutputRef, Value,
-    component::{Dns, DnsRecord, DnsRouting, LoadBalancer},
+    component::{Dns, DnsHealthCheck, DnsRecord, DnsRouting, LoadBalancer},
 };
 
 use super::{Build, PROVIDER};
@@ -19,6 +20,8 @@ mod tests;
 const SERVICE: &str = "route53";
 /// <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resource-record-sets-values-alias-common.html>
 const ALIAS_TTL: Duration = Duration::from_secs(60);
+/// Of a health check. <https://docs.aws.amazon.com/Route53/latest/APIReference/API_HealthCheckConfig.html>
+const INTERVALS_S: [u64; 2] = [10, 30];
 
 pub(super) fn expand(build: &mut Build<'_>, dns: &Dns) {
     let origin = dns.zone.trim_end_matches('.').to_ascii_lowercase();
@@ -41,6 +44,9 @@ pub(super) fn expand(build: &mut Build<'_>, dns: &Dns) {
             DnsRouting::Failover => (if is_first { "PRIMARY" } else { "SECONDARY" }.into(), Value::Null),
             DnsRouting::Latency => (Value::Null, location.into()),
         };
+        let health_check = record.health_check.as_ref().and_then(|check| {
+            add_health_check(build, &format!("records[{at}].health_check"), check, &label, balancer)
+        });
         build.add(
             SERVICE,
             "dns_record",
@@ -52,6 +58,7 @@ pub(super) fn expand(build: &mut Build<'_>, dns: &Dns) {
                 ("target", OutputRef::component(record.to.clone(), "address")),
                 ("target_zone", OutputRef::component(record.to.clone(), "zone_id")),
                 ("evaluate_health", true.into()),
+                ("health_check", health_check.unwrap_or_default()),
                 ("failover", failover),
                 ("latency_region", latency_region),
             ],
@@ -94,6 +101,57 @@ fn target<'a>(build: &mut Build<'a>, at: usize, record: &DnsRecord) -> Option<(&
             None
         }
     }
+}
+
+/// What asks the load balancer from outside. Named like its record.
+fn add_health_check(
+    build: &mut Build<'_>,
+    key: &str,
+    check: &DnsHealthCheck,
+    label: &str,
+    balancer: &LoadBalancer,
+) -> Option<Value> {
+    let interval_s = check.interval.as_secs();
+    if check.interval.subsec_nanos() != 0 || !INTERVALS_S.contains(&interval_s) {
+        build.problem(
+            format!("{key}.interval"),
+            "Route 53 asks every 10 or every 30 seconds",
+            "Say `interval: 30s`, or `interval: 10s`, which costs more.",
+        );
+    }
+    let listeners = &balancer.listeners;
+    let listener = match check.port {
+        Some(port) => listeners.iter().find(|listener| listener.port == port),
+        None => listeners.iter().find(|listener| listener.certificate.is_some()).or(listeners.first()),
+    };
+    let Some(listener) = listener else {
+        build.problem(
+            format!("{key}.port"),
+            format!("the load balancer `{}` does not listen there", balancer.common.name),
+            "Name the port of one of its listeners, or leave `port` out.",
+        );
+        return None;
+    };
+    let protocol = match (&check.path, &listener.certificate) {
+        (None, _) => "TCP",
+        (Some(_), None) => "HTTP",
+        (Some(_), Some(_)) => "HTTPS",
+    };
+    let to = Component::LoadBalancer(balancer.clone()).id();
+    let address = build.add(
+        SERVICE,
+        "health_check",
+        label,
+        [
+            ("type", protocol.into()),
+            ("target", OutputRef::component(to, "address")),
+            ("port", listener.port.into()),
+            ("path", crate::kinds::text(check.path.as_deref())),
+            ("interval_s", Value::Int(i64::try_from(interval_s).unwrap_or(i64::MAX))),
+            ("unhealthy", check.unhealthy.into()),
+        ],
+    );
+    Some(OutputRef::resource(&address, "id"))
 }
 
 fn check(build: &mut Build<'_>, at: usize, record: &DnsRecord, alike: &[&DnsRecord]) {

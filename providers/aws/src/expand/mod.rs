@@ -2,7 +2,8 @@
 //!
 //! `network` makes the VPC and its parts, and says where in it others go; `balancer` and `group` make what serves, and
 //! `user_data` what a machine does when it boots; `database` and `session_store` make what keeps
-//! data, `talk` says who may reach it, `dns` gives names, `monitoring` watches and `measure` says what. What is not built yet is a problem with that
+//! data, `talk` says who may reach it, `recovery` copies it to another region, `dns` gives names, `monitoring` watches and
+//! `measure` says what. What is not built yet is a problem with that
 //! name, never a stub.
 
 mod balancer;
@@ -12,6 +13,7 @@ mod group;
 mod measure;
 mod monitoring;
 mod network;
+mod recovery;
 mod session_store;
 mod tags;
 mod talk;
@@ -46,6 +48,12 @@ pub(crate) fn lookups(request: &ExpandRequest<'_>) -> Vec<Lookup> {
     }
     let mut lookups = vec![ask(request.region, look_up::ZONES, "")];
     lookups.extend(network::lookups(request));
+    if let Component::DisasterRecovery(recovery) = request.component
+        && let Some(there) = recovery::elsewhere(request, recovery)
+    {
+        lookups.push(ask(there.region, look_up::ZONES, ""));
+        lookups.extend(network::lookups(&there));
+    }
     if let Component::AutoscalingGroup(group) = request.component {
         lookups.extend(group::lookups(request, group));
     }
@@ -74,6 +82,7 @@ pub(crate) fn expand(request: &ExpandRequest<'_>, answers: &Answers) -> Result<E
         Component::SessionStore(it) => session_store::expand(&mut build, it),
         Component::Dns(it) => dns::expand(&mut build, it),
         Component::Monitoring(it) => monitoring::expand(&mut build, it),
+        Component::DisasterRecovery(it) => recovery::expand(&mut build, it),
         _ => build.not_built(),
     }
     build.finish()
@@ -220,5 +229,5 @@ impl<'a> Build<'a> {
 }
 
 /// For people.
-const BUILT: &str =
-    "networks, load_balancers, autoscaling_groups, databases, session_stores, dns and monitoring";
+const BUILT: &str = "networks, load_balancers, autoscaling_groups, databases, session_stores, dns, monitoring and \
+     disaster_recovery";

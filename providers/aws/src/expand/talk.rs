@@ -14,18 +14,27 @@ use crate::{
 
 /// The security group of the component: those who talk to it, at its port.
 pub(super) fn add_guard(build: &mut Build<'_>, within: &Within, port: u16) -> Address {
-    let ingress: Vec<Value> = talkers(build)
+    guard(build, within, "main", port, None)
+}
+
+/// The same for a part of the component: those who refer to this output of it.
+pub(super) fn add_guard_of(build: &mut Build<'_>, within: &Within, output: &str, port: u16) -> Address {
+    guard(build, within, output, port, Some(output))
+}
+
+fn guard(build: &mut Build<'_>, within: &Within, name: &str, port: u16, output: Option<&str>) -> Address {
+    let ingress: Vec<Value> = talkers(build, output)
         .map(|group| {
             let from = Address::new(&build.region.name, &group, "security_group", "main");
             let from = OutputRef::resource(&from, "id");
             map([("protocol", "tcp".into()), ("port", port.into()), ("group", from)]).into()
         })
         .collect();
-    let address = build.address("security_group", "main");
+    let address = build.address("security_group", name);
     build.add(
         "ec2",
         "security_group",
-        "main",
+        name,
         [
             ("vpc", within.vpc.clone()),
             ("name", names::name(build.request.stack, &address, LONG_MAX).into()),
@@ -35,12 +44,12 @@ pub(super) fn add_guard(build: &mut Build<'_>, within: &Within, port: u16) -> Ad
     )
 }
 
-fn talkers<'a>(build: &Build<'a>) -> impl Iterator<Item = ComponentId> + use<'a> {
+fn talkers<'a>(build: &Build<'a>, output: Option<&str>) -> impl Iterator<Item = ComponentId> {
     let (id, region) = (build.id.clone(), build.region.name.clone());
     build.request.components.iter().filter_map(move |component| match component {
         Component::AutoscalingGroup(group)
             if group.common.region == region
-                && (group.common.depends_on.contains(&id) || refers(group, &id)) =>
+                && (group.common.depends_on.contains(&id) || refers(group, &id, output)) =>
         {
             Some(component.id())
         }
@@ -48,10 +57,11 @@ fn talkers<'a>(build: &Build<'a>) -> impl Iterator<Item = ComponentId> + use<'a>
     })
 }
 
-fn refers(group: &AutoscalingGroup, id: &ComponentId) -> bool {
+fn refers(group: &AutoscalingGroup, id: &ComponentId, output: Option<&str>) -> bool {
     let mut found = false;
     let mut visit = |reference: &OutputRef| {
-        found = found || matches!(&reference.of, Target::Component(of) if of == id);
+        let is_asked = output.is_none_or(|output| reference.output == output);
+        found = found || is_asked && matches!(&reference.of, Target::Component(of) if of == id);
     };
     group.workload.environment.values().for_each(|value| value.for_each_reference(&mut visit));
     for file in &group.workload.files {

@@ -7,10 +7,9 @@ use standfast_contract::{
     Answers, Component, ComponentId, ExpandRequest, Expansion, Map, OnFailure, OutputRef, Problem, Region,
     SecretSource, Section, Stack, Value,
     component::{
-        AccessLogs, Algorithm, AutoscalingGroup, Capacity, Certificate, Common, DisasterRecovery,
-        HealthCheck, Listener, LoadBalancer, Nat, Network, RecoveryStrategy, Route, ScalingMetric,
-        ScalingRule, ScheduledCapacity, SimWorld, Spot, SshAccess, Stickiness, UpdatePolicy, Workload,
-        WorkloadSource, Zone,
+        AccessLogs, Algorithm, AutoscalingGroup, Baseline, Capacity, Certificate, Common, HealthCheck,
+        Listener, LoadBalancer, Nat, Network, Route, ScalingMetric, ScalingRule, ScheduledCapacity, SimWorld,
+        Spot, SshAccess, Stickiness, UpdatePolicy, Workload, WorkloadSource, Zone,
     },
 };
 
@@ -164,13 +163,8 @@ fn what_cannot_be_a_network_is_said_at_its_key() {
 
 #[test]
 fn what_is_not_built_yet_says_so() {
-    let recovery = DisasterRecovery {
-        common: common("main"),
-        from: "refuge".into(),
-        into: "other".into(),
-        strategy: RecoveryStrategy::WarmStandby,
-    };
-    let result = expanded(&region(), &[Component::DisasterRecovery(recovery)], 0, &Answers::default());
+    let baseline = Baseline { common: common("main"), ..Baseline::default() };
+    let result = expanded(&region(), &[Component::Baseline(baseline)], 0, &Answers::default());
     assert_snapshot!(problems(result));
 }
 

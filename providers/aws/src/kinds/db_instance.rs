@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use standfast_contract::{Attribute, Call, Kind, Map, Value};
 
-use super::{ID, Job, Parts, Seen, Select, TAGS, Works, fixed, must, out, rds};
+use super::{ID, Job, Parts, Seen, Select, TAGS, Works, fixed, may, must, out, rds};
 use crate::{
     clients::Site,
     failure::{Failure, failed},
@@ -37,6 +37,8 @@ pub(super) static KIND: Kind = Kind {
             must("storage_type"),
             must("multi_az"),
             Attribute::new("backup_days").required().unit("days"),
+            may("backup_window"),
+            may("maintenance_window"),
             must("deletion_protection"),
             must("public"),
             must("parameter_group"),
@@ -51,13 +53,15 @@ pub(super) static KIND: Kind = Kind {
 };
 
 /// What one call changes.
-const CHANGING: [&str; 10] = [
+const CHANGING: [&str; 12] = [
     "version",
     "class",
     "storage_gib",
     "storage_type",
     "multi_az",
     "backup_days",
+    "backup_window",
+    "maintenance_window",
     "deletion_protection",
     "public",
     "parameter_group",
@@ -100,6 +104,8 @@ impl Works for DbInstance {
             .db_parameter_group_name(job.text("parameter_group")?)
             .multi_az(job.is("multi_az"))
             .backup_retention_period(job.int("backup_days")?)
+            .set_preferred_backup_window(job.maybe("backup_window").map(str::to_owned))
+            .set_preferred_maintenance_window(job.maybe("maintenance_window").map(str::to_owned))
             .deletion_protection(job.is("deletion_protection"))
             .publicly_accessible(job.is("public"))
             .auto_minor_version_upgrade(true)
@@ -139,6 +145,8 @@ impl Works for DbInstance {
             .set_storage_type(text("storage_type"))
             .set_multi_az(flag("multi_az"))
             .set_backup_retention_period(int("backup_days")?)
+            .set_preferred_backup_window(text("backup_window"))
+            .set_preferred_maintenance_window(text("maintenance_window"))
             .set_deletion_protection(flag("deletion_protection"))
             .set_publicly_accessible(flag("public"))
             .set_db_parameter_group_name(text("parameter_group"))
@@ -189,7 +197,7 @@ pub(super) fn owned(job: &Job<'_>, key: &str) -> Vec<String> {
 }
 
 /// What is there, or was recorded, and what is wanted.
-fn check(is: &Map, wanted: &Map) -> Result<(), Failure> {
+pub(super) fn check(is: &Map, wanted: &Map) -> Result<(), Failure> {
     let int = |map: &Map, key: &str| map.get(key).and_then(Value::as_int);
     if let (Some(from), Some(to)) = (int(is, "storage_gib"), int(wanted, "storage_gib")) {
         rds::check_storage(from, to)?;
@@ -211,13 +219,13 @@ fn check_replicas(engine: &str) -> Result<(), Failure> {
         "rds:ModifyDBInstance",
         format!(
             "{engine} upgrades its read replicas before their source, which is not built yet: set `replicas: 1` and \
-             `read_write_split: false`, apply, change `version`, apply, and bring them back"
+             `read_write_split: false`, leave `disaster_recovery` out, apply, change `version`, apply, and bring them back"
         ),
     ))
 }
 
 /// Whether the blueprint gives another password than it did.
-fn has_new_password(call: &Call) -> bool {
+pub(super) fn has_new_password(call: &Call) -> bool {
     !call.prior.is_empty() && call.prior.get("password") != call.inputs.get("password")
 }
 
@@ -280,7 +288,8 @@ pub(super) async fn remove(site: &Site, id: &str) -> Result<(), Failure> {
 /// The same for the same instance, and another one for a later instance of the same name.
 fn final_snapshot(found: &aws_sdk_rds::types::DbInstance) -> String {
     let born = found.instance_create_time().map_or(0, |time| time.secs());
-    let own = format!("{} {born}", found.dbi_resource_id().unwrap_or_default());
-    let digest = blake3::hash(own.as_bytes()).to_hex();
-    format!("{}-final-{}", found.db_instance_identifier().unwrap_or_default(), &digest[..8])
+    rds::final_snapshot(
+        found.db_instance_identifier().unwrap_or_default(),
+        &format!("{} {born}", found.dbi_resource_id().unwrap_or_default()),
+    )
 }

@@ -1,16 +1,11 @@
 //! A DB parameter group: the settings of an engine, for one database.
-//!
-//! A setting that the engine takes only when it starts is set and waits for the next start. Restarting a database is an
-//! outage, so nobody here does that by himself.
-
-use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use aws_sdk_rds::types::{ApplyMethod, Parameter};
+use aws_sdk_rds::types::Parameter;
 use futures::future::try_join_all;
-use standfast_contract::{Kind, Map, Value};
+use standfast_contract::{Kind, Map};
 
-use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, map, may, out, rds, text};
+use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, map, may, out, parameters, rds, text};
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
@@ -30,9 +25,6 @@ static KIND: Kind = Kind {
         &[ID, TAGS, fixed("name"), fixed("family").unobserved(), may("parameters"), out("identifier")],
     )
 };
-
-/// Parameters in one call. <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBParameterGroup.html>
-const PARAMETERS_MAX: usize = 20;
 
 #[async_trait]
 impl Works for DbParameterGroup {
@@ -94,46 +86,19 @@ impl Works for DbParameterGroup {
             return Ok(());
         }
         let name = rds::name_of(&seen.id);
-        let nothing = Map::new();
-        let wanted = job.find("parameters").and_then(Value::as_map).unwrap_or(&nothing);
-        let is = seen.attributes.get("parameters").and_then(Value::as_map).unwrap_or(&nothing);
-        let dynamic = dynamic(job.site, name).await?;
-        let written = |key: &str, value: Option<&Value>| {
-            let at_once = dynamic.contains(key);
-            Parameter::builder()
-                .parameter_name(key)
-                .set_parameter_value(value.map(ToString::to_string))
-                .apply_method(if at_once { ApplyMethod::Immediate } else { ApplyMethod::PendingReboot })
-                .build()
-        };
-        let set: BTreeMap<&String, &Value> =
-            wanted.iter().filter(|(key, value)| is.get(*key) != Some(*value)).collect();
-        let unset: Vec<&String> = is.keys().filter(|key| !wanted.contains_key(*key)).collect();
+        let changes = parameters::changes(job, seen, &parameters(job.site, name, None).await?);
         let rds = &job.site.change.rds;
-        let parameters: Vec<Parameter> = set.iter().map(|(key, value)| written(key, Some(value))).collect();
-        for some in parameters.chunks(PARAMETERS_MAX) {
-            let call = rds
-                .modify_db_parameter_group()
-                .db_parameter_group_name(name)
-                .set_parameters(Some(some.to_vec()));
+        for some in &changes.set {
+            let call = rds.modify_db_parameter_group().db_parameter_group_name(name);
+            let call = call.set_parameters(Some(some.clone()));
             call.send().await.map_err(failed("rds:ModifyDBParameterGroup"))?;
         }
-        let parameters: Vec<Parameter> = unset.iter().map(|key| written(key, None)).collect();
-        for some in parameters.chunks(PARAMETERS_MAX) {
-            let call = rds
-                .reset_db_parameter_group()
-                .db_parameter_group_name(name)
-                .set_parameters(Some(some.to_vec()));
+        for some in &changes.reset {
+            let call = rds.reset_db_parameter_group().db_parameter_group_name(name);
+            let call = call.set_parameters(Some(some.clone()));
             call.send().await.map_err(failed("rds:ResetDBParameterGroup"))?;
         }
-        let waits: Vec<&str> =
-            set.into_keys().chain(unset).map(String::as_str).filter(|key| !dynamic.contains(*key)).collect();
-        if !waits.is_empty() {
-            (job.context.progress)(&format!(
-                "takes effect at the database's next start: {}",
-                waits.join(", ")
-            ));
-        }
+        changes.tell(job);
         Ok(())
     }
 
@@ -156,18 +121,11 @@ async fn told(site: &Site, arn: &str) -> Result<Option<Seen>, Failure> {
         Err(failure) if failure.trouble == Trouble::NotFound => return Ok(None),
         Err(failure) => return Err(failure),
     };
-    let set: Map = set
-        .iter()
-        .filter_map(|one| Some((one.parameter_name()?.to_owned(), one.parameter_value()?.into())))
-        .collect();
     Ok(Some(Seen {
         id: arn.to_owned(),
         phase: Phase::Ready,
         tags: Tags::new(),
-        attributes: map([
-            ("name", name.into()),
-            ("parameters", if set.is_empty() { Value::Null } else { set.into() }),
-        ]),
+        attributes: map([("name", name.into()), ("parameters", parameters::attribute(&set))]),
         outputs: map([("id", arn.into()), ("identifier", name.into())]),
         parts: Parts::new(),
     }))
@@ -178,11 +136,4 @@ async fn parameters(site: &Site, name: &str, source: Option<&str>) -> Result<Vec
     let call = call.set_source(source.map(str::to_owned));
     let all: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
     all.map_err(failed("rds:DescribeDBParameters"))
-}
-
-/// Those that the engine takes while it runs.
-async fn dynamic(site: &Site, name: &str) -> Result<BTreeSet<String>, Failure> {
-    let all = parameters(site, name, None).await?;
-    let dynamic = all.into_iter().filter(|one| one.apply_type() == Some("dynamic"));
-    Ok(dynamic.filter_map(|one| one.parameter_name).collect())
 }

@@ -35,6 +35,7 @@ static KIND: Kind = Kind::new(
         must("target"),
         must("target_zone"),
         must("evaluate_health"),
+        may("health_check"),
         may("failover"),
         may("latency_region"),
     ],
@@ -77,7 +78,8 @@ impl Works for DnsRecord {
     }
 
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
-        let changing = ["target", "target_zone", "evaluate_health", "failover", "latency_region"];
+        let changing =
+            ["target", "target_zone", "evaluate_health", "health_check", "failover", "latency_region"];
         if changing.into_iter().any(|key| job.differs(key, seen)) {
             upsert(job).await?;
         }
@@ -154,6 +156,7 @@ fn seen_as(record: &ResourceRecordSet, zone: &str, origin: &str, tags: &Tags) ->
             ("target", plain(alias.dns_name()).into()),
             ("target_zone", text(Some(alias.hosted_zone_id()))),
             ("evaluate_health", alias.evaluate_target_health().into()),
+            ("health_check", text(record.health_check_id())),
             ("failover", text(record.failover().map(ResourceRecordSetFailover::as_str))),
             ("latency_region", text(record.region().map(ResourceRecordSetRegion::as_str))),
         ]),
@@ -177,6 +180,7 @@ async fn upsert(job: &Job<'_>) -> Result<(), Failure> {
         .set_set_identifier(job.maybe("set").map(str::to_owned))
         .set_failover(job.maybe("failover").map(ResourceRecordSetFailover::from))
         .set_region(job.maybe("latency_region").map(ResourceRecordSetRegion::from))
+        .set_health_check_id(job.maybe("health_check").map(str::to_owned))
         .alias_target(alias)
         .build()
         .map_err(refused)?;

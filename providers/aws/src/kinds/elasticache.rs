@@ -3,12 +3,11 @@
 use aws_sdk_elasticache::types::Tag;
 use futures::future::try_join_all;
 
-use super::{Select, rds::name_of};
+use super::{Select, rds::may_be};
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
     marks::Tags,
-    names,
 };
 
 pub(super) fn written(tags: &Tags) -> Vec<Tag> {

@@ -4,11 +4,11 @@
 //! reference is the token of the create.
 
 use async_trait::async_trait;
-use aws_sdk_route53::types::{HostedZone as Found, HostedZoneConfig, Tag, TagResourceType};
+use aws_sdk_route53::types::{HostedZone as Found, HostedZoneConfig, TagResourceType};
 use futures::future::try_join_all;
 use standfast_contract::{Kind, Map};
 
-use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, list, map, out, text};
+use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, list, map, out, route53, text};
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
@@ -72,7 +72,7 @@ impl Works for HostedZone {
             .as_ref()
             .map(|zone| id_of(zone).to_owned())
             .ok_or_else(|| Failure::lost(action))?;
-        tag(job.site, &id, &tags, &[]).await?;
+        route53::tag(job.site, TagResourceType::Hostedzone, &id, &tags, &[]).await?;
         Ok(id)
     }
 
@@ -87,7 +87,7 @@ impl Works for HostedZone {
     }
 
     async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
-        tag(site, id, set, unset).await
+        route53::tag(site, TagResourceType::Hostedzone, id, set, unset).await
     }
 }
 
@@ -95,9 +95,6 @@ impl Works for HostedZone {
 fn id_of(zone: &Found) -> &str {
     zone.id().rsplit('/').next().unwrap_or_default()
 }
-
-/// Zones in one call of tags.
-const ZONES_MAX: usize = 10;
 
 /// Those that were asked for, each with its tags.
 pub(super) async fn zones(site: &Site, select: Select<'_>) -> Result<Vec<(Found, Tags)>, Failure> {
@@ -110,24 +107,17 @@ pub(super) async fn zones(site: &Site, select: Select<'_>) -> Result<Vec<(Found,
     if let Select::Bare(_) = select {
         return Ok(all.into_iter().map(|zone| (zone, Tags::new())).collect());
     }
+    let ids: Vec<&str> = all.iter().map(id_of).collect();
+    let mut tagged = route53::tags(site, TagResourceType::Hostedzone, &ids).await?;
     let mut found = Vec::new();
-    for some in all.chunks(ZONES_MAX) {
-        let ids = some.iter().map(|zone| id_of(zone).to_owned()).collect();
-        let call = site.look.route53.list_tags_for_resources().resource_type(TagResourceType::Hostedzone);
-        let call = call.set_resource_ids(Some(ids));
-        let answer = call.send().await.map_err(failed("route53:ListTagsForResources"))?;
-        for zone in some {
-            let set = answer.resource_tag_sets().iter().find(|set| set.resource_id() == Some(id_of(zone)));
-            let tags = set.map(|set| set.tags()).unwrap_or_default();
-            let pair = |tag: &Tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()));
-            let mut tags: Tags = tags.iter().filter_map(pair).collect();
-            if !tags.contains_key(marks::ADDRESS) {
-                tags.extend(commented(zone.config().and_then(|config| config.comment()).unwrap_or_default()));
-                tags.insert(marks::TOKEN.into(), zone.caller_reference().to_owned());
-            }
-            if select.takes(id_of(zone), &tags) {
-                found.push((zone.clone(), tags));
-            }
+    for zone in all {
+        let mut tags = tagged.remove(id_of(&zone)).unwrap_or_default();
+        if !tags.contains_key(marks::ADDRESS) {
+            tags.extend(commented(zone.config().and_then(|config| config.comment()).unwrap_or_default()));
+            tags.insert(marks::TOKEN.into(), zone.caller_reference().to_owned());
+        }
+        if select.takes(id_of(&zone), &tags) {
+            found.push((zone, tags));
         }
     }
     Ok(found)
@@ -149,21 +139,6 @@ fn commented(comment: &str) -> Tags {
         .into(),
         _ => Tags::new(),
     }
-}
-
-async fn tag(site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
-    let tags: Vec<Tag> =
-        set.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
-    let call = site
-        .change
-        .route53
-        .change_tags_for_resource()
-        .resource_type(TagResourceType::Hostedzone)
-        .resource_id(id)
-        .set_add_tags(Some(tags).filter(|tags| !tags.is_empty()))
-        .set_remove_tag_keys(Some(unset.to_vec()).filter(|keys| !keys.is_empty()));
-    call.send().await.map_err(failed("route53:ChangeTagsForResource"))?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -7,19 +7,28 @@ pub(crate) mod base64;
 mod ec2;
 mod elasticache;
 mod elb;
+mod parameters;
 mod rds;
+mod route53;
 
 mod alarm;
 mod autoscaling_group;
 mod cache_subnet_group;
 mod certificate;
 mod dashboard;
+mod db_backup_copy;
+mod db_cluster;
+mod db_cluster_instance;
+mod db_cluster_parameter_group;
+mod db_copy;
 mod db_instance;
 mod db_parameter_group;
 mod db_replica;
 mod db_subnet_group;
 mod dns_record;
 mod elastic_ip;
+mod global_cluster;
+mod health_check;
 mod hosted_zone;
 mod instance_profile;
 mod internet_gateway;
@@ -316,8 +325,15 @@ static ALL: &[&dyn Works] = &[
     &db_parameter_group::DbParameterGroup,
     &db_instance::DbInstance,
     &db_replica::DbReplica,
+    &db_cluster_parameter_group::DbClusterParameterGroup,
+    &db_cluster::DbCluster,
+    &global_cluster::GlobalCluster,
+    &db_cluster_instance::DbClusterInstance,
+    &db_copy::DbCopy,
+    &db_backup_copy::DbBackupCopy,
     &cache_subnet_group::CacheSubnetGroup,
     &replication_group::ReplicationGroup,
+    &health_check::HealthCheck,
     &hosted_zone::HostedZone,
     &dns_record::DnsRecord,
     &topic::Topic,

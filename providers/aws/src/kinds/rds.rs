@@ -63,7 +63,8 @@ pub(super) async fn with_tags<T>(
     Ok(found.filter(|(one, tags)| select.takes(arn(one).unwrap_or_default(), tags)).collect())
 }
 
-fn may_be(select: Select<'_>, arn: &str) -> bool {
+/// Whether the name in an ARN can be the stack's: also of what ElastiCache keeps.
+pub(super) fn may_be(select: Select<'_>, arn: &str) -> bool {
     match select {
         Select::Ids(ids) | Select::Bare(ids) => ids.contains(&arn),
         Select::Stack(stack) | Select::Token(stack, _) => name_of(arn).starts_with(&names::beginning(stack)),
@@ -106,11 +107,17 @@ pub(super) fn phase(status: &str) -> Phase {
         "failed" | "restore-error" | "insufficient-capacity" => {
             Phase::Failed(format!("AWS says `{status}`; `aws rds describe-events` says why"))
         }
-        _ if status.starts_with("incompatible-") => {
+        _ if status.starts_with("incompatible-") || status.ends_with("-failed") => {
             Phase::Failed(format!("AWS says `{status}`; `aws rds describe-events` says why"))
         }
         word => Phase::Pending(word.to_owned()),
     }
+}
+
+/// The name of what is left of a thing: `own` tells it from a later one of the same name.
+pub(super) fn final_snapshot(name: &str, own: &str) -> String {
+    let digest = blake3::hash(own.as_bytes()).to_hex();
+    format!("{name}-final-{}", &digest[..8])
 }
 
 /// As it will be when what is under way is done: else the same change would be planned again meanwhile.
@@ -137,10 +144,14 @@ pub(super) fn attributes(found: &DbInstance) -> Map {
             "backup_days",
             whole(pending.and_then(|it| it.backup_retention_period()).or(found.backup_retention_period())),
         ),
+        ("backup_window", text(found.preferred_backup_window())),
+        ("maintenance_window", text(found.preferred_maintenance_window())),
         ("deletion_protection", flag(found.deletion_protection())),
         ("public", flag(found.publicly_accessible())),
-        ("source", text(found.read_replica_source_db_instance_identifier().map(name_of))),
+        // A name, and an ARN where it is in another region.
+        ("source", text(found.read_replica_source_db_instance_identifier())),
         ("zone", text(found.availability_zone())),
+        ("cluster", text(found.db_cluster_identifier())),
     ])
 }
 

@@ -54,6 +54,7 @@ pub(super) fn expand_database(build: &mut Build<'_>, database: &Database) {
             ("failover", word(database.failover)),
             ("read_write_split", database.read_write_split.into()),
             ("backup", database.backup.as_ref().map_or(Value::Null, backup)),
+            ("maintenance_window", text(database.maintenance_window.as_deref())),
         ],
     );
     let mut all = vec![main.clone()];
@@ -95,6 +96,7 @@ fn backup(backup: &Backup) -> Value {
         ("keep_ms".into(), ms(backup.keep)),
         ("point_in_time".into(), backup.point_in_time.into()),
     ]);
+    inputs.extend(backup.window.as_deref().map(|window| ("window".into(), window.into())));
     inputs.extend(backup.to.as_deref().map(|to| ("to".into(), to.into())));
     inputs.extend(backup.verify.map(|verify| ("verify_ms".into(), ms(verify))));
     Value::Map(inputs)
@@ -179,6 +181,9 @@ pub(super) fn expand_recovery(build: &mut Build<'_>, recovery: &DisasterRecovery
                         ],
                     )
                 };
+                if recovery.strategy != RecoveryStrategy::BackupRestore {
+                    build.output(name, OutputRef::resource(&copy, "endpoint"));
+                }
                 all.push(copy);
             }
             Component::AutoscalingGroup(group) => {

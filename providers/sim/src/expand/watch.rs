@@ -1,9 +1,9 @@
 //! Names and watchers: DNS records, and an alarm for every component of the region.
 
 use standfast_contract::{
-    Address, Component, OutputRef, Value,
+    Address, Component, Map, OutputRef, Value,
     alarm::lasting,
-    component::{Dns, Monitoring, Notify},
+    component::{Dns, DnsHealthCheck, Monitoring, Notify},
 };
 
 use super::{Build, list, ms, word};
@@ -21,6 +21,7 @@ pub(super) fn expand_dns(build: &mut Build<'_>, dns: &Dns) {
                 ("value", OutputRef::component(record.to.clone(), "address")),
                 ("ttl_ms", ms(record.ttl)),
                 ("routing", word(record.routing)),
+                ("health_check", record.health_check.as_ref().map_or(Value::Null, check)),
             ],
         );
         all.push(address);
@@ -28,6 +29,14 @@ pub(super) fn expand_dns(build: &mut Build<'_>, dns: &Dns) {
     }
     build.output("names", list(&names));
     build.probe("records", &all, &[]);
+}
+
+fn check(check: &DnsHealthCheck) -> Value {
+    let mut inputs =
+        Map::from([("interval_ms".into(), ms(check.interval)), ("unhealthy".into(), check.unhealthy.into())]);
+    inputs.extend(check.path.as_deref().map(|path| ("path".into(), path.into())));
+    inputs.extend(check.port.map(|port| ("port".into(), port.into())));
+    Value::Map(inputs)
 }
 
 pub(super) fn expand_monitoring(build: &mut Build<'_>, monitoring: &Monitoring) {

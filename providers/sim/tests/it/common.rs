@@ -201,11 +201,13 @@ pub fn estate() -> Vec<Component> {
             replicas: 2,
             backup: Some(Backup {
                 every: Duration::from_secs(86_400),
+                window: None,
                 keep: Duration::from_secs(14 * 86_400),
                 point_in_time: true,
                 to: None,
                 verify: None,
             }),
+            maintenance_window: None,
             parameters: Map::new(),
         }),
         Component::SessionStore(SessionStore {
@@ -225,6 +227,7 @@ pub fn estate() -> Vec<Component> {
                 to: ComponentId::new(Section::LoadBalancers, "front"),
                 routing: DnsRouting::Simple,
                 ttl: Duration::from_secs(60),
+                health_check: None,
             }],
         }),
         Component::Monitoring(Monitoring {

@@ -11,7 +11,7 @@ use standfast_contract::{
 
 use crate::expand::tests::{common, expanded, problems, region, shown};
 
-fn database() -> Database {
+pub(in crate::expand) fn database() -> Database {
     Database {
         common: common("orders"),
         engine: DatabaseEngine::Postgres,
@@ -27,6 +27,7 @@ fn database() -> Database {
         storage: Some(20 << 30),
         replicas: 3,
         backup: None,
+        maintenance_window: None,
         parameters: Map::from([
             ("log_connections".into(), Value::Bool(true)),
             ("max_connections".into(), Value::Int(200)),
@@ -34,12 +35,12 @@ fn database() -> Database {
     }
 }
 
-fn network() -> Component {
+pub(in crate::expand) fn network() -> Component {
     let cidr = "10.20.0.0/16".parse().ok();
     Component::Network(Network { common: common("main"), cidr, nat: Nat::None, existing: None })
 }
 
-fn group(name: &str, environment: Map, depends_on: Vec<ComponentId>) -> Component {
+pub(in crate::expand) fn group(name: &str, environment: Map, depends_on: Vec<ComponentId>) -> Component {
     let source = WorkloadSource::Package { package: "nginx".into(), version: None, service: "nginx".into() };
     Component::AutoscalingGroup(AutoscalingGroup {
         common: Common { depends_on, ..common(name) },
@@ -91,8 +92,10 @@ fn a_single_one_has_neither_and_rds_makes_its_password() {
         replicas: 0,
         password: None,
         parameters: Map::new(),
+        maintenance_window: Some("sun:03:00-sun:04:00".into()),
         backup: Some(Backup {
             every: Duration::from_secs(24 * 60 * 60),
+            window: Some("02:00-03:00".into()),
             keep: Duration::from_secs(36 * 60 * 60),
             point_in_time: true,
             to: None,
@@ -141,6 +144,7 @@ fn what_rds_has_not_is_said_at_its_key() {
     };
     let backup = |every: u64, keep: u64| Backup {
         every: Duration::from_secs(every * 60 * 60),
+        window: None,
         keep: Duration::from_secs(keep * 60 * 60),
         point_in_time: false,
         to: Some("/backups".into()),
@@ -149,7 +153,6 @@ fn what_rds_has_not_is_said_at_its_key() {
     assert_snapshot!(
         [
             check(Database { topology: Topology::MultiPrimary, ..database() }),
-            check(Database { engine: DatabaseEngine::AuroraMysql, ..database() }),
             check(Database { version: None, ..database() }),
             check(Database { version: Some("latest".into()), ..database() }),
             check(Database { engine: DatabaseEngine::Mysql, version: Some("8".into()), ..database() }),

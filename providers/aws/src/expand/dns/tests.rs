@@ -2,8 +2,10 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use standfast_contract::{
-    Answers, Component, ComponentId, Section,
-    component::{Algorithm, Common, Dns, DnsRecord, DnsRouting, Listener, LoadBalancer},
+    Answers, Component, ComponentId, Expansion, Section,
+    component::{
+        Algorithm, Certificate, Common, Dns, DnsHealthCheck, DnsRecord, DnsRouting, Listener, LoadBalancer,
+    },
 };
 
 use crate::expand::tests::{common, expanded, problems, region, shown};
@@ -24,7 +26,7 @@ fn balancer(name: &str, of: &str) -> Component {
 
 fn record(name: &str, to: &str, routing: DnsRouting) -> DnsRecord {
     let to = ComponentId::new(Section::LoadBalancers, to);
-    DnsRecord { name: name.into(), to, routing, ttl: Duration::from_secs(60) }
+    DnsRecord { name: name.into(), to, routing, ttl: Duration::from_secs(60), health_check: None }
 }
 
 fn components(records: Vec<DnsRecord>) -> [Component; 3] {
@@ -42,6 +44,47 @@ fn names_lead_to_load_balancers_each_in_its_way() {
         record("near.example.net", "back", DnsRouting::Latency),
     ];
     assert_snapshot!(shown(&expanded(&region(), &components(records), 0, &Answers::default()).unwrap()));
+}
+
+fn checked(record: DnsRecord, interval_s: u64, port: Option<u16>) -> DnsRecord {
+    let health_check = DnsHealthCheck {
+        path: Some("/healthz".into()),
+        port,
+        interval: Duration::from_secs(interval_s),
+        unhealthy: 3,
+    };
+    DnsRecord { health_check: Some(health_check), ..record }
+}
+
+#[test]
+fn names_are_asked_for_from_outside_in_the_listeners_own_way() {
+    let tls = |name: &str| {
+        let Component::LoadBalancer(mut it) = balancer(name, "refuge") else { unreachable!() };
+        let certificate = Some(Certificate::Arn("arn:aws:acm:eu-west-1:123456789012:certificate/1".into()));
+        it.listeners.push(Listener { port: 443, redirect_https: false, certificate, routes: vec![] });
+        Component::LoadBalancer(it)
+    };
+    let connect = |record: DnsRecord| {
+        let mut record = checked(record, 10, None);
+        record.health_check.as_mut().unwrap().path = None;
+        record
+    };
+    let records = vec![
+        checked(record("www", "front", DnsRouting::Failover), 10, None),
+        connect(record("www", "back", DnsRouting::Failover)),
+        checked(record("plain", "front", DnsRouting::Latency), 30, Some(80)),
+    ];
+    let [dns, _, back] = components(records);
+    let all = [dns, tls("front"), back];
+    let expansion = expanded(&region(), &all, 0, &Answers::default()).unwrap();
+    let checks = expansion.resources.into_iter().filter(|one| one.kind == "health_check");
+    assert_snapshot!(shown(&Expansion { resources: checks.collect(), ..Expansion::default() }));
+
+    let wrong = vec![
+        checked(record("www", "front", DnsRouting::Failover), 20, None),
+        checked(record("www", "back", DnsRouting::Failover), 30, Some(8080)),
+    ];
+    assert_snapshot!(problems(expanded(&region(), &components(wrong), 0, &Answers::default())));
 }
 
 #[test]

@@ -1,0 +1,108 @@
+//! A server of an Aurora cluster. All are one kind: which of them writes moves at run time, and is nobody's to decide here.
+//!
+//! It keeps nothing of its own: what it serves is its cluster's, and deleting one leaves no snapshot.
+
+use async_trait::async_trait;
+use standfast_contract::{Kind, Map};
+
+use super::{ID, Job, Seen, Select, TAGS, Works, db_instance, fixed, may, must, out, rds};
+use crate::{
+    clients::Site,
+    failure::{Failure, failed},
+    marks::Tags,
+};
+
+#[cfg(test)]
+mod tests;
+
+pub(super) struct DbClusterInstance;
+
+static KIND: Kind = Kind::new(
+    "db_cluster_instance",
+    &[
+        ID,
+        TAGS,
+        fixed("name"),
+        fixed("cluster"),
+        fixed("engine"),
+        fixed("zone"),
+        must("class"),
+        must("public"),
+        may("maintenance_window"),
+        out("identifier"),
+        out("endpoint"),
+        out("port"),
+    ],
+);
+
+#[async_trait]
+impl Works for DbClusterInstance {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
+        let found = rds::instances(site, select).await?;
+        Ok(found.iter().filter_map(|found| db_instance::seen_as(&KIND, found)).collect())
+    }
+
+    async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
+        let call = job
+            .site
+            .change
+            .rds
+            .create_db_instance()
+            .db_instance_identifier(job.text("name")?)
+            .db_cluster_identifier(job.text("cluster")?)
+            .engine(job.text("engine")?)
+            .availability_zone(job.text("zone")?)
+            .db_instance_class(job.text("class")?)
+            .publicly_accessible(job.is("public"))
+            .set_preferred_maintenance_window(job.maybe("maintenance_window").map(str::to_owned))
+            .auto_minor_version_upgrade(true)
+            .set_tags(Some(rds::written(&job.tags())));
+        let action = "rds:CreateDBInstance";
+        let made = call.send().await.map_err(failed(action))?;
+        made.db_instance.and_then(|made| made.db_instance_arn).ok_or_else(|| Failure::lost(action))
+    }
+
+    async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+        let differs = |key: &str| job.differs(key, seen);
+        if !["class", "public", "maintenance_window"].into_iter().any(differs) {
+            return Ok(());
+        }
+        let text = |key: &str| job.maybe(key).filter(|_| differs(key)).map(str::to_owned);
+        let call = job
+            .site
+            .change
+            .rds
+            .modify_db_instance()
+            .db_instance_identifier(rds::name_of(&seen.id))
+            .apply_immediately(true)
+            .set_db_instance_class(text("class"))
+            .set_publicly_accessible(differs("public").then(|| job.is("public")))
+            .set_preferred_maintenance_window(text("maintenance_window"));
+        call.send().await.map_err(failed("rds:ModifyDBInstance"))?;
+        Ok(())
+    }
+
+    async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
+        let found = rds::instances(site, Select::Ids(&[id])).await?;
+        let Some(found) = found.first() else { return Ok(()) };
+        if found.db_instance_status() == Some("deleting") {
+            return Ok(());
+        }
+        let call = site
+            .change
+            .rds
+            .delete_db_instance()
+            .db_instance_identifier(rds::name_of(id))
+            .skip_final_snapshot(true);
+        call.send().await.map_err(failed("rds:DeleteDBInstance"))?;
+        Ok(())
+    }
+
+    async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
+        rds::tag(site, id, set, unset).await
+    }
+}
