@@ -57,10 +57,3 @@ pub(super) async fn with_tags<T>(
     let found = try_join_all(asked).await?.into_iter().flatten();
     Ok(found.filter(|(one, tags)| select.takes(arn(one).unwrap_or_default(), tags)).collect())
 }
-
-fn may_be(select: Select<'_>, arn: &str) -> bool {
-    match select {
-        Select::Ids(ids) | Select::Bare(ids) => ids.contains(&arn),
-        Select::Stack(stack) | Select::Token(stack, _) => name_of(arn).starts_with(&names::beginning(stack)),
-    }
-}

@@ -28,6 +28,7 @@ fn database() -> Database {
         storage: Some(20 << 30),
         replicas: 2,
         backup: None,
+        maintenance_window: None,
         parameters: Map::from([("max_connections".into(), Value::Int(200))]),
     }
 }
