@@ -27,9 +27,12 @@ use standfast_fault_proxy::cbor;
 
 use crate::{clients::Site, kinds::Job, place::Place};
 
+/// Status and body.
+type Answer = (u16, Vec<u8>);
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recorded {
-    answers: Arc<Mutex<VecDeque<(u16, Vec<u8>)>>>,
+    answers: Arc<Mutex<VecDeque<Answer>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -64,7 +67,7 @@ pub(crate) fn site_of_cbor(answers: &[(u16, Json)]) -> (Site, Recorded) {
     site_of_bytes(answers.iter().map(|(status, body)| (*status, cbor::write(body))))
 }
 
-fn site_of_bytes(answers: impl Iterator<Item = (u16, Vec<u8>)>) -> (Site, Recorded) {
+fn site_of_bytes(answers: impl Iterator<Item = Answer>) -> (Site, Recorded) {
     let recorded = Recorded::default();
     recorded.answers.lock().unwrap().extend(answers);
     let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");

@@ -68,10 +68,37 @@ fn a_monitoring_is_made_once_and_leaves_an_empty_account() {
     assert_eq!(account.census(), Default::default());
 }
 
+const ORDERS: &str = "\
+databases:
+  orders:
+    engine: postgres
+    version: 15
+    instance_type: db.t4g.medium
+    storage: 20GiB
+    replicas: 2
+    password: ${secrets.pager}
+";
+
 #[test]
-fn every_server_of_a_session_store_counts() {
-    let account = Account::applied(SHOP);
+fn every_server_that_keeps_data_is_watched() {
+    let account = Account::applied(&format!("{SHOP}{ORDERS}"));
     account.assert_settled();
+    let of_each = account.python(&format!(
+        "{ALARMS}servers = sorted(i['DBInstanceIdentifier'] for i in rds.describe_db_instances()['DBInstances'])\n\
+         for metric in ('CPUUtilization', 'FreeStorageSpace', 'DatabaseConnections', 'ReplicaLag'):\n\
+        \x20   of = [q['MetricStat']['Metric'] for a in alarms.values() for q in a['Metrics'] if 'MetricStat' in q]\n\
+        \x20   of = [d['Value'] for m in of if m['MetricName'] == metric and m['Namespace'] == 'AWS/RDS' for d in m['Dimensions']]\n\
+        \x20   print(metric, len(of), sorted(of) == servers)"
+    ));
+    assert_eq!(
+        of_each.lines().collect::<Vec<_>>(),
+        [
+            "CPUUtilization 2 True",
+            "FreeStorageSpace 2 True",
+            "DatabaseConnections 2 True",
+            "ReplicaLag 1 False"
+        ]
+    );
     let watched = account.python(&format!(
         "{ALARMS}cpu = alarms['session_stores.sessions cpu above 90%']['Metrics']\n\
          print(len([q for q in cpu if 'MetricStat' in q]), [q['Expression'] for q in cpu if 'Expression' in q])"

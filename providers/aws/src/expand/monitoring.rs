@@ -42,7 +42,7 @@ const WIDGETS_MAX: usize = 500 - 2;
 struct Wanted<'a> {
     /// The alarm's own, or `databases.orders.cpu`.
     name: String,
-    /// In the blueprint's `alarms`.
+    /// Its name in the blueprint's `alarms`; a default one has none there.
     alarm: Option<&'a str>,
     of: &'a Component,
     metric: Metric,
