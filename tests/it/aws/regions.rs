@@ -112,6 +112,61 @@ fn what_was_changed_by_hand_is_put_back_in_both() {
     account.assert_settled_in(&REGIONS);
 }
 
+/// What is edited, and the steps of its plan. Each is applied and settled before the next.
+const CHANGES: &[(&str, &str, &[&str])] = &[
+    (
+        "strategy: warm_standby",
+        "strategy: pilot_light",
+        &["update frankfurt/disaster_recovery.main/db_copy.orders (changed: multi_az)"],
+    ),
+    (
+        "path: /, interval: 10s }",
+        "path: /, interval: 30s, unhealthy: 5 }",
+        &[
+            "replace frankfurt/dns.names/health_check.www.ireland (interval_s cannot be changed in place)",
+            "update frankfurt/dns.names/dns_record.www.ireland (follows a change of what it uses: health_check)",
+        ],
+    ),
+    (
+        "sun:03:30-sun:04:30",
+        "mon:03:30-mon:05:00",
+        &[
+            "update frankfurt/disaster_recovery.main/db_copy.orders (changed: maintenance_window)",
+            "update ireland/databases.orders/db_instance.main (changed: maintenance_window)",
+        ],
+    ),
+    (
+        "db.t4g.medium",
+        "db.t4g.large",
+        &[
+            "update frankfurt/disaster_recovery.main/db_copy.orders (changed: class)",
+            "update ireland/databases.orders/db_instance.main (changed: class)",
+        ],
+    ),
+    (
+        "window: \"02:00-03:00\", keep: 14d",
+        "window: \"01:00-02:00\", keep: 7d",
+        &["update ireland/databases.orders/db_instance.main (changed: backup_days, backup_window)"],
+    ),
+    (
+        "      - { name: www, to: ireland, routing: failover,",
+        "      - { name: shop, to: ireland, routing: simple }\n      - { name: www, to: ireland, routing: failover,",
+        &["create frankfurt/dns.names/dns_record.shop (new)"],
+    ),
+];
+
+#[test]
+fn changes_are_planned_as_they_are_and_leave_nothing_else_in_both() {
+    let account = applied();
+    for (from, to, steps) in CHANGES {
+        account.sandbox.edit(from, to);
+        assert_eq!(account.plan("").steps(), *steps, "{from} -> {to}");
+        account.run("apply --auto-approve").code(0);
+        assert_eq!(account.plan("").steps(), Vec::<String>::new(), "{from} -> {to}");
+    }
+    account.assert_settled_in(&REGIONS);
+}
+
 #[test]
 fn a_lost_state_is_found_again_in_both_each_thing_once() {
     let account = applied();
