@@ -229,11 +229,12 @@ static NEEDS: &[Needs] = &[
 #[derive(Default)]
 struct Needed<'a> {
     by: Vec<(usize, &'a Call)>,
-    arns: BTreeSet<String>,
+    /// Of each call.
+    arns: Vec<Vec<String>>,
 }
 
-/// ARNs in one question: each is tried with each action.
-const ARNS_MAX: usize = 40;
+/// Calls of an action whose things are asked about: each is tried with each action.
+const CALLS_MAX: usize = 2;
 
 pub(super) async fn ask(ahead: &Ahead<'_>) -> Vec<Obstacle> {
     let Some(caller) = ahead.site.caller() else { return Vec::new() };
@@ -248,8 +249,9 @@ pub(super) async fn ask(ahead: &Ahead<'_>) -> Vec<Obstacle> {
         if denied.is_empty() {
             return Ok(denied);
         }
-        let arns = denied.iter().filter_map(|action| needed.get(action)).flat_map(|needed| &needed.arns);
-        let arns = arns.take(ARNS_MAX).cloned().collect();
+        let of_denied = denied.iter().filter_map(|action| needed.get(action));
+        let arns = of_denied.flat_map(|needed| needed.arns.iter().take(CALLS_MAX).flatten());
+        let arns = arns.cloned().collect();
         simulate(ahead, &principal, denied, arns).await
     };
     match denied.await {
@@ -279,7 +281,7 @@ fn needed<'a>(ahead: &Ahead<'a>, caller: &str, account: &str) -> BTreeMap<&'stat
         for action in actions {
             let needed = all.entry(action).or_default();
             needed.by.push((at, call));
-            needed.arns.extend(own.iter().cloned());
+            needed.arns.push(own.clone());
         }
     }
     all

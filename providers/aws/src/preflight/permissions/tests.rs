@@ -90,6 +90,22 @@ async fn who_may_not_ask_is_told_so_once_and_goes_on() {
 }
 
 #[tokio::test]
+async fn of_many_calls_each_action_is_asked_about_with_its_own_things() {
+    let mut calls: Vec<Call> = (0..60)
+        .map(|at| call("db_instance", &format!("d{at}"), &[("name", &format!("shop-d{at}"))]))
+        .collect();
+    calls.push(call("vpc", "main", &[]));
+    let all =
+        |decision| simulated(&[("ec2:CreateVpc", decision, ""), ("rds:CreateDBInstance", decision, "")]);
+    let answers = [(200, &*all("implicitDeny")), (200, &*all("allowed"))];
+    let asking = Asking::new(&calls, &answers, "arn:aws:iam::123456789012:user/jane");
+    assert_eq!(ask(&asking.ahead()).await.len(), 0);
+    let asked = asking.recorded.asked();
+    assert!(asked[1].contains("vpc%2Fnew") && asked[1].contains("db%3Ashop-d0"), "{asked:?}");
+    assert_eq!(asked[1].matches("ResourceArns.member").count(), 3, "{asked:?}");
+}
+
+#[tokio::test]
 async fn only_what_a_change_calls_is_asked_for() {
     let mut change = call("autoscaling_group", "main", &[("name", "web")]);
     change.id = Some("web".into());
