@@ -26,7 +26,7 @@ regions:
 networks:
   main: { cidr: 10.20.0.0/16, nat: none }
 load_balancers:
-  front: { listeners: [{ port: 80, to: web }], stickiness: { ttl: 1h } }
+  front: { listeners: [{ port: 80, to: web }], stickiness: { cookie: SRV, ttl: 1h } }
 autoscaling_groups:
   web:
     capacity: { min: 1, max: 2 }

@@ -144,13 +144,17 @@ impl Stand {
     }
 }
 
-/// So many of all the points of a command with so many calls, evenly spread over it, both moments in turn.
+/// So many of all the points of a command with so many calls, evenly spread over it; in an order in which those of any
+/// beginning are, too.
 fn spread(calls: u64, points: u64) -> Vec<Point> {
     let all = calls * 2;
     let points = points.min(all);
     let at = |number: u64| (number * 2 + 1) * all / (points * 2);
     let point = |at: u64| (at / 2 + 1, if at.is_multiple_of(2) { Moment::Before } else { Moment::After });
-    (0..points).map(|number| point(at(number))).collect()
+    let is_coprime =
+        |step: &u64| (2..=*step).all(|by| !step.is_multiple_of(by) || !points.is_multiple_of(by));
+    let step = (points * 5 / 8..).find(is_coprime).unwrap_or(1);
+    (0..points).map(|number| point(at(number * step % points))).collect()
 }
 
 #[test]
@@ -208,4 +212,17 @@ fn killed_at_any_call_the_next_run_makes_nothing_twice_and_leaves_nothing() {
     let tally = &stand.tally;
     assert!(tally.killed * 10 >= tally.points * 9, "{} of {} points came", tally.killed, tally.points);
     assert!(tally.findings.is_empty(), "{}", tally.findings.join("\n\n"));
+}
+
+#[test]
+fn points_are_all_there_once_in_whatever_order() {
+    for (calls, points) in [(68, u64::MAX / 4), (44, 40), (7, 3), (1, 2)] {
+        let spread = spread(calls, points);
+        let mut sorted: Vec<(u64, bool)> =
+            spread.iter().map(|(at, moment)| (*at, *moment == Moment::After)).collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len() as u64, points.min(calls * 2));
+        assert!(sorted.iter().all(|(at, _)| (1..=calls).contains(at)));
+    }
 }

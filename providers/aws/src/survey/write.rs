@@ -45,6 +45,8 @@ struct Text {
     sections: String,
     imports: Vec<Import>,
     left_out: Vec<String>,
+    /// Groups that a listener of the blueprint leads to.
+    served: Vec<String>,
 }
 
 impl Text {
@@ -67,6 +69,7 @@ pub(super) fn blueprint(region: &str, vpc: &str, found: &Found) -> Survey {
         sections: String::new(),
         imports: Vec::new(),
         left_out: found.left_out.clone(),
+        served: Vec::new(),
     };
     text.line(format!("networks:\n  main: {{ existing: {vpc} }}"));
     let mut names = Names::default();
@@ -122,8 +125,9 @@ fn balancers(text: &mut Text, found: &Found, groups: &[(String, String)]) {
         let component = format!("load_balancers.{name}");
         text.import(&component, "load_balancer", "main", balancer.is.load_balancer_arn());
         for (target, group) in groups {
-            if balancer.targets.iter().any(|one| one.target_group_arn() == Some(target)) {
+            if lines.iter().any(|line| line.contains(&format!("to: {group} "))) {
                 text.import(&component, "target_group", group, Some(target));
+                text.served.push(group.clone());
             }
         }
         for listener in said {
@@ -179,7 +183,12 @@ fn condition(rule: &Rule) -> Option<String> {
         _ => return None,
     };
     let [value] = values.unwrap_or(condition.values()) else { return None };
-    Some(format!("{key}: \"{value}\""))
+    Some(format!("{key}: {}", quoted(value)))
+}
+
+/// A text of YAML, whatever is in it.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn groups(text: &mut Text, found: &Found, names: &[(String, String)]) {
@@ -206,7 +215,8 @@ fn groups(text: &mut Text, found: &Found, names: &[(String, String)]) {
         );
         text.line("    workload: {}");
         text.line(format!("    port: {}", target.port().unwrap_or(80)));
-        let path = target.health_check_path().map(|path| format!("path: \"{path}\", ")).unwrap_or_default();
+        let path = target.health_check_path().map(|path| format!("path: {}, ", quoted(path)));
+        let path = path.unwrap_or_default();
         text.line(format!(
             "    health_check: {{ {path}interval: {}s, timeout: {}s, healthy: {}, unhealthy: {} }}",
             target.health_check_interval_seconds().unwrap_or(30),
@@ -214,7 +224,11 @@ fn groups(text: &mut Text, found: &Found, names: &[(String, String)]) {
             target.healthy_threshold_count().unwrap_or(5),
             target.unhealthy_threshold_count().unwrap_or(2),
         ));
-        text.line(format!("    lifecycle: {{ prevent_destroy: true, ignore_changes: [{OF_GROUP}] }}"));
+        // Served by a listener that the blueprint does not say, it stays there.
+        let elsewhere = if text.served.contains(name) { "" } else { ", target_groups" };
+        text.line(format!(
+            "    lifecycle: {{ prevent_destroy: true, ignore_changes: [{OF_GROUP}{elsewhere}] }}"
+        ));
         let component = format!("autoscaling_groups.{name}");
         text.import(&component, "launch_template", "main", template);
         text.import(&component, "autoscaling_group", "main", group.auto_scaling_group_name());
@@ -253,5 +267,22 @@ fn databases(text: &mut Text, found: &Found) {
             "    lifecycle: {{ prevent_destroy: true, ignore_changes: [{OF_DATABASE}{backups}] }}"
         ));
         text.import(&format!("databases.{name}"), "db_instance", "main", database.db_instance_arn());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_a_blueprints_and_each_of_its_own() {
+        let mut names = Names::default();
+        let taken = ["old_web", "old-web", "3rd", "--"].map(|name| names.take(name));
+        assert_eq!(taken, ["old-web", "old-web-2", "x3rd", "x"]);
+    }
+
+    #[test]
+    fn a_path_stays_one_text() {
+        assert_eq!(quoted(r#"/a"b\c"#), r#""/a\"b\\c""#);
     }
 }
