@@ -252,6 +252,11 @@ pub(super) fn storage_gib(database: &Database) -> u64 {
     database.storage.map_or(*STORAGE_GIB.start(), |bytes| bytes.div_ceil(GIB))
 }
 
+/// Servers of a cluster of Aurora, by their names.
+pub(super) fn cluster_servers(build: &Build<'_>, database: &Database) -> Vec<String> {
+    (0..aurora::servers(database)).map(|at| spot(build, at).1).collect()
+}
+
 /// Read replicas, by their names.
 pub(super) fn replicas(build: &Build<'_>, database: &Database) -> Vec<String> {
     if database.topology == Topology::Single {

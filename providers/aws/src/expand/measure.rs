@@ -184,16 +184,15 @@ fn of_database(
     database: &Database,
     wanted: Metric,
 ) -> Result<Vec<Series>, Cannot> {
-    if matches!(database.engine, DatabaseEngine::AuroraPostgres | DatabaseEngine::AuroraMysql) {
-        return Err((
-            "alarms of Aurora are not built yet in this version".into(),
-            "Say `default_alarms: false`, and name the alarms of the others.",
-        ));
-    }
+    let is_aurora = is_aurora(database);
     let (name, statistic, missing) = match wanted {
         Metric::Cpu => ("CPUUtilization", "Average", BAD),
+        Metric::FreeStorage if is_aurora => {
+            return Err(("the storage of Aurora grows by itself".into(), "Remove the alarm."));
+        }
         Metric::FreeStorage => ("FreeStorageSpace", "Minimum", GOOD),
         Metric::Connections => ("DatabaseConnections", "Maximum", GOOD),
+        Metric::ReplicaLag if is_aurora => return Ok(vec![aurora_lag(build, of)]),
         Metric::ReplicaLag => ("ReplicaLag", "Maximum", BAD),
         _ => {
             return Err((
@@ -207,6 +206,13 @@ fn of_database(
         let dimensions = map([("DBInstanceIdentifier", OutputRef::resource(&server, "identifier"))]);
         Series::of(metric("AWS/RDS", name, statistic, dimensions), missing)
     };
+    if is_aurora {
+        let servers = database::cluster_servers(build, database);
+        let each = servers
+            .iter()
+            .map(|name| Series { part: Some(name.clone()), ..of_server("db_cluster_instance", name) });
+        return Ok(each.collect());
+    }
     let replicas = database::replicas(build, database);
     let replicas =
         replicas.iter().map(|name| Series { part: Some(name.clone()), ..of_server("db_replica", name) });
@@ -221,6 +227,19 @@ fn of_database(
         ));
     }
     Ok(all)
+}
+
+fn is_aurora(database: &Database) -> bool {
+    matches!(database.engine, DatabaseEngine::AuroraPostgres | DatabaseEngine::AuroraMysql)
+}
+
+/// Of the reader that is furthest behind. Aurora tells it in milliseconds, and nothing where nobody reads.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.AuroraMonitoring.Metrics.html>
+fn aurora_lag(build: &Build<'_>, of: &Component) -> Series {
+    let cluster = Address::new(&build.region.name, &of.id(), "db_cluster", "main");
+    let dimensions = map([("DBClusterIdentifier", OutputRef::resource(&cluster, "identifier"))]);
+    let lag = identified("milliseconds", "AWS/RDS", "AuroraReplicaLagMaximum", "Maximum", dimensions);
+    Series { expression: Some("milliseconds / 1000"), ..Series::of(lag, GOOD) }
 }
 
 /// Of each server, and the worst one counts. Who is primary moves.
@@ -285,20 +304,25 @@ pub(super) fn defaults(build: &Build<'_>, of: &Component) -> Vec<(Metric, Bound,
         Component::AutoscalingGroup(group) => {
             let mut all = vec![(Metric::Cpu, share(90.0), minutes(15))];
             // Longer than a member needs to be replaced.
-            if group.capacity.min > 0 {
-                all.push((Metric::HealthyMembers, fewer(group.capacity.min), minutes(15)));
+            let least = group.schedule.iter().filter_map(|it| it.min).fold(group.capacity.min, u32::min);
+            if least > 0 {
+                all.push((Metric::HealthyMembers, fewer(least), minutes(15)));
             }
             all
         }
         Component::Database(database) => {
-            let mut all = vec![
-                (Metric::Cpu, share(90.0), minutes(10)),
-                (Metric::FreeStorage, Bound::Below(Amount::Share(10.0)), minutes(5)),
-            ];
+            let mut all = vec![(Metric::Cpu, share(90.0), minutes(10))];
+            if !is_aurora(database) {
+                all.push((Metric::FreeStorage, Bound::Below(Amount::Share(10.0)), minutes(5)));
+            }
             if connections_max(database).is_some() {
                 all.push((Metric::Connections, share(80.0), minutes(5)));
             }
-            if !database::replicas(build, database).is_empty() {
+            let followers = match is_aurora(database) {
+                true => database::cluster_servers(build, database).len() - 1,
+                false => database::replicas(build, database).len(),
+            };
+            if followers > 0 {
                 all.push((Metric::ReplicaLag, longer(lag(database.engine)), minutes(5)));
             }
             all
@@ -322,7 +346,7 @@ pub(super) fn defaults(build: &Build<'_>, of: &Component) -> Vec<(Metric, Bound,
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PostgreSQL.Replication.ReadReplicas.Monitor.html>
 fn lag(engine: DatabaseEngine) -> Duration {
     Duration::from_secs(match engine {
-        DatabaseEngine::Postgres | DatabaseEngine::AuroraPostgres => 10 * 60,
+        DatabaseEngine::Postgres => 10 * 60,
         _ => 60,
     })
 }

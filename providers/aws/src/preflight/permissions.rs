@@ -156,7 +156,12 @@ static NEEDS: &[Needs] = &[
     },
     Needs {
         kind: "autoscaling_group",
-        create: &["autoscaling:CreateAutoScalingGroup", "autoscaling:CreateOrUpdateTags", "ec2:RunInstances"],
+        create: &[
+            "autoscaling:CreateAutoScalingGroup",
+            "autoscaling:CreateOrUpdateTags",
+            "autoscaling:EnableMetricsCollection",
+            "ec2:RunInstances",
+        ],
         update: &[
             ("min", "autoscaling:UpdateAutoScalingGroup"),
             ("max", "autoscaling:UpdateAutoScalingGroup"),
@@ -196,6 +201,42 @@ static NEEDS: &[Needs] = &[
         arn: "rds:REGION:ACCOUNT:db:NAME",
     },
     Needs {
+        kind: "db_cluster_parameter_group",
+        create: &["rds:CreateDBClusterParameterGroup", TAG_RDS],
+        update: &[("", "rds:ModifyDBClusterParameterGroup"), ("tags", TAG_RDS)],
+        arn: "rds:REGION:ACCOUNT:cluster-pg:NAME",
+    },
+    Needs {
+        kind: "db_cluster",
+        create: &["rds:CreateDBCluster", TAG_RDS],
+        update: &[("", "rds:ModifyDBCluster"), ("tags", TAG_RDS)],
+        arn: "rds:REGION:ACCOUNT:cluster:NAME",
+    },
+    Needs {
+        kind: "db_cluster_instance",
+        create: &["rds:CreateDBInstance", TAG_RDS],
+        update: &[("", "rds:ModifyDBInstance"), ("tags", TAG_RDS)],
+        arn: "rds:REGION:ACCOUNT:db:NAME",
+    },
+    Needs {
+        kind: "db_copy",
+        create: &["rds:CreateDBInstanceReadReplica", TAG_RDS],
+        update: &[("", "rds:ModifyDBInstance"), ("tags", TAG_RDS)],
+        arn: "rds:REGION:ACCOUNT:db:NAME",
+    },
+    Needs {
+        kind: "db_backup_copy",
+        create: &["rds:StartDBInstanceAutomatedBackupsReplication"],
+        update: &[],
+        arn: "rds:REGION:ACCOUNT:auto-backup:new",
+    },
+    Needs {
+        kind: "global_cluster",
+        create: &["rds:CreateGlobalCluster", TAG_RDS],
+        update: &[("tags", TAG_RDS)],
+        arn: "rds::ACCOUNT:global-cluster:NAME",
+    },
+    Needs {
         kind: "cache_subnet_group",
         create: &["elasticache:CreateCacheSubnetGroup", TAG_CACHE],
         update: &[("", "elasticache:ModifyCacheSubnetGroup"), ("tags", TAG_CACHE)],
@@ -212,6 +253,12 @@ static NEEDS: &[Needs] = &[
         arn: "elasticache:REGION:ACCOUNT:replicationgroup:NAME",
     },
     Needs {
+        kind: "health_check",
+        create: &["route53:CreateHealthCheck", "route53:ChangeTagsForResource"],
+        update: &[("", "route53:UpdateHealthCheck"), ("tags", "route53:ChangeTagsForResource")],
+        arn: "route53:::healthcheck/new",
+    },
+    Needs {
         kind: "hosted_zone",
         create: &["route53:CreateHostedZone", "route53:ChangeTagsForResource"],
         update: &[("tags", "route53:ChangeTagsForResource")],
@@ -222,6 +269,31 @@ static NEEDS: &[Needs] = &[
         create: &["route53:ChangeResourceRecordSets"],
         update: &[("", "route53:ChangeResourceRecordSets")],
         arn: "route53:::hostedzone/ZONE",
+    },
+    Needs {
+        kind: "topic",
+        create: &["sns:CreateTopic", "sns:TagResource"],
+        update: &[("tags", "sns:TagResource")],
+        arn: "sns:REGION:ACCOUNT:NAME",
+    },
+    Needs { kind: "subscription", create: &["sns:Subscribe"], update: &[], arn: "sns:REGION:ACCOUNT:new" },
+    Needs {
+        kind: "alarm",
+        create: &["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"],
+        update: &[("", "cloudwatch:PutMetricAlarm"), ("tags", "cloudwatch:TagResource")],
+        arn: "cloudwatch:REGION:ACCOUNT:alarm:NAME",
+    },
+    Needs {
+        kind: "dashboard",
+        create: &["cloudwatch:PutDashboard"],
+        update: &[("", "cloudwatch:PutDashboard")],
+        arn: "cloudwatch::ACCOUNT:dashboard/NAME",
+    },
+    Needs {
+        kind: "certificate",
+        create: &["acm:ImportCertificate", "acm:AddTagsToCertificate"],
+        update: &[("pem", "acm:ImportCertificate"), ("tags", "acm:AddTagsToCertificate")],
+        arn: "acm:REGION:ACCOUNT:certificate/new",
     },
 ];
 

@@ -46,8 +46,7 @@ pub(super) fn expand(build: &mut Build<'_>, database: &Database, within: &Within
         parameter_group: &parameter_group,
     };
     let main = add_cluster(build, database, "main", &cluster, None);
-    let servers = if database.topology == Topology::Single { 1 } else { database.replicas.saturating_add(1) };
-    add_servers(build, database, &main, engine, "", servers);
+    add_servers(build, database, &main, engine, "", servers(database));
     let reader = OutputRef::resource(&main, "reader_endpoint");
     build.output("writer", OutputRef::resource(&main, "endpoint"));
     build.output("reader", reader.clone());
@@ -57,6 +56,11 @@ pub(super) fn expand(build: &mut Build<'_>, database: &Database, within: &Within
     if database.password.is_none() {
         build.output("secret", OutputRef::resource(&main, "secret"));
     }
+}
+
+/// How many.
+pub(super) fn servers(database: &Database) -> u32 {
+    if database.topology == Topology::Single { 1 } else { database.replicas.saturating_add(1) }
 }
 
 fn check(build: &mut Build<'_>, database: &Database, engine: &Engine) {

@@ -5,8 +5,8 @@ use standfast_contract::{
     Answers, Component, ComponentId, Map, Problem, SecretSource, Section, Value,
     alarm::{Alarm, Amount, Bound, Metric},
     component::{
-        Common, Database, DatabaseEngine, Failover, Monitoring, Notify, Replication, SessionEngine,
-        SessionStore, Topology,
+        AutoscalingGroup, Common, Database, DatabaseEngine, Failover, Monitoring, Notify, Replication,
+        ScheduledCapacity, SessionEngine, SessionStore, Topology,
     },
 };
 
@@ -134,6 +134,44 @@ fn an_alarm_takes_the_place_of_the_default_one_and_of_no_other() {
 }
 
 #[test]
+fn of_a_cluster_every_server_is_watched_and_the_one_furthest_behind() {
+    let cluster = Database { engine: DatabaseEngine::AuroraPostgres, ..database() };
+    let components = [Component::Monitoring(monitoring()), Component::Database(cluster)];
+    let told = told(&components);
+    let of = |metric: &str| told.iter().filter(|one| one.contains(metric)).count();
+    assert_eq!(
+        ["databases.orders cpu", "connections", "replica_lag", "free_storage"].map(of),
+        [3, 3, 1, 0],
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_schedule_that_lets_members_go_pages_nobody() {
+    let mut web = group("web", 80);
+    let night = |min| ScheduledCapacity {
+        name: "night".into(),
+        cron: "0 22 * * *".into(),
+        time_zone: None,
+        min,
+        desired: None,
+        max: Some(9),
+    };
+    let watched = |web: &AutoscalingGroup| {
+        told(&[Component::Monitoring(monitoring()), Component::AutoscalingGroup(web.clone())])
+            .into_iter()
+            .find(|one| one.contains("healthy_members"))
+    };
+    let by_day = watched(&web).unwrap();
+    web.schedule = vec![night(None)];
+    assert_eq!(watched(&web), Some(by_day.clone()));
+    web.schedule = vec![night(Some(1))];
+    assert!(watched(&web).is_some_and(|one| one.contains("below 1 ") && one != by_day));
+    web.schedule = vec![night(Some(0))];
+    assert_eq!(watched(&web), None);
+}
+
+#[test]
 fn what_is_elsewhere_is_watched_there() {
     let elsewhere = Common { region: "home".into(), ..common("orders") };
     let components = [
@@ -196,7 +234,7 @@ fn what_cannot_be_watched_is_said_at_its_key() {
             check(&with(of_orders, Metric::Memory, share, 300), orders(|_| {})),
             check(&with(of_orders, Metric::ReplicaLag, long, 300), orders(|it| it.replicas = 1)),
             check(
-                &with(of_orders, Metric::Cpu, share, 300),
+                &with(of_orders, Metric::FreeStorage, share, 300),
                 orders(|it| it.engine = DatabaseEngine::AuroraMysql)
             ),
             check(&with(of_orders, Metric::Connections, share, 300), unsized_),
