@@ -51,6 +51,8 @@ async fn what_is_denied_is_told_at_once_with_who_needs_it() {
         ("ec2:CreateVpc", "explicitDeny", ""),
         ("rds:CreateDBInstance", "implicitDeny", ""),
         ("rds:CreateDBInstance", "allowed", ""),
+        // Only who gives the tag `team` is denied it, and nobody knows that beforehand.
+        ("rds:AddTagsToResource", "explicitDeny", "aws:RequestTag/team"),
     ]);
     let asking = Asking::new(&calls, &[(200, &role()), (200, &first), (200, &second)], DEPLOY);
     let obstacles = ask(&asking.ahead()).await;
