@@ -43,11 +43,7 @@ impl Walk<'_> {
             (Kind::Null, Shape::Value | Shape::Any | Shape::Map(..) | Shape::List(_)) => {}
             (Kind::Null, _) if at.partial => {}
             (Kind::Null, Shape::Object(object)) if is_empty_allowed(object) => {}
-            (Kind::Null, _) => self.sink.push(
-                Diagnostic::error(at.owner, format!("`{}` has no value", at.name))
-                    .expected(shape.expected())
-                    .help("give it one, or remove the key"),
-            ),
+            (Kind::Null, _) => self.no_value(shape, at),
             (Kind::Template(parts), _) => self.template(shape, parts, node, at),
             (_, Shape::Either(shapes)) => self.either(shapes, shape, node, at),
             (_, Shape::List(item)) => self.list(item, shape, node, at),
@@ -98,12 +94,24 @@ impl Walk<'_> {
         }
     }
 
+    fn no_value(&self, shape: &'static Shape, at: At<'_>) {
+        self.sink.push(
+            Diagnostic::error(at.owner, format!("`{}` has no value", at.name))
+                .expected(shape.expected())
+                .help("give it one, or remove the key"),
+        );
+    }
+
     fn object(&self, object: &'static Object, node: &Node, at: At<'_>) {
         let Some(entries) = node.as_map() else { return self.wrong(&Shape::Object(object), node, at) };
         // A key that is there by a slip is not missing too.
         let mut meant = Vec::new();
         for (name, entry) in entries {
             match object.key(name) {
+                // A list that is needed is no empty one.
+                Some(key) if key.required && !at.partial && entry.value.is_null() => {
+                    self.no_value(&key.shape, At { name, owner: entry.key, ..at });
+                }
                 Some(key) => {
                     self.shape(&key.shape, &entry.value, At { name, owner: entry.key, partial: at.partial });
                 }
