@@ -186,10 +186,13 @@ async fn look_for(
         let select = if with_tags { Select::Ids(page) } else { Select::Bare(page) };
         seen.extend(kinds::look(works, site, select).await?);
     }
-    // What a create that was cut off may have made: listed soon, where not at once.
+    // What a create that was cut off may have made: listed soon, where not at once. Until then the one that it was to
+    // replace may stand in its place.
     let without_id = || requests.iter().filter(|request| request.id.is_none());
     for look in 1..=DOUBTS_MAX {
-        if without_id().all(|request| observed(request, &seen).is_some()) {
+        let is_it =
+            |request: &ReadRequest| marked(request, &seen).is_some_and(|it| differences(request, it) == 0);
+        if without_id().all(|request| is_it(request)) {
             break;
         }
         if look > 1 {
@@ -211,17 +214,15 @@ fn has_own_tags(request: &ReadRequest) -> bool {
 fn observed(request: &ReadRequest, seen: &[Seen]) -> Option<Observed> {
     let it = match &request.id {
         Some(id) => seen.iter().find(|seen| seen.id == *id)?,
-        None => {
-            let mut mine: Vec<&Seen> = seen
-                .iter()
-                .filter(|seen| marks::address(&seen.tags).as_ref() == Some(&request.address))
-                .collect();
-            // Beside an old one that is being replaced, the new one is more like what is wanted.
-            mine.sort_by_key(|seen| differences(request, seen));
-            *mine.first()?
-        }
+        None => marked(request, seen)?,
     };
     Some(Observed { id: it.id.clone(), attributes: tidy(request, it), outputs: it.outputs.clone() })
+}
+
+/// What carries the address. Beside an old one that is being replaced, the new one is more like what is wanted.
+fn marked<'a>(request: &ReadRequest, seen: &'a [Seen]) -> Option<&'a Seen> {
+    let mine = seen.iter().filter(|seen| marks::address(&seen.tags).as_ref() == Some(&request.address));
+    mine.min_by_key(|seen| differences(request, seen))
 }
 
 fn differences(request: &ReadRequest, seen: &Seen) -> usize {

@@ -128,8 +128,6 @@ fn under_a_storm_it_is_made_changed_and_removed_once() {
     account.sandbox.edit("db.t4g.medium", "db.t4g.large");
     if is_whole {
         account.sandbox.edit("nat: per_zone", "nat: single");
-    } else {
-        account.sandbox.edit("nat: none", "nat: single");
     }
     weather(&account, "apply --auto-approve");
     calm(&account, true);

@@ -174,6 +174,24 @@ async fn a_plan_looks_again_for_what_a_killed_create_may_have_made() {
 }
 
 #[tokio::test]
+async fn a_plan_does_not_take_the_old_one_for_what_a_killed_replacement_made() {
+    let old = nat_in("available").replace("nat-1", "nat-0").replace("subnet-1", "subnet-0");
+    let both = format!("{old}{}", nat_in("available"));
+    let (provider, canned) = provider(vec![(DESCRIBE, nats(&old)), (DESCRIBE, nats(&both))]).await;
+    let request = ReadRequest {
+        address: nat().address,
+        kind: nat().kind,
+        place: Arc::new(place().to_value()),
+        id: None,
+        recorded: None,
+        desired: Some(Arc::new(nat().inputs)),
+    };
+    let read = provider.read(&context().0, &[request]).await;
+    assert_eq!(read[0].as_ref().unwrap().as_ref().unwrap().id, "nat-1");
+    assert_eq!(canned.asked(), [DESCRIBE, DESCRIBE]);
+}
+
+#[tokio::test]
 async fn a_change_that_names_what_was_just_made_is_tried_again() {
     let table = "<DescribeRouteTablesResponse><routeTableSet><item><routeTableId>rtb-1</routeTableId>\
                  <vpcId>vpc-1</vpcId><routeSet/><associationSet/><tagSet/></item></routeTableSet>\
