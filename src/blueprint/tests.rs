@@ -515,7 +515,10 @@ fn rules_of_alarms() {
 #[test]
 fn a_list_that_is_needed_is_said_when_it_is_left_blank() {
     let text = format!("{HEAD}{WEB}load_balancers:\n  front:\n    hosts: [lb1, lb2]\n    listeners:\n");
-    assert_eq!(bad_with(&text, &Options::default()).join("; ").matches("`listeners` has no value").count(), 1);
+    assert_eq!(
+        bad_with(&text, &Options::default()).join("; ").matches("`listeners` has no value").count(),
+        1
+    );
 }
 
 #[test]

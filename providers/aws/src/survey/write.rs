@@ -11,10 +11,11 @@ use super::{Balancer, Found};
 const OF_BALANCER: &str = "name, subnets, security_groups, settings, check_matcher, tls_policy";
 /// What of a group stays as it is, what its machines run included.
 const OF_GROUP: &str = "name, desired, initial, subnets, template_version, health, grace_s, scaling, \
-                        min_healthy_percent, warmup_s, on_failure, root_device, root_gib, security_groups, \
+                        reports_members, schedule, mixed, rebalance, min_healthy_percent, \
+                        canary_percent, warmup_s, on_failure, root_device, root_gib, security_groups, \
                         instance_profile, user_data, metadata_tokens, disks_encrypted";
-const OF_DATABASE: &str =
-    "name, subnet_group, parameter_group, security_groups, storage_type, encrypted, public";
+const OF_DATABASE: &str = "name, subnet_group, parameter_group, security_groups, storage_type, encrypted, public, \
+                           backup_window, maintenance_window";
 
 /// Names of one section, each once.
 #[derive(Default)]
