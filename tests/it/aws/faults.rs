@@ -130,7 +130,7 @@ fn under_a_storm_it_is_made_changed_and_removed_once() {
     for name in ["throttled", "failed", "lost"] {
         let struck = account.proxy.struck(name);
         println!("{name}: {struck} of {} calls", account.proxy.seen().len());
-        assert!(struck > 10, "{name}: {struck}");
+        assert!(struck > 3, "{name}: {struck}");
     }
 }
 
