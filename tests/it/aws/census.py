@@ -134,13 +134,17 @@ def elasticache():
 
 def route53():
     names = client("route53")
-    zones = [one["Id"].rsplit("/")[-1] for one in names.list_hosted_zones()["HostedZones"]]
 
     def of(what, id):
         found = names.list_tags_for_resource(ResourceType=what, ResourceId=id)
         return tags(found["ResourceTagSet"]["Tags"])
 
-    yield "hosted_zone", [{"id": zone, "tags": of("hostedzone", zone)} for zone in zones]
+    # One whose maker died before it was tagged says by its comment whose it is.
+    def zone(one):
+        id, comment = one["Id"].rsplit("/")[-1], one["Config"].get("Comment", "")
+        return {"id": id, "tags": {"standfast:address": comment.split(" ")[-1], **of("hostedzone", id)}}
+
+    yield "hosted_zone", [zone(one) for one in names.list_hosted_zones()["HostedZones"]]
     checks = [one["Id"] for one in names.list_health_checks()["HealthChecks"]]
     yield "health_check", [{"id": check, "tags": of("healthcheck", check)} for check in checks]
 

@@ -13,7 +13,8 @@ use super::{account::Account, shop};
 /// Runs that a command may need under a storm.
 const RUNS_MAX: usize = 5;
 
-/// With it the storm is over the whole shop, and takes five minutes and more, for the SDK slows down where it is throttled.
+/// With it the storm is over the whole shop and throttles ten calls of a hundred, not two. Then it takes ten minutes, for the
+/// SDK slows down where it is throttled.
 const WHOLE_ENV: &str = "STANDFAST_AWS_STORM";
 
 /// What the storm is over else.
@@ -73,13 +74,13 @@ fn what_is_late_slow_paged_or_in_use_is_waited_for() {
     assert!(account.proxy.struck("late") > 0 && account.proxy.struck("in use") > 0);
 }
 
-/// 10% throttled, 5% failed inside, 5% without their answer after their effect, 50 ms each.
-fn storm(account: &Account, seed: u64) {
+/// Some throttled, 5% failed inside, 5% without their answer after their effect, 50 ms each.
+fn storm(account: &Account, throttled_percent: u64, seed: u64) {
     let signed = |call: &Call| !call.service.is_empty();
     account
         .proxy
         .add("latency", Fault::latency(Duration::from_millis(50)).on(signed))
-        .add("throttled", Fault::throttled().on(signed).chance(10, seed))
+        .add("throttled", Fault::throttled().on(signed).chance(throttled_percent, seed))
         .add("failed", Fault::internal_error().on(signed).chance(5, seed + 1))
         .add("lost", Fault::lose_answer().on(signed).chance(5, seed + 2));
 }
@@ -111,7 +112,7 @@ fn weather(account: &Account, line: &str) -> usize {
 fn under_a_storm_it_is_made_changed_and_removed_once() {
     let is_whole = std::env::var_os(WHOLE_ENV).is_some();
     let account = mannered(if is_whole { whole() } else { Account::new(SMALL) });
-    storm(&account, 7);
+    storm(&account, if is_whole { 10 } else { 2 }, 7);
     weather(&account, "apply --auto-approve");
     calm(&account, true);
     account.assert_settled();
@@ -130,7 +131,7 @@ fn under_a_storm_it_is_made_changed_and_removed_once() {
     for name in ["throttled", "failed", "lost"] {
         let struck = account.proxy.struck(name);
         println!("{name}: {struck} of {} calls", account.proxy.seen().len());
-        assert!(struck > 3, "{name}: {struck}");
+        assert!(struck > 0, "{name}: {struck}");
     }
 }
 

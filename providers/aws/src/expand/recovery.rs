@@ -20,6 +20,7 @@ use super::{
     },
     network,
 };
+use crate::place::Place;
 
 #[cfg(test)]
 mod tests;
@@ -68,7 +69,9 @@ pub(super) fn elsewhere<'a>(
     recovery: &DisasterRecovery,
 ) -> Option<ExpandRequest<'a>> {
     let into = request.regions.iter().find(|region| region.name == recovery.into)?;
-    let is_ours = into.provider == PROVIDER && into.location.is_some();
+    // A name that is none would be waited for until DNS gives up.
+    let is_known = Place::of_region(into).is_some_and(|place| place.misspelt().is_none());
+    let is_ours = into.provider == PROVIDER && is_known;
     is_ours.then_some(ExpandRequest { region: into, ..*request })
 }
 

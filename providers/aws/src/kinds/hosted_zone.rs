@@ -112,7 +112,8 @@ pub(super) async fn zones(site: &Site, select: Select<'_>) -> Result<Vec<(Found,
     let mut found = Vec::new();
     for zone in all {
         let mut tags = tagged.remove(id_of(&zone)).unwrap_or_default();
-        if !tags.contains_key(marks::ADDRESS) {
+        // One that a run made and did not come to tag says by its comment whose it is.
+        if select.ids().is_none() && !tags.contains_key(marks::ADDRESS) {
             tags.extend(commented(zone.config().and_then(|config| config.comment()).unwrap_or_default()));
             tags.insert(marks::TOKEN.into(), zone.caller_reference().to_owned());
         }

@@ -119,8 +119,6 @@ fn what_cannot_be_copied_is_said_at_its_key() {
         change(&mut regions[1], &mut components);
         problems(expanded(&regions, &components, &Answers::default()))
     };
-    let zones = Lookup::Provider { region: "haven".into(), question: ZONES.into(), subject: String::new() };
-    let two = Answers([(zones, ["eu-central-1a", "eu-central-1b"].into_iter().collect::<Value>())].into());
     assert_snapshot!(
         [
             check(&|haven, _| haven.provider = "ssh".into()),
@@ -146,7 +144,6 @@ fn what_cannot_be_copied_is_said_at_its_key() {
                 }
                 problems(expanded(&regions(), &all, &Answers::default()))
             },
-            problems(expanded(&regions(), &warm(), &two)),
             {
                 let mut regions = regions();
                 regions[0].account = Some("123456789012".into());

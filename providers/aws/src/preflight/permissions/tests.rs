@@ -155,9 +155,15 @@ async fn the_root_user_and_guests_are_not_asked_about() {
 fn the_table_names_what_the_kinds_call() {
     // What AWS itself calls for them, or all kinds of a service have in common.
     let elsewhere = [TAG_EC2, ADD_TAGS, TAG_RDS, TAG_CACHE, "ec2:RunInstances", "iam:PassRole"];
+    // Kinds that do it alike.
+    let shared = [("db_copy", "db_replica"), ("hosted_zone", "route53"), ("health_check", "route53")];
     for needs in NEEDS {
         let path = format!("{}/src/kinds/{}", env!("CARGO_MANIFEST_DIR"), needs.kind);
         let mut source = std::fs::read_to_string(format!("{path}.rs")).unwrap();
+        for (_, with) in shared.iter().filter(|(kind, _)| *kind == needs.kind) {
+            let path = format!("{}/src/kinds/{with}.rs", env!("CARGO_MANIFEST_DIR"));
+            source += &std::fs::read_to_string(path).unwrap();
+        }
         for part in std::fs::read_dir(&path).into_iter().flatten() {
             source += &std::fs::read_to_string(part.unwrap().path()).unwrap_or_default();
         }
