@@ -63,9 +63,14 @@ fn what_somebody_else_built_is_described_and_taken_over_as_it_is() {
     let made: Vec<_> = steps.iter().filter(|step| !step.starts_with("create ")).collect();
     assert_eq!(made, Vec::<&String>::new(), "nothing that was there is touched");
     assert!(
-        steps.iter().all(|step| ["security_group", "db_subnet_group", "db_parameter_group"]
-            .iter()
-            .any(|kind| step.contains(kind))),
+        steps.iter().all(|step| [
+            "security_group",
+            "instance_profile",
+            "db_subnet_group",
+            "db_parameter_group"
+        ]
+        .iter()
+        .any(|kind| step.contains(kind))),
         "{steps:?}"
     );
     account.run("apply --auto-approve").code(0);

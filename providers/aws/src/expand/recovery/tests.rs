@@ -1,6 +1,6 @@
 use insta::assert_snapshot;
 use standfast_contract::{
-    Answers, Component, ExpandRequest, Expansion, Lookup, Problem, Region, Stack, Value,
+    Answers, Component, ExpandRequest, Expansion, Lookup, Problem, Region, Stack,
     component::{Common, DatabaseEngine, DisasterRecovery, Failover, Nat, Network, RecoveryStrategy},
 };
 
