@@ -1,5 +1,5 @@
-//! The contract's provider: what every kind needs alike. Looking before a create is repeated, waiting until AWS says
-//! that a thing is ready or gone, tags, reading in batches.
+//! The contract's provider, alike for all kinds: sites, reading in batches, looking before a create is repeated. `observe` has
+//! what a look gives, `settle` the waiting.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use standfast_contract::{
     Address, Answers, Call, Context, ErrorClass, ExpandRequest, Expansion, Found, Health, HealthState, Kind,
-    Lookup, Made, Map, Observed, Obstacle, Operation, Probe, Problem, Provider, ProviderError, ReadRequest,
+    Lookup, Made, Observed, Obstacle, Operation, Probe, Problem, Provider, ProviderError, ReadRequest,
     Region, Survey, Value,
 };
 use tokio::{sync::OnceCell, time::sleep};
@@ -22,21 +22,17 @@ use crate::{
     expand,
     failure::{Failure, Trouble},
     health,
-    kinds::{self, IDS_MAX, Job, Phase, Seen, Select, Works, as_asked},
+    kinds::{self, Job, Seen, Select, Works},
     look_up, marks,
+    observe::{DOUBTS_MAX, found_as, look_for, observed},
     place::Place,
-    preflight, survey, watch,
+    preflight,
+    settle::{id_of, listed, ready, remove, settle},
+    survey, watch,
 };
 
 /// Steps at once in one lane. Most of them wait for AWS; how fast calls are made is the SDK's rate limit.
 const LANE_LIMIT: usize = 32;
-/// What has just been made may not be listed for so long.
-const APPEAR_MAX: Duration = Duration::from_secs(60);
-/// What a create without an answer may have made is looked for so often before it is made again.
-/// <https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>
-const DOUBTS_MAX: u32 = 4;
-/// What was in use is tried again for so long: a load balancer's interfaces outlive it by minutes.
-const RELEASE_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// AWS.
 #[derive(Default)]
@@ -105,7 +101,7 @@ impl AwsProvider {
         let in_doubt = self.doubts().contains(token);
         for look in 1.. {
             let seen = kinds::look(works, job.site, Select::Token(&job.context.stack, token)).await?;
-            if let Some(seen) = seen.into_iter().find(is_there) {
+            if let Some(seen) = seen.into_iter().find(Seen::is_there) {
                 return Ok(Some(seen.id));
             }
             if !in_doubt || look >= DOUBTS_MAX {
@@ -131,7 +127,7 @@ impl AwsProvider {
             let seen = seen.map_err(|failure| {
                 failure.of(format!("look for {kind} of this stack in {}", site.place.location), false)
             })?;
-            found.extend(seen.into_iter().filter(is_there).filter_map(|seen| found_as(kind, seen)));
+            found.extend(seen.into_iter().filter(Seen::is_there).filter_map(|seen| found_as(kind, seen)));
         }
         Ok(found)
     }
@@ -145,216 +141,6 @@ fn known(kind: &str) -> Result<&'static dyn Works, ProviderError> {
         )
         .hint("Use the version that made it.")
     })
-}
-
-fn is_there(seen: &Seen) -> bool {
-    seen.phase != Phase::Gone
-}
-
-fn found_as(kind: &str, seen: Seen) -> Option<Found> {
-    let mut inputs = seen.attributes;
-    let is_own = |key: &&String| !key.starts_with("standfast:") && !key.starts_with("aws:") && *key != "Name";
-    let own: Map = seen
-        .tags
-        .iter()
-        .filter(|(key, _)| is_own(key))
-        .map(|(key, value)| (key.clone(), value.as_str().into()))
-        .collect();
-    if !own.is_empty() {
-        inputs.insert("tags".into(), own.into());
-    }
-    Some(Found {
-        address: marks::address(&seen.tags)?,
-        kind: kind.to_owned(),
-        id: seen.id,
-        token: seen.tags.get(marks::TOKEN).cloned(),
-        inputs,
-        outputs: seen.outputs,
-    })
-}
-
-async fn look_for(
-    site: &Site,
-    works: &dyn Works,
-    context: &Context,
-    requests: &[&ReadRequest],
-) -> Result<Vec<Seen>, Failure> {
-    let ids: Vec<&str> = requests.iter().filter_map(|request| request.id.as_deref()).collect();
-    let with_tags = requests.iter().any(|request| has_own_tags(request));
-    let mut seen = Vec::new();
-    for page in ids.chunks(IDS_MAX) {
-        let select = if with_tags { Select::Ids(page) } else { Select::Bare(page) };
-        seen.extend(kinds::look(works, site, select).await?);
-    }
-    // What a create that was cut off may have made: listed soon, where not at once. Until then the one that it was to
-    // replace may stand in its place.
-    let without_id = || requests.iter().filter(|request| request.id.is_none());
-    for look in 1..=DOUBTS_MAX {
-        let is_it =
-            |request: &ReadRequest| marked(request, &seen).is_some_and(|it| differences(request, it) == 0);
-        if without_id().all(|request| is_it(request)) {
-            break;
-        }
-        if look > 1 {
-            sleep(site.poll).await;
-        }
-        seen.extend(kinds::look(works, site, Select::Stack(&context.stack)).await?);
-    }
-    seen.retain(is_there);
-    Ok(seen)
-}
-
-/// Whether somebody wants tags of his own on it, or did.
-fn has_own_tags(request: &ReadRequest) -> bool {
-    let recorded = request.recorded.as_ref().map(|(inputs, _)| &**inputs);
-    [recorded, request.desired.as_deref()].into_iter().flatten().any(|inputs| !marks::own(inputs).is_empty())
-}
-
-/// What of the things seen a request is about: by its id; by its address where a create was cut off.
-fn observed(request: &ReadRequest, seen: &[Seen]) -> Option<Observed> {
-    let it = match &request.id {
-        Some(id) => seen.iter().find(|seen| seen.id == *id)?,
-        None => marked(request, seen)?,
-    };
-    Some(Observed { id: it.id.clone(), attributes: tidy(request, it), outputs: it.outputs.clone() })
-}
-
-/// What carries the address. Beside an old one that is being replaced, the new one is more like what is wanted.
-fn marked<'a>(request: &ReadRequest, seen: &'a [Seen]) -> Option<&'a Seen> {
-    let mine = seen.iter().filter(|seen| marks::address(&seen.tags).as_ref() == Some(&request.address));
-    mine.min_by_key(|seen| differences(request, seen))
-}
-
-fn differences(request: &ReadRequest, seen: &Seen) -> usize {
-    let desired = request.desired.as_deref();
-    desired.map_or(0, |desired| {
-        seen.attributes
-            .iter()
-            .filter(|(key, is)| desired.get(*key).is_some_and(|want| as_asked(key, want, is) != *want))
-            .count()
-    })
-}
-
-/// Attributes as they are compared: lists in the order in which they were asked for, an absent one as null, and only
-/// those tags that somebody asked for, because others may tag what is ours.
-fn tidy(request: &ReadRequest, seen: &Seen) -> Map {
-    let asked = [request.recorded.as_ref().map(|(inputs, _)| &**inputs), request.desired.as_deref()];
-    let mut attributes = seen.attributes.clone();
-    let kind = kinds::by_name(&request.kind).map(Works::kind);
-    for map in asked.into_iter().flatten() {
-        for (key, wanted) in map {
-            let is_seen =
-                kind.and_then(|kind| kind.attribute(key)).is_some_and(|attribute| attribute.observed);
-            if is_seen && key != "tags" {
-                let is = attributes.entry(key.clone()).or_default();
-                *is = as_asked(key, wanted, is);
-            }
-        }
-    }
-    let keys = asked.into_iter().flatten().flat_map(|inputs| marks::own(inputs).into_keys());
-    let tags: Map =
-        keys.filter_map(|key| seen.tags.get(&key).map(|value| (key, value.as_str().into()))).collect();
-    attributes.insert("tags".into(), if tags.is_empty() { Value::Null } else { tags.into() });
-    attributes
-}
-
-/// Waits until it is ready. What fails by itself is an error that says why.
-async fn ready(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Failure> {
-    let began = Instant::now();
-    let mut wait = Duration::from_millis(200);
-    loop {
-        let seen = kinds::look(works, job.site, Select::Ids(&[id])).await?;
-        let told = match seen.into_iter().next() {
-            Some(seen) => match seen.phase {
-                Phase::Ready => return Ok(seen),
-                Phase::Pending(word) => word,
-                Phase::Failed(why) => return Err(Failure::new(Trouble::Broken, "", why)),
-                Phase::Gone => return Err(Failure::new(Trouble::NotFound, "", format!("{id} is gone"))),
-            },
-            None if began.elapsed() < APPEAR_MAX => "not listed yet".to_owned(),
-            None => return Err(Failure::new(Trouble::NotFound, "", format!("{id} is not listed"))),
-        };
-        (job.context.progress)(&format!("AWS says: {told}"));
-        sleep(wait).await;
-        wait = (wait * 2).min(job.site.poll);
-    }
-}
-
-async fn listed(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Failure> {
-    let seen = kinds::look(works, job.site, Select::Ids(&[id])).await?;
-    let gone = || Failure::new(Trouble::NotFound, "", format!("{id} is not there"));
-    seen.into_iter().find(is_there).ok_or_else(gone)
-}
-
-/// Brings a thing that exists to what is wanted, and says what it puts out.
-async fn settle(works: &dyn Works, job: &Job<'_>, mut seen: Seen) -> Result<Made, Failure> {
-    let call = job.call;
-    let differs =
-        call.inputs.keys().chain(call.prior.keys()).any(|key| key != "tags" && job.differs(key, &seen));
-    works.fit(job, &seen).await?;
-    let wanted = marks::of(&job.context.stack, &call.address, &call.inputs);
-    let set = wanted
-        .into_iter()
-        .filter(|(key, value)| seen.tags.get(key) != Some(value))
-        .collect::<BTreeMap<_, _>>();
-    let own = marks::own(&call.inputs);
-    let dropped = |key: &String| !own.contains_key(key) && seen.tags.contains_key(key);
-    let unset: Vec<String> = marks::own(&call.prior).into_keys().filter(dropped).collect();
-    if !set.is_empty() || !unset.is_empty() {
-        works.tag(job.site, &seen.id, &set, &unset).await?;
-    }
-    if differs {
-        seen = ready(works, job, &seen.id).await?;
-    }
-    Ok(Made { id: seen.id, outputs: seen.outputs })
-}
-
-/// The id of a recorded thing, or of what carries its address.
-async fn id_of(
-    context: &Context,
-    site: &Site,
-    works: &dyn Works,
-    call: &Call,
-) -> Result<Option<String>, Failure> {
-    if let Some(id) = &call.id {
-        return Ok(Some(id.clone()));
-    }
-    let seen = kinds::look(works, site, Select::Stack(&context.stack)).await?;
-    let mine = |seen: &Seen| marks::address(&seen.tags).as_ref() == Some(&call.address);
-    Ok(seen.into_iter().filter(is_there).find(mine).map(|seen| seen.id))
-}
-
-/// Removes it, as soon as nothing uses it any more, and waits until it is gone.
-async fn remove(
-    context: &Context,
-    site: &Site,
-    works: &dyn Works,
-    id: &str,
-    recorded: &Map,
-) -> Result<(), Failure> {
-    let began = Instant::now();
-    let mut wait = Duration::from_millis(500);
-    loop {
-        match works.remove(site, id, recorded).await {
-            Ok(()) => break,
-            Err(failure) if failure.trouble == Trouble::NotFound => return Ok(()),
-            Err(failure) if failure.trouble == Trouble::InUse && began.elapsed() < RELEASE_MAX => {
-                (context.progress)(&format!("still in use: {}", failure.message));
-            }
-            Err(failure) => return Err(failure),
-        }
-        sleep(wait).await;
-        wait = (wait * 2).min(site.poll * 5);
-    }
-    let mut wait = Duration::from_millis(200);
-    while let Some(seen) = kinds::look(works, site, Select::Bare(&[id])).await?.into_iter().find(is_there) {
-        if let Phase::Pending(word) = seen.phase {
-            (context.progress)(&format!("AWS says: {word}"));
-        }
-        sleep(wait).await;
-        wait = (wait * 2).min(site.poll);
-    }
-    Ok(())
 }
 
 #[async_trait]

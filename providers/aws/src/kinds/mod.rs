@@ -1,7 +1,7 @@
 //! The kinds of resource, one a file, each with the same few verbs; and what the verbs speak of.
 //!
 //! A kind does no retrying, no looking for what a lost answer made and, but for an instance refresh, no waiting:
-//! [`crate::provider`] does that, alike for all of them.
+//! [`crate::settle`] does that, alike for all of them.
 
 pub(crate) mod base64;
 mod ec2;
@@ -146,6 +146,12 @@ pub(crate) struct Seen {
     pub outputs: Map,
     /// Ids of its parts, which `fit` needs and nobody else.
     pub parts: Parts,
+}
+
+impl Seen {
+    pub fn is_there(&self) -> bool {
+        self.phase != Phase::Gone
+    }
 }
 
 /// One create or update.

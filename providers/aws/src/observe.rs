@@ -1,0 +1,124 @@
+//! What a look has found, as the engine compares it: by id, or by address where a create was cut off.
+
+use standfast_contract::{Context, Found, Map, Observed, ReadRequest, Value};
+use tokio::time::sleep;
+
+use crate::{
+    clients::Site,
+    failure::Failure,
+    kinds::{self, IDS_MAX, Seen, Select, Works, as_asked},
+    marks,
+};
+
+/// What a create without an answer may have made is looked for so often before it is made again.
+/// <https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>
+pub(crate) const DOUBTS_MAX: u32 = 4;
+
+/// For `find`: what carries an address of ours.
+pub(crate) fn found_as(kind: &str, seen: Seen) -> Option<Found> {
+    let mut inputs = seen.attributes;
+    let is_own = |key: &&String| !key.starts_with("standfast:") && !key.starts_with("aws:") && *key != "Name";
+    let own: Map = seen
+        .tags
+        .iter()
+        .filter(|(key, _)| is_own(key))
+        .map(|(key, value)| (key.clone(), value.as_str().into()))
+        .collect();
+    if !own.is_empty() {
+        inputs.insert("tags".into(), own.into());
+    }
+    Some(Found {
+        address: marks::address(&seen.tags)?,
+        kind: kind.to_owned(),
+        id: seen.id,
+        token: seen.tags.get(marks::TOKEN).cloned(),
+        inputs,
+        outputs: seen.outputs,
+    })
+}
+
+/// In a call for each page of ids, and one list where an id is not known.
+pub(crate) async fn look_for(
+    site: &Site,
+    works: &dyn Works,
+    context: &Context,
+    requests: &[&ReadRequest],
+) -> Result<Vec<Seen>, Failure> {
+    let ids: Vec<&str> = requests.iter().filter_map(|request| request.id.as_deref()).collect();
+    let with_tags = requests.iter().any(|request| has_own_tags(request));
+    let mut seen = Vec::new();
+    for page in ids.chunks(IDS_MAX) {
+        let select = if with_tags { Select::Ids(page) } else { Select::Bare(page) };
+        seen.extend(kinds::look(works, site, select).await?);
+    }
+    // What a create that was cut off may have made: listed soon, where not at once. Until then the one that it was to
+    // replace may stand in its place.
+    let without_id = || requests.iter().filter(|request| request.id.is_none());
+    for look in 1..=DOUBTS_MAX {
+        let is_it =
+            |request: &ReadRequest| marked(request, &seen).is_some_and(|it| differences(request, it) == 0);
+        if without_id().all(|request| is_it(request)) {
+            break;
+        }
+        if look > 1 {
+            sleep(site.poll).await;
+        }
+        seen.extend(kinds::look(works, site, Select::Stack(&context.stack)).await?);
+    }
+    seen.retain(Seen::is_there);
+    Ok(seen)
+}
+
+/// Whether somebody wants tags of his own on it, or did.
+fn has_own_tags(request: &ReadRequest) -> bool {
+    let recorded = request.recorded.as_ref().map(|(inputs, _)| &**inputs);
+    [recorded, request.desired.as_deref()].into_iter().flatten().any(|inputs| !marks::own(inputs).is_empty())
+}
+
+/// What of the things seen a request is about: by its id; by its address where a create was cut off.
+pub(crate) fn observed(request: &ReadRequest, seen: &[Seen]) -> Option<Observed> {
+    let it = match &request.id {
+        Some(id) => seen.iter().find(|seen| seen.id == *id)?,
+        None => marked(request, seen)?,
+    };
+    Some(Observed { id: it.id.clone(), attributes: tidy(request, it), outputs: it.outputs.clone() })
+}
+
+/// What carries the address. Beside an old one that is being replaced, the new one is more like what is wanted.
+fn marked<'a>(request: &ReadRequest, seen: &'a [Seen]) -> Option<&'a Seen> {
+    let mine = seen.iter().filter(|seen| marks::address(&seen.tags).as_ref() == Some(&request.address));
+    mine.min_by_key(|seen| differences(request, seen))
+}
+
+fn differences(request: &ReadRequest, seen: &Seen) -> usize {
+    let desired = request.desired.as_deref();
+    desired.map_or(0, |desired| {
+        seen.attributes
+            .iter()
+            .filter(|(key, is)| desired.get(*key).is_some_and(|want| as_asked(key, want, is) != *want))
+            .count()
+    })
+}
+
+/// Attributes as they are compared: lists in the order in which they were asked for, an absent one as null, and only
+/// those tags that somebody asked for, because others may tag what is ours.
+fn tidy(request: &ReadRequest, seen: &Seen) -> Map {
+    let asked = [request.recorded.as_ref().map(|(inputs, _)| &**inputs), request.desired.as_deref()];
+    let mut attributes = seen.attributes.clone();
+    let kind = kinds::by_name(&request.kind).map(Works::kind);
+    for map in asked.into_iter().flatten() {
+        for (key, wanted) in map {
+            let is_seen =
+                kind.and_then(|kind| kind.attribute(key)).is_some_and(|attribute| attribute.observed);
+            if is_seen && key != "tags" {
+                let is = attributes.entry(key.clone()).or_default();
+                *is = as_asked(key, wanted, is);
+            }
+        }
+    }
+    let keys = asked.into_iter().flatten().flat_map(|inputs| marks::own(inputs).into_keys());
+    let tags: Map =
+        keys.filter_map(|key| seen.tags.get(&key).map(|value| (key, value.as_str().into()))).collect();
+    attributes.insert("tags".into(), if tags.is_empty() { Value::Null } else { tags.into() });
+    attributes
+}

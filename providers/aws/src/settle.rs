@@ -1,0 +1,122 @@
+//! Bringing a thing to what is wanted, and waiting: until it is listed, ready, no longer in use, gone.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use standfast_contract::{Call, Context, Made, Map};
+use tokio::time::sleep;
+
+use crate::{
+    clients::Site,
+    failure::{Failure, Trouble},
+    kinds::{self, Job, Phase, Seen, Select, Works},
+    marks,
+};
+
+/// What has just been made may not be listed for so long.
+const APPEAR_MAX: Duration = Duration::from_secs(60);
+/// What was in use is tried again for so long: a load balancer's interfaces outlive it by minutes.
+const RELEASE_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// Waits until it is ready. What fails by itself is an error that says why.
+pub(crate) async fn ready(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Failure> {
+    let began = Instant::now();
+    let mut wait = Duration::from_millis(200);
+    loop {
+        let seen = kinds::look(works, job.site, Select::Ids(&[id])).await?;
+        let told = match seen.into_iter().next() {
+            Some(seen) => match seen.phase {
+                Phase::Ready => return Ok(seen),
+                Phase::Pending(word) => word,
+                Phase::Failed(why) => return Err(Failure::new(Trouble::Broken, "", why)),
+                Phase::Gone => return Err(Failure::new(Trouble::NotFound, "", format!("{id} is gone"))),
+            },
+            None if began.elapsed() < APPEAR_MAX => "not listed yet".to_owned(),
+            None => return Err(Failure::new(Trouble::NotFound, "", format!("{id} is not listed"))),
+        };
+        (job.context.progress)(&format!("AWS says: {told}"));
+        sleep(wait).await;
+        wait = (wait * 2).min(job.site.poll);
+    }
+}
+
+pub(crate) async fn listed(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Failure> {
+    let seen = kinds::look(works, job.site, Select::Ids(&[id])).await?;
+    let gone = || Failure::new(Trouble::NotFound, "", format!("{id} is not there"));
+    seen.into_iter().find(Seen::is_there).ok_or_else(gone)
+}
+
+/// Brings a thing that exists to what is wanted, and says what it puts out.
+pub(crate) async fn settle(works: &dyn Works, job: &Job<'_>, mut seen: Seen) -> Result<Made, Failure> {
+    let call = job.call;
+    let differs =
+        call.inputs.keys().chain(call.prior.keys()).any(|key| key != "tags" && job.differs(key, &seen));
+    works.fit(job, &seen).await?;
+    let wanted = marks::of(&job.context.stack, &call.address, &call.inputs);
+    let set = wanted
+        .into_iter()
+        .filter(|(key, value)| seen.tags.get(key) != Some(value))
+        .collect::<BTreeMap<_, _>>();
+    let own = marks::own(&call.inputs);
+    let dropped = |key: &String| !own.contains_key(key) && seen.tags.contains_key(key);
+    let unset: Vec<String> = marks::own(&call.prior).into_keys().filter(dropped).collect();
+    if !set.is_empty() || !unset.is_empty() {
+        works.tag(job.site, &seen.id, &set, &unset).await?;
+    }
+    if differs {
+        seen = ready(works, job, &seen.id).await?;
+    }
+    Ok(Made { id: seen.id, outputs: seen.outputs })
+}
+
+/// The id of a recorded thing, or of what carries its address.
+pub(crate) async fn id_of(
+    context: &Context,
+    site: &Site,
+    works: &dyn Works,
+    call: &Call,
+) -> Result<Option<String>, Failure> {
+    if let Some(id) = &call.id {
+        return Ok(Some(id.clone()));
+    }
+    let seen = kinds::look(works, site, Select::Stack(&context.stack)).await?;
+    let mine = |seen: &Seen| marks::address(&seen.tags).as_ref() == Some(&call.address);
+    Ok(seen.into_iter().filter(Seen::is_there).find(mine).map(|seen| seen.id))
+}
+
+/// Removes it, as soon as nothing uses it any more, and waits until it is gone.
+pub(crate) async fn remove(
+    context: &Context,
+    site: &Site,
+    works: &dyn Works,
+    id: &str,
+    recorded: &Map,
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    let mut wait = Duration::from_millis(500);
+    loop {
+        match works.remove(site, id, recorded).await {
+            Ok(()) => break,
+            Err(failure) if failure.trouble == Trouble::NotFound => return Ok(()),
+            Err(failure) if failure.trouble == Trouble::InUse && began.elapsed() < RELEASE_MAX => {
+                (context.progress)(&format!("still in use: {}", failure.message));
+            }
+            Err(failure) => return Err(failure),
+        }
+        sleep(wait).await;
+        wait = (wait * 2).min(site.poll * 5);
+    }
+    let mut wait = Duration::from_millis(200);
+    while let Some(seen) =
+        kinds::look(works, site, Select::Bare(&[id])).await?.into_iter().find(Seen::is_there)
+    {
+        if let Phase::Pending(word) = seen.phase {
+            (context.progress)(&format!("AWS says: {word}"));
+        }
+        sleep(wait).await;
+        wait = (wait * 2).min(site.poll);
+    }
+    Ok(())
+}
