@@ -214,6 +214,12 @@ impl Sandbox {
         assert_eq!(world.len().unwrap(), recorded.len());
     }
 
+    /// The files in which this text stands.
+    pub fn files_with(&self, text: &str) -> Vec<PathBuf> {
+        let holds = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        self.artefacts().into_iter().filter(|(_, bytes)| holds(bytes)).map(|(path, _)| path).collect()
+    }
+
     /// Every file that the program wrote, with its bytes.
     pub fn artefacts(&self) -> Vec<(PathBuf, Vec<u8>)> {
         fn walk(folder: &Path, into: &mut Vec<(PathBuf, Vec<u8>)>) {

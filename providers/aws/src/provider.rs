@@ -367,6 +367,9 @@ fn perhaps_early(failure: Failure, operation: String) -> ProviderError {
     let mut error = failure.of(operation, true);
     if is_early {
         error.class = ErrorClass::Transient;
+        error = error.hint(
+            "AWS does not know what it refers to, or not yet: look there, then run the same command again.",
+        );
     }
     error
 }
