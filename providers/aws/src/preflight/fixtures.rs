@@ -43,7 +43,7 @@ impl<'a> Asking<'a> {
         let told = Arc::new(Mutex::new(Vec::new()));
         let notes = Arc::clone(&told);
         let progress = move |text: &str| notes.lock().unwrap().push(text.to_owned());
-        let context = Context { stack: stack(), progress: Arc::new(progress) };
+        let context = Context { progress: Arc::new(progress), ..Context::quiet(stack()) };
         Asking { site, context, calls, recorded, told }
     }
 

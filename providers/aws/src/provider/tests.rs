@@ -43,7 +43,7 @@ fn context() -> (Context, Arc<Mutex<Vec<String>>>) {
     let notes = Arc::clone(&told);
     let stack = Stack { name: "shop".into(), environment: "default".into() };
     let progress = move |text: &str| notes.lock().unwrap().push(text.to_owned());
-    (Context { stack, progress: Arc::new(progress) }, told)
+    (Context { progress: Arc::new(progress), ..Context::quiet(stack) }, told)
 }
 
 fn tags() -> String {

@@ -45,7 +45,7 @@ async fn refreshed(inputs: Map, answers: &[(u16, &str)]) -> (Result<(), Failure>
     let told = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&told);
     let progress = move |text: &str| notes.lock().unwrap().push(text.to_owned());
-    let context = Context { stack: stack(), progress: Arc::new(progress) };
+    let context = Context { progress: Arc::new(progress), ..Context::quiet(stack()) };
     let call = Call {
         address: "refuge/autoscaling_groups.web/autoscaling_group.main".parse().unwrap(),
         kind: "autoscaling_group".into(),
