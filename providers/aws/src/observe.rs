@@ -65,6 +65,13 @@ pub(crate) async fn look_for(
         }
         seen.extend(kinds::look(works, site, Select::Stack(&context.stack)).await?);
     }
+    for request in without_id() {
+        if let Some(token) = &request.token
+            && marked(request, &seen).is_none()
+        {
+            seen.extend(kinds::look(works, site, Select::Token(&context.stack, token)).await?);
+        }
+    }
     seen.retain(Seen::is_there);
     Ok(seen)
 }
@@ -84,10 +91,14 @@ pub(crate) fn observed(request: &ReadRequest, seen: &[Seen]) -> Option<Observed>
     Some(Observed { id: it.id.clone(), attributes: tidy(request, it), outputs: it.outputs.clone() })
 }
 
-/// What carries the address. Beside an old one that is being replaced, the new one is more like what is wanted.
+/// What carries the address, or the token alone where the marks did not follow. Beside an old one that is being replaced,
+/// the new one is more like what is wanted.
 fn marked<'a>(request: &ReadRequest, seen: &'a [Seen]) -> Option<&'a Seen> {
-    let mine = seen.iter().filter(|seen| marks::address(&seen.tags).as_ref() == Some(&request.address));
-    mine.min_by_key(|seen| differences(request, seen))
+    let is_mine = |seen: &&Seen| match marks::address(&seen.tags) {
+        Some(address) => address == request.address,
+        None => request.token.is_some() && seen.tags.get(marks::TOKEN) == request.token.as_ref(),
+    };
+    seen.iter().filter(is_mine).min_by_key(|seen| differences(request, seen))
 }
 
 fn differences(request: &ReadRequest, seen: &Seen) -> usize {

@@ -137,6 +137,8 @@ pub struct ReadRequest {
     pub place: Arc<Value>,
     /// `None`: whatever carries the mark of the stack and the address; of several, the one that was made last.
     pub id: Option<String>,
+    /// Of the create that was cut off: what it made may not carry its marks yet.
+    pub token: Option<String>,
     /// Inputs and outputs as recorded, if it is recorded.
     pub recorded: Option<(Arc<Map>, Arc<Map>)>,
     /// Inputs as desired, resolved as far as known.
