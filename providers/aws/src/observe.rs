@@ -6,7 +6,7 @@ use tokio::time::sleep;
 use crate::{
     clients::Site,
     failure::Failure,
-    kinds::{self, IDS_MAX, Seen, Select, Works, as_asked},
+    kinds::{self, IDS_MAX, Seen, Select, Wanted, Works, as_asked},
     marks,
 };
 
@@ -45,11 +45,10 @@ pub(crate) async fn look_for(
     requests: &[&ReadRequest],
 ) -> Result<Vec<Seen>, Failure> {
     let ids: Vec<&str> = requests.iter().filter_map(|request| request.id.as_deref()).collect();
-    let with_tags = requests.iter().any(|request| has_own_tags(request));
+    let wanted = wanted(works, requests);
     let mut seen = Vec::new();
     for page in ids.chunks(IDS_MAX) {
-        let select = if with_tags { Select::Ids(page) } else { Select::Bare(page) };
-        seen.extend(kinds::look(works, site, select).await?);
+        seen.extend(kinds::look(works, site, Select::Bare(page, &wanted)).await?);
     }
     // What a create that was cut off may have made: listed soon, where not at once. Until then the one that it was to
     // replace may stand in its place.
@@ -76,10 +75,15 @@ pub(crate) async fn look_for(
     Ok(seen)
 }
 
-/// Whether somebody wants tags of his own on it, or did.
-fn has_own_tags(request: &ReadRequest) -> bool {
-    let recorded = request.recorded.as_ref().map(|(inputs, _)| &**inputs);
-    [recorded, request.desired.as_deref()].into_iter().flatten().any(|inputs| !marks::own(inputs).is_empty())
+/// What somebody wants of any of them, or did, and what is compared.
+fn wanted<'a>(works: &dyn Works, requests: &[&'a ReadRequest]) -> Wanted<'a> {
+    let inputs = |request: &'a ReadRequest| {
+        let recorded = request.recorded.as_ref().map(|(inputs, _)| &**inputs);
+        recorded.into_iter().chain(request.desired.as_deref())
+    };
+    let given = requests.iter().flat_map(|request| inputs(request)).flatten();
+    let given = given.filter(|(_, value)| **value != Value::Null).map(|(key, _)| key.as_str());
+    given.filter(|key| works.kind().attribute(key).is_some_and(|attribute| attribute.observed)).collect()
 }
 
 /// What of the things seen a request is about: by its id; by its address where a create was cut off.

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::{
     clients::Site,
     failure::{Failure, Trouble},
-    kinds::{self, Job, Phase, Seen, Select, Works},
+    kinds::{self, Job, Phase, Seen, Select, Wanted, Works},
     marks,
 };
 
@@ -127,7 +127,7 @@ pub(crate) async fn remove(
 async fn gone(context: &Context, site: &Site, works: &dyn Works, id: &str) -> Result<(), Failure> {
     let mut wait = Duration::from_millis(200);
     while let Some(seen) =
-        kinds::look(works, site, Select::Bare(&[id])).await?.into_iter().find(Seen::is_there)
+        kinds::look(works, site, Select::Bare(&[id], &Wanted::new())).await?.into_iter().find(Seen::is_there)
     {
         if let Phase::Pending(word) = seen.phase {
             (context.progress)(&format!("AWS says: {word}"));

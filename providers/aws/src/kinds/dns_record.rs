@@ -50,7 +50,9 @@ impl Works for DnsRecord {
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
         let zones = match select {
             Select::Ids(ids) => hosted_zone::zones(site, Select::Ids(&zones_of(ids))).await?,
-            Select::Bare(ids) => hosted_zone::zones(site, Select::Bare(&zones_of(ids))).await?,
+            Select::Bare(ids, wanted) => {
+                hosted_zone::zones(site, Select::Bare(&zones_of(ids), wanted)).await?
+            }
             Select::Stack(stack) => hosted_zone::zones(site, Select::Stack(stack)).await?,
             // A create is an UPSERT: made again it makes no second one.
             Select::Token(..) => return Ok(Vec::new()),

@@ -69,15 +69,8 @@ use crate::{
 /// Ids in one [`Select::Ids`]: what EC2 takes as values of one filter.
 pub(crate) const IDS_MAX: usize = 200;
 
-/// Whether tags must be known that cost a call for each thing: of one, which may be about to change, and where they say
-/// whose it is; never in the batches of a plan.
-pub(crate) fn asks_tags(select: Select<'_>) -> bool {
-    match select {
-        Select::Ids(ids) => ids.len() == 1,
-        Select::Bare(_) => false,
-        Select::Stack(_) | Select::Token(..) => true,
-    }
-}
+/// The attributes that somebody wants, or did.
+pub(crate) type Wanted<'a> = BTreeSet<&'a str>;
 
 /// Which things to look at.
 #[derive(Clone, Copy)]
@@ -86,8 +79,8 @@ pub(crate) enum Select<'a> {
     Stack(&'a Stack),
     /// By id, at most [`IDS_MAX`]; what is not there is left out of the answer.
     Ids(&'a [&'a str]),
-    /// The same, without tags where they cost calls of their own.
-    Bare(&'a [&'a str]),
+    /// The same, as a plan asks: what costs calls of its own only where it is wanted.
+    Bare(&'a [&'a str], &'a Wanted<'a>),
     /// What a create with this token made.
     Token(&'a Stack, &'a str),
 }
@@ -95,15 +88,23 @@ pub(crate) enum Select<'a> {
 impl<'a> Select<'a> {
     pub fn ids(self) -> Option<&'a [&'a str]> {
         match self {
-            Select::Ids(ids) | Select::Bare(ids) => Some(ids),
+            Select::Ids(ids) | Select::Bare(ids, _) => Some(ids),
             Select::Stack(_) | Select::Token(..) => None,
+        }
+    }
+
+    /// Whether an attribute is asked for that costs a call of its own.
+    pub fn asks(self, attribute: &str) -> bool {
+        match self {
+            Select::Bare(_, wanted) => wanted.contains(attribute),
+            Select::Ids(_) | Select::Stack(_) | Select::Token(..) => true,
         }
     }
 
     /// Whether something was asked for.
     pub fn takes(self, id: &str, tags: &Tags) -> bool {
         match self {
-            Select::Ids(ids) | Select::Bare(ids) => ids.contains(&id),
+            Select::Ids(ids) | Select::Bare(ids, _) => ids.contains(&id),
             Select::Stack(stack) => marks::is_of(tags, stack),
             Select::Token(stack, token) => {
                 marks::is_of(tags, stack) && tags.get(marks::TOKEN).is_some_and(|made_by| made_by == token)
@@ -359,7 +360,7 @@ pub(crate) fn by_name(name: &str) -> Option<&'static dyn Works> {
 // What every kind has.
 const ID: Attribute = Attribute::new("id").stable();
 const TAGS: Attribute = Attribute::new("tags");
-/// Where tags cost a call each: see [`asks_tags`].
+/// Where tags cost a call each: see [`Select::asks`].
 const UNSEEN_TAGS: Attribute = Attribute::new("tags").unobserved();
 
 const fn may(name: &'static str) -> Attribute {
