@@ -142,12 +142,12 @@ impl Account {
         Planned(serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}\n{}", ran.shown())))
     }
 
-    /// Runs Python with `ec2`, `elb`, `asg`, `rds`, `route53`, `acm`, `cloudwatch` and `sns` as boto3's clients; gives what it
-    /// prints.
+    /// Runs Python with `ec2`, `elb`, `asg`, `rds`, `route53`, `acm`, `cloudwatch`, `sns` and `cache` (ElastiCache) as boto3's
+    /// clients; gives what it prints.
     pub fn python(&self, code: &str) -> String {
         let clients = "import boto3, json\n\
-                       ec2, elb, asg, rds, route53, acm, cloudwatch, sns = (boto3.client(s, region_name='eu-west-1')\n\
-                       \x20 for s in ('ec2', 'elbv2', 'autoscaling', 'rds', 'route53', 'acm', 'cloudwatch', 'sns'))\n";
+                       ec2, elb, asg, rds, route53, acm, cloudwatch, sns, cache = (boto3.client(s, region_name='eu-west-1')\n\
+                       \x20 for s in ('ec2', 'elbv2', 'autoscaling', 'rds', 'route53', 'acm', 'cloudwatch', 'sns', 'elasticache'))\n";
         self.interpret(&["-c", &format!("{clients}{code}")])
     }
 

@@ -116,7 +116,7 @@ fn id_of(record: &ResourceRecordSet, zone: &str) -> String {
 }
 
 /// As people write it: without the dot at the end, `*` as it is.
-fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     name.trim_end_matches('.').replace("\\052", "*").to_ascii_lowercase()
 }
 
@@ -204,7 +204,7 @@ async fn change(
 }
 
 /// Page by page.
-async fn records(site: &Site, zone: &str) -> Result<Vec<ResourceRecordSet>, Failure> {
+pub(crate) async fn records(site: &Site, zone: &str) -> Result<Vec<ResourceRecordSet>, Failure> {
     let mut all = Vec::new();
     let mut call = site.look.route53.list_resource_record_sets().hosted_zone_id(zone);
     loop {

@@ -121,7 +121,7 @@ pub(super) fn final_snapshot(name: &str, own: &str) -> String {
 }
 
 /// As it will be when what is under way is done: else the same change would be planned again meanwhile.
-pub(super) fn attributes(found: &DbInstance) -> Map {
+pub(crate) fn attributes(found: &DbInstance) -> Map {
     let pending = found.pending_modified_values();
     let whole = |number: Option<i32>| number.map_or(Value::Null, |number| Value::Int(number.into()));
     let flag = |flag: Option<bool>| flag.unwrap_or(false).into();
