@@ -67,6 +67,7 @@ impl Works for RequestedCertificate {
             .domain_name(job.text("domain")?)
             .set_subject_alternative_names(Some(also).filter(|also| !also.is_empty()))
             .validation_method(ValidationMethod::Dns)
+            .idempotency_token(same_try(&job.call.token))
             .set_tags(Some(certificate::written(&job.tags())?));
         let action = "acm:RequestCertificate";
         let made = call.send().await.map_err(failed(action))?;
@@ -84,6 +85,11 @@ impl Works for RequestedCertificate {
     async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
         certificate::tag(site, id, set, unset).await
     }
+}
+
+/// For an hour ACM gives the same certificate for the same token, of which it takes so much.
+fn same_try(token: &str) -> String {
+    token.chars().filter(char::is_ascii_alphanumeric).take(32).collect()
 }
 
 fn seen_as(found: &CertificateDetail, tags: Tags) -> Seen {
@@ -118,9 +124,8 @@ fn records(validations: &[DomainValidation]) -> Option<BTreeMap<&str, (&str, &st
     let each = validations.iter().map(|validation| {
         let record = validation.resource_record()?;
         let name = validation.domain_name();
-        let plain = |name: &'_ str| -> usize { name.trim_end_matches('.').len() };
-        let (record, value) = (record.name(), record.value());
-        Some((name.strip_prefix("*.").unwrap_or(name), (&record[..plain(record)], &value[..plain(value)])))
+        let record = (record.name().trim_end_matches('.'), record.value().trim_end_matches('.'));
+        Some((name.strip_prefix("*.").unwrap_or(name), record))
     });
     each.collect::<Option<BTreeMap<_, _>>>().filter(|records| !records.is_empty())
 }

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::{
-    kinds::look,
-    recorded::{Answer, context, scripted, site, site_that, stack},
+    kinds::{listener::Listener, look},
+    recorded::{Answer, context, scripted, site, site_that, stack, with_job},
 };
 
 const ARN: &str = "arn:aws:acm:eu-west-1:123456789012:certificate/12345678-1234-1234-1234-123456789012";
@@ -62,6 +62,49 @@ async fn what_acm_does_not_issue_says_why_and_what_to_do() {
         told.push(failure.message);
     }
     insta::assert_snapshot!(told.join("\n"));
+}
+
+/// The actions of a listener that is made, or moved to it.
+async fn served(states: &[&str], is_there: bool) -> (Result<(), Failure>, Vec<String>) {
+    let described = states.iter().map(|status| ("DescribeCertificate", Answer::ok(is(status, ""))));
+    let done = if is_there { "ModifyListener" } else { "CreateListener" };
+    let (site, recorded) = scripted(described.chain([(done, Answer::Empty)]));
+    let inputs = map([
+        ("load_balancer", "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/a/1".into()),
+        ("port", 443_i64.into()),
+        ("protocol", "HTTPS".into()),
+        ("certificate", ARN.into()),
+        ("awaits_certificate", true.into()),
+    ]);
+    let seen = Seen {
+        id: "listener".into(),
+        phase: Phase::Ready,
+        tags: Tags::new(),
+        attributes: map([("certificate", "arn:old".into())]),
+        outputs: Map::new(),
+        parts: Parts::new(),
+    };
+    let came = with_job(&site, "listener", inputs, Map::new(), async |job| match is_there {
+        true => Listener.fit(job, &seen).await,
+        // What is answered here names none.
+        false => Listener.make(job).await.map(drop).or_else(|failure| match failure.trouble {
+            Trouble::Lost => Ok(()),
+            _ => Err(failure),
+        }),
+    });
+    (came.await, recorded.actions())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_serves_with_it_once_it_is_issued_and_not_before() {
+    for (is_there, done) in [(false, "CreateListener"), (true, "ModifyListener")] {
+        let (came, actions) = served(&["PENDING_VALIDATION", "ISSUED"], is_there).await;
+        came.unwrap();
+        assert_eq!(actions, ["DescribeCertificate", "DescribeCertificate", done]);
+        let (came, actions) = served(&["PENDING_VALIDATION", "VALIDATION_TIMED_OUT"], is_there).await;
+        assert!(came.unwrap_err().message.contains("VALIDATION_TIMED_OUT"));
+        assert_eq!(actions, ["DescribeCertificate", "DescribeCertificate"], "it goes on with what it had");
+    }
 }
 
 #[tokio::test(start_paused = true)]
