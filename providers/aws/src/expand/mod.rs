@@ -9,6 +9,8 @@ mod balancer;
 mod certificates;
 mod database;
 mod dns;
+#[cfg(test)]
+pub(crate) mod everything;
 mod group;
 mod measure;
 mod monitoring;

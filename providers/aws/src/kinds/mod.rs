@@ -11,6 +11,8 @@ mod elb;
 mod parameters;
 mod rds;
 mod route53;
+#[cfg(test)]
+mod shapes;
 
 mod alarm;
 mod autoscaling_group;
