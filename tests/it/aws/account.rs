@@ -198,7 +198,9 @@ impl Account {
             .unwrap()
             .iter()
             .map(|resource| resource["address"].as_str().unwrap().to_owned())
-            .filter(|address| !address.contains("/dns_record."))
+            .filter(|address| {
+                !["/dns_record.", "/validation_record."].iter().any(|kind| address.contains(kind))
+            })
             .collect();
         recorded.sort();
         let mark =

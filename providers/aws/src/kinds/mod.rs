@@ -1,6 +1,7 @@
 //! The kinds of resource, one a file, each with the same few verbs; and what the verbs speak of.
 //!
-//! A kind does no retrying, no looking for what a lost answer made and, but for an instance refresh, no waiting:
+//! A kind does no retrying, no looking for what a lost answer made and, but for an instance refresh and a certificate that
+//! is being issued, no waiting:
 //! [`crate::settle`] does that, alike for all of them.
 
 pub(crate) mod base64;
@@ -10,6 +11,8 @@ mod elb;
 mod parameters;
 mod rds;
 mod route53;
+#[cfg(test)]
+mod shapes;
 
 mod alarm;
 mod autoscaling_group;
@@ -38,12 +41,14 @@ mod load_balancer;
 mod nat_gateway;
 mod parameter;
 mod replication_group;
+mod requested_certificate;
 mod route_table;
 mod security_group;
 mod subnet;
 mod subscription;
 mod target_group;
 mod topic;
+mod validation_record;
 mod vpc;
 mod vpc_endpoint;
 
@@ -326,6 +331,7 @@ static ALL: &[&dyn Works] = &[
     &load_balancer::LoadBalancer,
     &target_group::TargetGroup,
     &certificate::Certificate,
+    &requested_certificate::RequestedCertificate,
     &listener::Listener,
     &parameter::Parameter,
     &instance_profile::InstanceProfile,
@@ -346,6 +352,7 @@ static ALL: &[&dyn Works] = &[
     &health_check::HealthCheck,
     &hosted_zone::HostedZone,
     &dns_record::DnsRecord,
+    &validation_record::ValidationRecord,
     &topic::Topic,
     &subscription::Subscription,
     &alarm::Alarm,

@@ -96,8 +96,15 @@ pub(super) async fn instances(site: &Site, select: Select<'_>) -> Result<Vec<DbI
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>
 pub(super) fn phase(status: &str) -> Phase {
     match status {
-        "available" | "storage-full" | "storage-optimization" | "storage-config-upgrade" | "" => Phase::Ready,
-        "stopped" => Phase::Failed("it is stopped: `aws rds start-db-instance` starts it".into()),
+        "available"
+        | "storage-full"
+        | "storage-optimization"
+        | "storage-config-upgrade"
+        | "storage-initialization"
+        | "" => Phase::Ready,
+        "stopped" => {
+            Phase::Failed("it is stopped: `aws rds start-db-instance` or `start-db-cluster` starts it".into())
+        }
         "incompatible-parameters" => {
             Phase::Failed("it cannot start with its parameters (incompatible-parameters)".into())
         }

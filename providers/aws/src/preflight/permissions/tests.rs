@@ -156,7 +156,13 @@ fn the_table_names_what_the_kinds_call() {
     // What AWS itself calls for them, or all kinds of a service have in common.
     let elsewhere = [TAG_EC2, ADD_TAGS, TAG_RDS, TAG_CACHE, "ec2:RunInstances", "iam:PassRole"];
     // Kinds that do it alike.
-    let shared = [("db_copy", "db_replica"), ("hosted_zone", "route53"), ("health_check", "route53")];
+    let shared = [
+        ("db_copy", "db_replica"),
+        ("hosted_zone", "route53"),
+        ("health_check", "route53"),
+        ("requested_certificate", "certificate"),
+        ("validation_record", "dns_record"),
+    ];
     for needs in NEEDS {
         let path = format!("{}/src/kinds/{}", env!("CARGO_MANIFEST_DIR"), needs.kind);
         let mut source = std::fs::read_to_string(format!("{path}.rs")).unwrap();
