@@ -158,7 +158,7 @@ pub struct Call {
 #[derive(Clone, Debug)]
 pub struct Obstacle {
     pub error: ProviderError,
-    /// Positions of the calls that it hinders. Of an unreachable place the others can go on without them.
+    /// Positions of the creates and updates that it hinders. Of an unreachable place the others can go on without them.
     pub calls: Vec<usize>,
 }
 
@@ -250,9 +250,10 @@ pub trait Provider: Send + Sync {
     /// Component to resources: pure, and the same for the same input.
     fn expand(&self, request: &ExpandRequest<'_>, answers: &Answers) -> Result<Expansion, Vec<Problem>>;
 
-    /// Before the first change: everything that can be known to fail. `calls` are the creates and updates ahead. What
-    /// cannot be asked is told as progress, and hinders nothing.
-    async fn preflight(&self, context: &Context, calls: &[Call]) -> Vec<Obstacle>;
+    /// Before the first change: everything that can be known to fail. `calls` are the creates and updates ahead, `deletes`
+    /// what is removed; what is replaced is among both, with the same id. What cannot be asked is told as progress, and
+    /// hinders nothing.
+    async fn preflight(&self, context: &Context, calls: &[Call], deletes: &[Call]) -> Vec<Obstacle>;
 
     /// Looks at many resources, answers in order; `None` where there is nothing.
     async fn read(

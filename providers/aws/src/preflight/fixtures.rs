@@ -31,6 +31,7 @@ pub(super) struct Asking<'a> {
     site: Site,
     context: Context,
     calls: &'a [Call],
+    pub deletes: &'a [Call],
     pub recorded: Recorded,
     /// What was told.
     pub told: Arc<Mutex<Vec<String>>>,
@@ -44,10 +45,15 @@ impl<'a> Asking<'a> {
         let notes = Arc::clone(&told);
         let progress = move |text: &str| notes.lock().unwrap().push(text.to_owned());
         let context = Context { stack: stack(), progress: Arc::new(progress) };
-        Asking { site, context, calls, recorded, told }
+        Asking { site, context, calls, deletes: &[], recorded, told }
     }
 
     pub fn ahead(&self) -> Ahead<'_> {
-        Ahead { site: &self.site, context: &self.context, calls: self.calls.iter().enumerate().collect() }
+        Ahead {
+            site: &self.site,
+            context: &self.context,
+            calls: self.calls.iter().enumerate().collect(),
+            deletes: self.deletes.iter().collect(),
+        }
     }
 }
