@@ -105,7 +105,8 @@ pub struct Import {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
     pub component: ComponentId,
-    /// The key it is about, below the component: `listeners[1].certificate`; empty for the whole component.
+    /// The key it is about, below the component: `listeners[1].certificate`; empty for the whole component. What begins with
+    /// `region.` is a key of the component's region: `region.location`.
     pub key: String,
     pub message: String,
     pub hint: Option<String>,

@@ -115,6 +115,8 @@ fn a_misspelt_region_is_told_before_anything_is_asked() {
         .run("plan")
         .code(65)
         .says("there is no AWS region `eu-wst-1`")
+        .says("standfast.yaml:4:38")
+        .says("`location` of `regions.refuge`")
         .says("Did you mean `location: eu-west-1` under `regions.refuge`?");
 }
 
@@ -125,6 +127,7 @@ fn a_zone_that_the_region_has_not_is_told_with_those_that_it_has() {
         .run("plan")
         .code(65)
         .says("eu-west-1 has no zone `eu-west-1z` for this account")
+        .says("`zones` of `regions.refuge`")
         .says("It has eu-west-1a, eu-west-1b, eu-west-1c");
 }
 
