@@ -312,6 +312,14 @@ fn rules_of_load_balancers() {
         front("    layer: 4\n    listeners: [{ port: 80, certificate: \"arn:aws:acm:x\", to: web }]\n"),
         ["a certificate needs layer 7 [certificate]"]
     );
+    let named =
+        |names: &str| front(&format!("    listeners: [{{ port: 443, certificate: {names}, to: web }}]\n"));
+    assert_eq!(named("{ domain: shop }"), ["`shop` is no domain name [shop]"]);
+    assert_eq!(named("{ domain: \"a.*.net\" }"), ["`a.*.net` is no domain name [\"a.*.net\"]"]);
+    assert_eq!(
+        named("{ domain: example.net, also: [Example.net.] }"),
+        ["`example.net` is named twice [[Example.net.]]"]
+    );
     assert_eq!(
         front("    layer: 4\n    listeners: [{ port: 80, routes: [{ to: web }, { to: web }] }]\n")
             .last()

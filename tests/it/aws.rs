@@ -11,6 +11,7 @@ mod databases;
 mod faults;
 mod groups;
 mod import;
+mod issued;
 mod killed;
 mod monitoring;
 mod names;

@@ -40,7 +40,7 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    fn new(config: &SdkConfig) -> Self {
+    pub fn new(config: &SdkConfig) -> Self {
         Clients {
             acm: aws_sdk_acm::Client::new(config),
             asg: aws_sdk_autoscaling::Client::new(config),

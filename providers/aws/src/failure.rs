@@ -87,11 +87,16 @@ impl Failure {
                  `aws sts get-caller-identity` shows who you are."
                     .to_owned(),
             ),
-            Trouble::Expired => Some("Sign in again (`aws sso login`), then run the same command.".to_owned()),
+            Trouble::Expired => Some(
+                "Sign in again (`aws sso login`), then run the same command. EC2 says the same where this machine's \
+                 clock is wrong."
+                    .to_owned(),
+            ),
             Trouble::ClockSkew => Some("Set this machine's clock; `timedatectl` shows whether it is kept.".to_owned()),
             Trouble::Denied => {
                 let principal = self.principal.as_deref().unwrap_or("whoever runs this");
-                Some(format!("Allow `{}` to {principal}, then run it again.", self.action))
+                let action = lacking(&self.message).unwrap_or(self.action);
+                Some(format!("Allow `{action}` to {principal}, then run it again."))
             }
             Trouble::Quota => {
                 Some("Ask for a higher quota (AWS console, Service Quotas), or remove what is not needed.".to_owned())
@@ -117,8 +122,8 @@ where
         SdkError::ServiceError(answer) => {
             let code = answer.err().code().unwrap_or_default();
             let status = answer.raw().status().as_u16();
-            let trouble = judge(code, status);
             let said = answer.err().message().unwrap_or_default();
+            let trouble = judge(code, said, status);
             Failure::new(trouble, action, say(action, code, said, status))
         }
         SdkError::ResponseError(_) | SdkError::TimeoutError(_) => {
@@ -148,9 +153,15 @@ fn plainly(told: &str) -> String {
     told.lines().map(str::trim).collect::<Vec<_>>().join("; ")
 }
 
-/// By AWS's code, else by the answer's status. Codes: the services' lists of common errors, and
+/// The permission that AWS names, which may be another than the call's: of the tags, a role or a key that it needs too.
+fn lacking(message: &str) -> Option<&str> {
+    let (_, named) = message.split_once("is not authorized to perform: ")?;
+    named.split_whitespace().next().filter(|permission| permission.contains(':'))
+}
+
+/// By AWS's code, by what it says where one code means several things, else by the answer's status. Codes: the services' lists of common errors, and
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>.
-fn judge(code: &str, status: u16) -> Trouble {
+fn judge(code: &str, said: &str, status: u16) -> Trouble {
     match code {
         "Throttling"
         | "Throttled"
@@ -167,11 +178,21 @@ fn judge(code: &str, status: u16) -> Trouble {
         | "SlowDown"
         | "EC2ThrottledException"
         | "ResourceContention"
+        | "ConcurrentAccess"
         | "ScalingActivityInProgress" => Trouble::Throttled,
-        "ExpiredToken" | "ExpiredTokenException" => Trouble::Expired,
-        "RequestExpired" | "RequestTimeTooSkewed" | "InvalidSignatureException" | "SignatureDoesNotMatch" => {
-            Trouble::ClockSkew
+        // EC2 has the last for tokens too.
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => Trouble::Expired,
+        "RequestTimeTooSkewed" => Trouble::ClockSkew,
+        // "Signature expired", "Signature not yet current"; else it was made with another key.
+        "InvalidSignatureException" | "SignatureDoesNotMatch" => {
+            if said.starts_with("Signature ") {
+                Trouble::ClockSkew
+            } else {
+                Trouble::NoCredentials
+            }
         }
+        // Of the credentials, or of a thing that they do not reach.
+        "AuthFailure" if said.contains("permission") => Trouble::Denied,
         "AuthFailure"
         | "InvalidClientTokenId"
         | "UnrecognizedClientException"
@@ -275,6 +296,10 @@ mod tests {
     fn a_code_says_what_may_be_done_about_it() {
         let cases = [
             ("RequestLimitExceeded", 503, Trouble::Throttled),
+            ("PriorRequestNotComplete", 400, Trouble::Throttled),
+            ("ConcurrentAccess", 400, Trouble::Throttled),
+            ("ScalingActivityInProgress", 400, Trouble::Throttled),
+            ("TooManyUpdates", 400, Trouble::Throttled),
             ("VpcLimitExceeded", 400, Trouble::Quota),
             ("InstanceQuotaExceeded", 400, Trouble::Quota),
             ("InvalidDBInstanceState", 400, Trouble::InUse),
@@ -285,13 +310,13 @@ mod tests {
             ("LoadBalancerNotFound", 400, Trouble::NotFound),
             ("UnauthorizedOperation", 403, Trouble::Denied),
             ("ExpiredToken", 400, Trouble::Expired),
-            ("RequestExpired", 400, Trouble::ClockSkew),
+            ("RequestTimeTooSkewed", 403, Trouble::ClockSkew),
             ("InternalError", 500, Trouble::Lost),
             ("", 502, Trouble::Lost),
             ("InvalidParameterValue", 400, Trouble::Refused),
         ];
         for (code, status, trouble) in cases {
-            assert_eq!(judge(code, status), trouble, "{code} {status}");
+            assert_eq!(judge(code, "", status), trouble, "{code} {status}");
         }
     }
 

@@ -10,8 +10,6 @@
 //!
 //! Deliberately absent: a client of our own for anything that the SDK does, retries of reads and rate limits included.
 
-#[cfg(test)]
-mod canned;
 mod clients;
 mod expand;
 mod failure;

@@ -330,6 +330,8 @@ pub enum Certificate {
     Pem(String),
     /// An ACM certificate.
     Arn(String),
+    /// One that ACM issues for these names, `*.example.net` among them.
+    Requested { domain: String, also: Vec<String> },
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize)]

@@ -15,6 +15,8 @@ use super::{
 /// Hosts of one load balancer, and listeners of one: more are no load balancer that anyone could look after.
 const HOSTS_MAX: usize = 16;
 const LISTENERS_MAX: usize = 100;
+/// <https://datatracker.ietf.org/doc/html/rfc1035#section-2.3.4>
+const DOMAIN_MAX: usize = 253;
 
 pub fn load_balancer(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'_>) -> Option<LoadBalancer> {
     let hosts = hosts(reader, scope, "a load balancer");
@@ -166,7 +168,11 @@ fn listener(reader: &Reader<'_>, layer: Option<u8>) -> Option<Listener> {
     only_layer_7(reader, layer, "certificate", "a certificate");
     only_layer_7(reader, layer, "redirect", "a redirect");
     let certificate = match reader.text("certificate") {
-        None => None,
+        // What is no text is a map of names.
+        None => match reader.child("certificate") {
+            Some(names) => Some(requested(&names)?),
+            None => None,
+        },
         Some(arn) if arn.starts_with("arn:") => Some(Certificate::Arn(arn)),
         Some(written) => Some(Certificate::Pem(pem(reader, &written)?)),
     };
@@ -194,6 +200,41 @@ fn listener(reader: &Reader<'_>, layer: Option<u8>) -> Option<Listener> {
         certificate,
         routes: routes.into_iter().collect::<Option<_>>()?,
     })
+}
+
+fn requested(reader: &Reader<'_>) -> Option<Certificate> {
+    let name = |written: &str| written.trim_end_matches('.').to_ascii_lowercase();
+    let domain = name(&reader.text("domain")?);
+    let also: Vec<String> = reader.texts("also").iter().map(|written| name(written)).collect();
+    let mut is_fine = true;
+    for (key, name) in [("domain", &domain)].into_iter().chain(also.iter().map(|name| ("also", name))) {
+        if !is_domain(name) {
+            reader.push(
+                reader
+                    .error(key, format!("`{name}` is no domain name"))
+                    .expected("for example `shop.example.net` or `*.example.net`"),
+            );
+            is_fine = false;
+        }
+        if (key == "also" && *name == domain) || also.iter().filter(|other| *other == name).count() > 1 {
+            reader.push(reader.error("also", format!("`{name}` is named twice")).help("keep one"));
+            is_fine = false;
+            break;
+        }
+    }
+    is_fine.then_some(Certificate::Requested { domain, also })
+}
+
+/// As a public authority takes it: two labels at least, and `*` for the first one only.
+fn is_domain(name: &str) -> bool {
+    let labels = name.strip_prefix("*.").unwrap_or(name);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= DOMAIN_MAX && labels.contains('.') && labels.split('.').all(is_label)
 }
 
 fn pem(reader: &Reader<'_>, written: &str) -> Option<String> {

@@ -63,8 +63,9 @@ pub static LISTENER: Object = Object::new(
         ),
         Key::new(
             "certificate",
-            Shape::Text,
-            "Serves TLS: a PEM file with chain and key, or the ARN of an ACM certificate.",
+            Shape::Either(&[Shape::Text, Shape::Object(&CERTIFICATE)]),
+            "Serves TLS: a PEM file with chain and key; on AWS also the ARN of an ACM certificate, or the names of one that ACM \
+             issues.",
         )
         .example("./tls/shop.pem"),
         Key::new("routes", Shape::List(&Shape::Object(&ROUTE)), "In order; the first that fits is taken."),
@@ -76,6 +77,20 @@ pub static LISTENER: Object = Object::new(
     ],
 )
 .one_of(&["redirect", "routes", "to"]);
+
+pub static CERTIFICATE: Object = Object::new(
+    "certificate",
+    "a certificate",
+    "AWS: ACM issues it for these names, and renews it. It is proven by records in the zones of `dns` that hold the names; a new \
+     zone proves nothing before its domain is delegated to its name servers.",
+    &[
+        Key::new("domain", Shape::Text, "The name; `*.` at the beginning stands for any name.")
+            .required()
+            .example("shop.example.net"),
+        Key::new("also", Shape::List(&Shape::Text), "Other names that it is good for.")
+            .example("[www.shop.example.net]"),
+    ],
+);
 
 pub static ROUTE: Object = Object::new(
     "route",

@@ -68,7 +68,7 @@ fn told(name: &str, written: &str) {
     let ids = [
         (r"\b(vpc|lt|ami|eipalloc)-[0-9a-f]+", "$1-ID"),
         (r"/[0-9a-f]{16}\b", "/ID"),
-        (r"\b[0-9A-Z]{12,}\b", "ZONE"),
+        (r"\bZ[0-9A-Z]{11,}\b", "ZONE"),
     ];
     insta::with_settings!({
         snapshot_path => "told",

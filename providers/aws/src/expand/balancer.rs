@@ -11,7 +11,7 @@ use standfast_contract::{
 };
 
 use super::{
-    Build,
+    Build, certificates,
     network::{self, Within},
 };
 use crate::{
@@ -73,8 +73,8 @@ pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
     for group in &groups {
         add_target_group(build, balancer, &within, group);
     }
-    for listener in &balancer.listeners {
-        add_listener(build, balancer, &main, listener);
+    for (at, listener) in balancer.listeners.iter().enumerate() {
+        add_listener(build, balancer, &main, (at, listener));
     }
     outputs(build, balancer, &main);
 }
@@ -363,13 +363,24 @@ fn stickiness(balancer: &LoadBalancer) -> Map {
     }
 }
 
-fn add_listener(build: &mut Build<'_>, balancer: &LoadBalancer, main: &Address, listener: &Listener) {
+fn add_listener(
+    build: &mut Build<'_>,
+    balancer: &LoadBalancer,
+    main: &Address,
+    (at, listener): (usize, &Listener),
+) {
+    let mut after = Vec::new();
     let certificate = match &listener.certificate {
         Some(Certificate::Arn(arn)) => arn.as_str().into(),
         Some(Certificate::Pem(path)) => {
             let pem = Value::Secret(SecretSource::FileExact(path.clone()));
             let imported = build.add("acm", "certificate", &listener.port.to_string(), [("pem", pem)]);
             OutputRef::resource(&imported, "id")
+        }
+        Some(Certificate::Requested { domain, also }) => {
+            after = certificates::add(build, at, listener.port, domain, also);
+            let requested = certificates::address(&build.region.name, &build.id, listener.port);
+            OutputRef::resource(&requested, "id")
         }
         None => Value::Null,
     };
@@ -409,10 +420,14 @@ fn add_listener(build: &mut Build<'_>, balancer: &LoadBalancer, main: &Address, 
             ("port", listener.port.into()),
             ("protocol", protocol.into()),
             ("certificate", certificate),
+            ("awaits_certificate", if after.is_empty() { Value::Null } else { true.into() }),
             ("tls_policy", if is_tls { TLS_POLICY.into() } else { Value::Null }),
             ("redirect", if listener.redirect_https { https.into() } else { Value::Null }),
             ("to", rest),
             ("rules", if rules.is_empty() { Value::Null } else { rules.into() }),
         ],
     );
+    if let Some(added) = build.out.resources.last_mut() {
+        added.after = after;
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Route 53 asks the load balancer itself whether it is healthy, and with `health_check` its port from outside too, which
 //! is what failover and latency routing go by. An alias has the time to live of its target, a minute. Route 53 is of no
-//! region: a zone leads to load balancers of any.
+//! region: a zone leads to load balancers of any. Records that prove its names to ACM are those of `certificates`.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use standfast_contract::{
     component::{Dns, DnsHealthCheck, DnsRecord, DnsRouting, LoadBalancer},
 };
 
-use super::{Build, PROVIDER};
+use super::{Build, PROVIDER, certificates};
 use crate::kinds::record_label;
 
 #[cfg(test)]
@@ -24,7 +24,7 @@ const ALIAS_TTL: Duration = Duration::from_secs(60);
 const INTERVALS_S: [u64; 2] = [10, 30];
 
 pub(super) fn expand(build: &mut Build<'_>, dns: &Dns) {
-    let origin = dns.zone.trim_end_matches('.').to_ascii_lowercase();
+    let origin = origin(dns);
     let zone = build.add(SERVICE, "hosted_zone", "main", [("name", origin.as_str().into())]);
     let zone_id = OutputRef::resource(&zone, "id");
     let mut names = Vec::new();
@@ -67,9 +67,15 @@ pub(super) fn expand(build: &mut Build<'_>, dns: &Dns) {
             names.push(name);
         }
     }
+    certificates::add_records(build, &zone);
     build.output("zone_id", zone_id);
     build.output("name_servers", OutputRef::resource(&zone, "name_servers"));
     build.output("names", names.into_iter().collect::<Value>());
+}
+
+/// The zone's own name.
+pub(super) fn origin(dns: &Dns) -> String {
+    dns.zone.trim_end_matches('.').to_ascii_lowercase()
 }
 
 fn full_name(name: &str, origin: &str) -> String {

@@ -11,7 +11,7 @@ use standfast_contract::{
     component::{Certificate, Database, DatabaseEngine, LoadBalancer, SessionStore},
 };
 
-use super::{Build, balancer, database};
+use super::{Build, balancer, certificates, database};
 use crate::kinds::{self, map};
 
 /// What one alarm watches.
@@ -147,6 +147,9 @@ fn of_certificates(build: &Build<'_>, id: &ComponentId, balancer: &LoadBalancer)
         let port = listener.port.to_string();
         let arn = match certificate {
             Certificate::Arn(arn) => arn.as_str().into(),
+            Certificate::Requested { .. } => {
+                OutputRef::resource(&certificates::address(&build.region.name, id, listener.port), "id")
+            }
             Certificate::Pem(_) => {
                 let imported = Address::new(&build.region.name, id, "certificate", &port);
                 OutputRef::resource(&imported, "id")

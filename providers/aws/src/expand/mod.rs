@@ -1,14 +1,16 @@
 //! Components to resources, purely: the same for the same blueprint and answers.
 //!
-//! `network` makes the VPC and its parts, and says where in it others go; `balancer` and `group` make what serves, and
-//! `user_data` what a machine does when it boots; `database` and `session_store` make what keeps
-//! data, `talk` says who may reach it, `recovery` copies it to another region, `dns` gives names, `monitoring` watches and
-//! `measure` says what. What is not built yet is a problem with that
-//! name, never a stub.
+//! `network` makes the VPC and its parts, and says where in it others go; `balancer` and `group` make what serves,
+//! `certificates` what it is trusted by, and `user_data` what a machine does when it boots; `database` and `session_store`
+//! make what keeps data, `talk` says who may reach it, `recovery` copies it to another region, `dns` gives names,
+//! `monitoring` watches and `measure` says what. What is not built yet is a problem with that name, never a stub.
 
 mod balancer;
+mod certificates;
 mod database;
 mod dns;
+#[cfg(test)]
+pub(crate) mod everything;
 mod group;
 mod measure;
 mod monitoring;

@@ -27,7 +27,7 @@ use crate::{
 };
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 const CLOUDWATCH: &str = "cloudwatch";
 const SNS: &str = "sns";

@@ -17,7 +17,7 @@ use crate::{
 };
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 const SERVICE: &str = "elasticache";
 const PORT: u16 = 6379;

@@ -278,7 +278,7 @@ fn shop(layer: u8) -> Vec<Component> {
     ]
 }
 
-fn debian() -> Answers {
+pub(super) fn debian() -> Answers {
     let image = crate::kinds::map([
         ("id", "ami-1".into()),
         ("root_device", "/dev/xvda".into()),

@@ -4,14 +4,12 @@
 //! gives no private key back: what there is cannot be compared with the file, only what the file was before.
 
 use async_trait::async_trait;
-use aws_sdk_acm::types::{CertificateType, Filters, KeyAlgorithm, Tag};
+use aws_sdk_acm::types::{CertificateDetail, CertificateType, Filters, KeyAlgorithm, Tag};
 use aws_smithy_types::Blob;
 use futures::future::try_join_all;
 use standfast_contract::{Attribute, Call, Kind, Map};
 
-use super::{
-    ID, Job, Parts, Phase, Seen, Select, UNSEEN_TAGS, Works, asks_tags, db_instance::plain, map, text,
-};
+use super::{ID, Job, Parts, Phase, Seen, Select, UNSEEN_TAGS, Works, db_instance::plain, map, text};
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
@@ -37,11 +35,12 @@ impl Works for Certificate {
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
         let arns = match select {
-            Select::Ids(ids) | Select::Bare(ids) => ids.iter().map(|id| (*id).to_owned()).collect(),
-            Select::Stack(_) | Select::Token(..) => imported(site).await?,
+            Select::Ids(ids) | Select::Bare(ids, _) => ids.iter().map(|id| (*id).to_owned()).collect(),
+            Select::Stack(_) | Select::Token(..) => listed(site, &CertificateType::Imported).await?,
         };
-        let asked = arns.into_iter().map(|arn| one(site, select, arn));
-        Ok(try_join_all(asked).await?.into_iter().flatten().collect())
+        let asked = arns.into_iter().map(|arn| described(site, select, arn));
+        let found = try_join_all(asked).await?.into_iter().flatten();
+        Ok(found.map(|(found, tags)| seen_as(&found, tags)).collect())
     }
 
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
@@ -56,9 +55,7 @@ impl Works for Certificate {
     }
 
     async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
-        let call = site.change.acm.delete_certificate().certificate_arn(id);
-        call.send().await.map_err(failed("acm:DeleteCertificate"))?;
-        Ok(())
+        remove(site, id).await
     }
 
     fn foresee(&self, call: &Call) -> Result<(), Failure> {
@@ -66,27 +63,39 @@ impl Works for Certificate {
     }
 
     async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
-        let acm = &site.change.acm;
-        if !set.is_empty() {
-            let call = acm.add_tags_to_certificate().certificate_arn(id).set_tags(Some(written(set)?));
-            call.send().await.map_err(failed("acm:AddTagsToCertificate"))?;
-        }
-        if !unset.is_empty() {
-            let keys = unset.iter().map(|key| tag(key, None)).collect::<Result<_, _>>()?;
-            let call = acm.remove_tags_from_certificate().certificate_arn(id).set_tags(Some(keys));
-            call.send().await.map_err(failed("acm:RemoveTagsFromCertificate"))?;
-        }
-        Ok(())
+        tag(site, id, set, unset).await
     }
 }
 
-fn tag(key: &str, value: Option<&str>) -> Result<Tag, Failure> {
+// What a certificate that is requested has in common with one that is imported.
+
+pub(super) async fn remove(site: &Site, arn: &str) -> Result<(), Failure> {
+    let call = site.change.acm.delete_certificate().certificate_arn(arn);
+    call.send().await.map_err(failed("acm:DeleteCertificate"))?;
+    Ok(())
+}
+
+pub(super) async fn tag(site: &Site, arn: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
+    let acm = &site.change.acm;
+    if !set.is_empty() {
+        let call = acm.add_tags_to_certificate().certificate_arn(arn).set_tags(Some(written(set)?));
+        call.send().await.map_err(failed("acm:AddTagsToCertificate"))?;
+    }
+    if !unset.is_empty() {
+        let keys = unset.iter().map(|key| pair(key, None)).collect::<Result<_, _>>()?;
+        let call = acm.remove_tags_from_certificate().certificate_arn(arn).set_tags(Some(keys));
+        call.send().await.map_err(failed("acm:RemoveTagsFromCertificate"))?;
+    }
+    Ok(())
+}
+
+fn pair(key: &str, value: Option<&str>) -> Result<Tag, Failure> {
     let tag = Tag::builder().key(key).set_value(value.map(str::to_owned)).build();
     tag.map_err(|error| Failure::refused("acm:AddTagsToCertificate", error.to_string()))
 }
 
-fn written(tags: &Tags) -> Result<Vec<Tag>, Failure> {
-    tags.iter().map(|(key, value)| tag(key, Some(value))).collect()
+pub(super) fn written(tags: &Tags) -> Result<Vec<Tag>, Failure> {
+    tags.iter().map(|(key, value)| pair(key, Some(value))).collect()
 }
 
 /// Tags are taken with a new one only.
@@ -109,25 +118,25 @@ async fn import(job: &Job<'_>, into: Option<&str>) -> Result<String, Failure> {
     made.certificate_arn.ok_or_else(|| Failure::lost(action))
 }
 
-/// Every imported one of the region: ACM knows no names, and lists without being told the kinds of key only those of
+/// Every one of a type in the region: ACM knows no names, and lists without being told the kinds of key only those of
 /// RSA with 2,048 bits. <https://docs.aws.amazon.com/acm/latest/APIReference/API_Filters.html>
-async fn imported(site: &Site) -> Result<Vec<String>, Failure> {
+pub(super) async fn listed(site: &Site, of: &CertificateType) -> Result<Vec<String>, Failure> {
     let keys = KeyAlgorithm::values().iter().map(|key| KeyAlgorithm::from(*key)).collect();
     let call =
         site.look.acm.list_certificates().includes(Filters::builder().set_key_types(Some(keys)).build());
     let all: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
     let all = all.map_err(failed("acm:ListCertificates"))?;
-    let imported = all.into_iter().filter(|one| one.r#type() == Some(&CertificateType::Imported));
-    Ok(imported.filter_map(|one| one.certificate_arn).collect())
+    Ok(all.into_iter().filter(|one| one.r#type() == Some(of)).filter_map(|one| one.certificate_arn).collect())
 }
 
-async fn one(site: &Site, select: Select<'_>, arn: String) -> Result<Option<Seen>, Failure> {
-    let gone = |failure: Failure| match failure.trouble {
-        Trouble::NotFound => Ok(None),
-        _ => Err(failure),
-    };
+/// One that was asked for, with its tags as far as they were.
+pub(super) async fn described(
+    site: &Site,
+    select: Select<'_>,
+    arn: String,
+) -> Result<Option<(CertificateDetail, Tags)>, Failure> {
     let mut tags = Tags::new();
-    if asks_tags(select) {
+    if select.asks("tags") {
         let call = site.look.acm.list_tags_for_certificate().certificate_arn(&arn);
         match call.send().await.map_err(failed("acm:ListTagsForCertificate")) {
             Ok(answer) => {
@@ -136,26 +145,30 @@ async fn one(site: &Site, select: Select<'_>, arn: String) -> Result<Option<Seen
                     each.map(|tag| (tag.key().to_owned(), tag.value().unwrap_or_default().to_owned())),
                 );
             }
-            Err(failure) => return gone(failure),
+            Err(failure) if failure.trouble == Trouble::NotFound => return Ok(None),
+            Err(failure) => return Err(failure),
         }
     }
     if !select.takes(&arn, &tags) {
         return Ok(None);
     }
     let call = site.look.acm.describe_certificate().certificate_arn(&arn);
-    let described = match call.send().await.map_err(failed("acm:DescribeCertificate")) {
-        Ok(answer) => answer.certificate,
-        Err(failure) => return gone(failure),
-    };
-    let domain = described.as_ref().and_then(|one| one.domain_name());
-    Ok(Some(Seen {
+    match call.send().await.map_err(failed("acm:DescribeCertificate")) {
+        Ok(answer) => Ok(answer.certificate.map(|found| (found, tags))),
+        Err(failure) if failure.trouble == Trouble::NotFound => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn seen_as(found: &CertificateDetail, tags: Tags) -> Seen {
+    Seen {
+        id: found.certificate_arn().unwrap_or_default().to_owned(),
         phase: Phase::Ready,
         tags,
         attributes: Map::new(),
-        outputs: map([("id", arn.as_str().into()), ("domain", text(domain))]),
-        id: arn,
+        outputs: map([("id", text(found.certificate_arn())), ("domain", text(found.domain_name()))]),
         parts: Parts::new(),
-    }))
+    }
 }
 
 /// A PEM file in ACM's three parts.

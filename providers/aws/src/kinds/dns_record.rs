@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use aws_sdk_route53::types::{
-    AliasTarget, Change, ChangeAction, ChangeBatch, ResourceRecordSet, ResourceRecordSetFailover,
+    AliasTarget, Change, ChangeAction, ChangeBatch, HostedZone, ResourceRecordSet, ResourceRecordSetFailover,
     ResourceRecordSetRegion, RrType,
 };
 use standfast_contract::{Address, Attribute, Kind, Map};
@@ -48,15 +48,8 @@ impl Works for DnsRecord {
     }
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
-        let zones = match select {
-            Select::Ids(ids) => hosted_zone::zones(site, Select::Ids(&zones_of(ids))).await?,
-            Select::Bare(ids) => hosted_zone::zones(site, Select::Bare(&zones_of(ids))).await?,
-            Select::Stack(stack) => hosted_zone::zones(site, Select::Stack(stack)).await?,
-            // A create is an UPSERT: made again it makes no second one.
-            Select::Token(..) => return Ok(Vec::new()),
-        };
         let mut seen = Vec::new();
-        for (zone, tags) in zones {
+        for (zone, tags) in zones(site, select).await? {
             let zone_id = zone.id().rsplit('/').next().unwrap_or_default();
             let origin = zone.name().trim_end_matches('.');
             let records = records(site, zone_id).await?;
@@ -94,7 +87,7 @@ impl Works for DnsRecord {
             records => records?,
         };
         match records.into_iter().find(|record| *record.r#type() == RrType::A && id_of(record, zone) == id) {
-            Some(record) => change(site, zone, ChangeAction::Delete, record).await,
+            Some(record) => change_all(site, zone, vec![written(ChangeAction::Delete, record)?]).await,
             None => Ok(()),
         }
     }
@@ -128,6 +121,17 @@ pub(crate) fn label(name: &str, origin: &str, set: Option<&str>) -> String {
     }
 }
 
+/// The zones in which records are looked for, each with its tags.
+pub(super) async fn zones(site: &Site, select: Select<'_>) -> Result<Vec<(HostedZone, Tags)>, Failure> {
+    match select {
+        Select::Ids(ids) => hosted_zone::zones(site, Select::Ids(&zones_of(ids))).await,
+        Select::Bare(ids, wanted) => hosted_zone::zones(site, Select::Bare(&zones_of(ids), wanted)).await,
+        Select::Stack(stack) => hosted_zone::zones(site, Select::Stack(stack)).await,
+        // A create is an UPSERT: made again it makes no second one.
+        Select::Token(..) => Ok(Vec::new()),
+    }
+}
+
 /// The zones of these records, each once.
 fn zones_of<'a>(ids: &[&'a str]) -> Vec<&'a str> {
     let zones: BTreeSet<&str> = ids.iter().filter_map(|id| id.split('/').next()).collect();
@@ -137,18 +141,10 @@ fn zones_of<'a>(ids: &[&'a str]) -> Vec<&'a str> {
 fn seen_as(record: &ResourceRecordSet, zone: &str, origin: &str, tags: &Tags) -> Option<Seen> {
     let alias = record.alias_target()?;
     let name = plain(record.name());
-    let mut tags = tags.clone();
-    if let Some(of) = marks::address(&tags) {
-        let component = of.component().parse().ok()?;
-        let label = label(&name, origin, record.set_identifier());
-        let address = Address::new(of.region(), &component, KIND.name, &label);
-        tags.insert(marks::ADDRESS.into(), address.to_string());
-    }
-    tags.remove(marks::TOKEN);
     let id = id_of(record, zone);
     Some(Seen {
         phase: Phase::Ready,
-        tags,
+        tags: marked(tags, &KIND, &name, origin, record.set_identifier())?,
         attributes: map([
             ("zone", zone.into()),
             ("name", name.into()),
@@ -166,8 +162,23 @@ fn seen_as(record: &ResourceRecordSet, zone: &str, origin: &str, tags: &Tags) ->
     })
 }
 
+/// The marks of a record: those of its zone, with its own address.
+pub(super) fn marked(zone: &Tags, kind: &Kind, name: &str, origin: &str, set: Option<&str>) -> Option<Tags> {
+    let mut tags = zone.clone();
+    if let Some(of) = marks::address(&tags) {
+        let component = of.component().parse().ok()?;
+        let address = Address::new(of.region(), &component, kind.name, &label(name, origin, set));
+        tags.insert(marks::ADDRESS.into(), address.to_string());
+    }
+    tags.remove(marks::TOKEN);
+    Some(tags)
+}
+
+pub(super) fn refused(error: aws_sdk_route53::error::BuildError) -> Failure {
+    Failure::refused("", error.to_string())
+}
+
 async fn upsert(job: &Job<'_>) -> Result<(), Failure> {
-    let refused = |error: aws_sdk_route53::error::BuildError| Failure::refused("", error.to_string());
     let alias = AliasTarget::builder()
         .dns_name(job.text("target")?)
         .hosted_zone_id(job.text("target_zone")?)
@@ -184,18 +195,17 @@ async fn upsert(job: &Job<'_>) -> Result<(), Failure> {
         .alias_target(alias)
         .build()
         .map_err(refused)?;
-    change(job.site, job.text("zone")?, ChangeAction::Upsert, record).await
+    let change = written(ChangeAction::Upsert, record)?;
+    change_all(job.site, job.text("zone")?, vec![change]).await
 }
 
-async fn change(
-    site: &Site,
-    zone: &str,
-    action: ChangeAction,
-    record: ResourceRecordSet,
-) -> Result<(), Failure> {
-    let refused = |error: aws_sdk_route53::error::BuildError| Failure::refused("", error.to_string());
-    let change = Change::builder().action(action).resource_record_set(record).build().map_err(refused)?;
-    let batch = ChangeBatch::builder().changes(change).build().map_err(refused)?;
+pub(super) fn written(action: ChangeAction, record: ResourceRecordSet) -> Result<Change, Failure> {
+    Change::builder().action(action).resource_record_set(record).build().map_err(refused)
+}
+
+/// All of them or none.
+pub(super) async fn change_all(site: &Site, zone: &str, changes: Vec<Change>) -> Result<(), Failure> {
+    let batch = ChangeBatch::builder().set_changes(Some(changes)).build().map_err(refused)?;
     let call = site.change.route53.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch);
     call.send().await.map_err(failed("route53:ChangeResourceRecordSets"))?;
     Ok(())

@@ -58,10 +58,10 @@ impl Works for HealthCheck {
         let seen = all.iter().map(|found| {
             let mut tags = tagged.remove(found.id()).unwrap_or_default();
             if let Select::Token(stack, token) = select
-                && tags.is_empty()
                 && found.caller_reference() == token
+                && (tags.is_empty() || marks::is_of(&tags, stack))
             {
-                tags = marks::of_try(stack, token);
+                tags.extend(marks::of_try(stack, token));
             }
             seen_as(found, tags)
         });
@@ -90,7 +90,8 @@ impl Works for HealthCheck {
         let action = "route53:CreateHealthCheck";
         let made = call.send().await.map_err(failed(action))?;
         let made = made.health_check.ok_or_else(|| Failure::lost(action))?;
-        route53::tag(job.site, TagResourceType::Healthcheck, made.id(), &job.tags(), &[]).await?;
+        // Without them it is ours by its reference, and what every create ends with tags it or says why not.
+        let _ = route53::tag(job.site, TagResourceType::Healthcheck, made.id(), &job.tags(), &[]).await;
         Ok(made.id)
     }
 

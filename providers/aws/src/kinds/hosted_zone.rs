@@ -72,7 +72,8 @@ impl Works for HostedZone {
             .as_ref()
             .map(|zone| id_of(zone).to_owned())
             .ok_or_else(|| Failure::lost(action))?;
-        route53::tag(job.site, TagResourceType::Hostedzone, &id, &tags, &[]).await?;
+        // Without them it is ours by its comment, and what every create ends with tags it or says why not.
+        let _ = route53::tag(job.site, TagResourceType::Hostedzone, &id, &tags, &[]).await;
         Ok(id)
     }
 
@@ -104,7 +105,7 @@ pub(super) async fn zones(site: &Site, select: Select<'_>) -> Result<Vec<(Found,
     if let Some(ids) = select.ids() {
         all.retain(|zone| ids.contains(&id_of(zone)));
     }
-    if let Select::Bare(_) = select {
+    if !select.asks("tags") {
         return Ok(all.into_iter().map(|zone| (zone, Tags::new())).collect());
     }
     let ids: Vec<&str> = all.iter().map(id_of).collect();
@@ -113,8 +114,10 @@ pub(super) async fn zones(site: &Site, select: Select<'_>) -> Result<Vec<(Found,
     for zone in all {
         let mut tags = tagged.remove(id_of(&zone)).unwrap_or_default();
         // One that a run made and did not come to tag says by its comment whose it is.
-        if select.ids().is_none() && !tags.contains_key(marks::ADDRESS) {
-            tags.extend(commented(zone.config().and_then(|config| config.comment()).unwrap_or_default()));
+        if select.ids().is_none() {
+            if !tags.contains_key(marks::ADDRESS) {
+                tags.extend(commented(zone.config().and_then(|config| config.comment()).unwrap_or_default()));
+            }
             tags.insert(marks::TOKEN.into(), zone.caller_reference().to_owned());
         }
         if select.takes(id_of(&zone), &tags) {

@@ -10,7 +10,9 @@ use aws_sdk_elasticloadbalancingv2::types::{
 };
 use standfast_contract::{Kind, Map, Value};
 
-use super::{ID, Job, Phase, Seen, Select, TAGS, Works, elb, fixed, map, may, must, text};
+use super::{
+    ID, Job, Phase, Seen, Select, TAGS, Works, elb, fixed, map, may, must, requested_certificate, text,
+};
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
@@ -19,7 +21,7 @@ use crate::{
 
 pub(super) struct Listener;
 
-/// `to`: the target group of what fits no route; without it that is answered with 404. `redirect`: the port of https
+/// `awaits_certificate`: until ACM has issued it. `to`: the target group of what fits no route; without it that is answered with 404. `redirect`: the port of https
 /// where everything is sent. `rules`: each `{path, host, to}`, in order.
 static KIND: Kind = Kind::new(
     "listener",
@@ -30,6 +32,7 @@ static KIND: Kind = Kind::new(
         must("port"),
         must("protocol"),
         may("certificate"),
+        may("awaits_certificate").unobserved(),
         may("tls_policy"),
         may("redirect"),
         may("to"),
@@ -55,6 +58,7 @@ impl Works for Listener {
     }
 
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
+        await_certificate(job).await?;
         let call = job
             .site
             .change
@@ -75,6 +79,9 @@ impl Works for Listener {
 
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
         const OWN: [&str; 6] = ["port", "protocol", "certificate", "tls_policy", "redirect", "to"];
+        if job.differs("certificate", seen) {
+            await_certificate(job).await?;
+        }
         if OWN.iter().any(|key| job.differs(key, seen)) {
             let call = job
                 .site
@@ -205,6 +212,16 @@ fn route(rule: &Rule) -> Map {
 
 fn certificates(job: &Job<'_>) -> Option<Vec<Certificate>> {
     job.maybe("certificate").map(|arn| vec![Certificate::builder().certificate_arn(arn).build()])
+}
+
+/// One that ACM is about to issue.
+async fn await_certificate(job: &Job<'_>) -> Result<(), Failure> {
+    match job.maybe("certificate") {
+        Some(arn) if job.is("awaits_certificate") => {
+            requested_certificate::issued(job.context, job.site, arn).await
+        }
+        _ => Ok(()),
+    }
 }
 
 fn forward(to: &str) -> Action {

@@ -1,6 +1,7 @@
 //! The kinds of resource, one a file, each with the same few verbs; and what the verbs speak of.
 //!
-//! A kind does no retrying, no looking for what a lost answer made and, but for an instance refresh, no waiting:
+//! A kind does no retrying, no looking for what a lost answer made and, but for an instance refresh and a certificate that
+//! is being issued, no waiting:
 //! [`crate::settle`] does that, alike for all of them.
 
 pub(crate) mod base64;
@@ -10,6 +11,8 @@ mod elb;
 mod parameters;
 mod rds;
 mod route53;
+#[cfg(test)]
+mod shapes;
 
 mod alarm;
 mod autoscaling_group;
@@ -38,12 +41,14 @@ mod load_balancer;
 mod nat_gateway;
 mod parameter;
 mod replication_group;
+mod requested_certificate;
 mod route_table;
 mod security_group;
 mod subnet;
 mod subscription;
 mod target_group;
 mod topic;
+mod validation_record;
 mod vpc;
 mod vpc_endpoint;
 
@@ -72,15 +77,8 @@ use crate::{
 /// Ids in one [`Select::Ids`]: what EC2 takes as values of one filter.
 pub(crate) const IDS_MAX: usize = 200;
 
-/// Whether tags must be known that cost a call for each thing: of one, which may be about to change, and where they say
-/// whose it is; never in the batches of a plan.
-pub(crate) fn asks_tags(select: Select<'_>) -> bool {
-    match select {
-        Select::Ids(ids) => ids.len() == 1,
-        Select::Bare(_) => false,
-        Select::Stack(_) | Select::Token(..) => true,
-    }
-}
+/// The attributes that somebody wants, or did.
+pub(crate) type Wanted<'a> = BTreeSet<&'a str>;
 
 /// Which things to look at.
 #[derive(Clone, Copy)]
@@ -89,8 +87,8 @@ pub(crate) enum Select<'a> {
     Stack(&'a Stack),
     /// By id, at most [`IDS_MAX`]; what is not there is left out of the answer.
     Ids(&'a [&'a str]),
-    /// The same, without tags where they cost calls of their own.
-    Bare(&'a [&'a str]),
+    /// The same, as a plan asks: what costs calls of its own only where it is wanted.
+    Bare(&'a [&'a str], &'a Wanted<'a>),
     /// What a create with this token made.
     Token(&'a Stack, &'a str),
 }
@@ -98,15 +96,23 @@ pub(crate) enum Select<'a> {
 impl<'a> Select<'a> {
     pub fn ids(self) -> Option<&'a [&'a str]> {
         match self {
-            Select::Ids(ids) | Select::Bare(ids) => Some(ids),
+            Select::Ids(ids) | Select::Bare(ids, _) => Some(ids),
             Select::Stack(_) | Select::Token(..) => None,
+        }
+    }
+
+    /// Whether an attribute is asked for that costs a call of its own.
+    pub fn asks(self, attribute: &str) -> bool {
+        match self {
+            Select::Bare(_, wanted) => wanted.contains(attribute),
+            Select::Ids(_) | Select::Stack(_) | Select::Token(..) => true,
         }
     }
 
     /// Whether something was asked for.
     pub fn takes(self, id: &str, tags: &Tags) -> bool {
         match self {
-            Select::Ids(ids) | Select::Bare(ids) => ids.contains(&id),
+            Select::Ids(ids) | Select::Bare(ids, _) => ids.contains(&id),
             Select::Stack(stack) => marks::is_of(tags, stack),
             Select::Token(stack, token) => {
                 marks::is_of(tags, stack) && tags.get(marks::TOKEN).is_some_and(|made_by| made_by == token)
@@ -325,6 +331,7 @@ static ALL: &[&dyn Works] = &[
     &load_balancer::LoadBalancer,
     &target_group::TargetGroup,
     &certificate::Certificate,
+    &requested_certificate::RequestedCertificate,
     &listener::Listener,
     &parameter::Parameter,
     &instance_profile::InstanceProfile,
@@ -345,6 +352,7 @@ static ALL: &[&dyn Works] = &[
     &health_check::HealthCheck,
     &hosted_zone::HostedZone,
     &dns_record::DnsRecord,
+    &validation_record::ValidationRecord,
     &topic::Topic,
     &subscription::Subscription,
     &alarm::Alarm,
@@ -362,7 +370,7 @@ pub(crate) fn by_name(name: &str) -> Option<&'static dyn Works> {
 // What every kind has.
 const ID: Attribute = Attribute::new("id").stable();
 const TAGS: Attribute = Attribute::new("tags");
-/// Where tags cost a call each: see [`asks_tags`].
+/// Where tags cost a call each: see [`Select::asks`].
 const UNSEEN_TAGS: Attribute = Attribute::new("tags").unobserved();
 
 const fn may(name: &'static str) -> Attribute {

@@ -48,7 +48,7 @@ pub(super) async fn with_tags<T>(
     arn: impl Fn(&T) -> Option<&str>,
 ) -> Result<Vec<(T, Tags)>, Failure> {
     all.retain(|one| arn(one).is_some_and(|arn| may_be(select, arn)));
-    if let Select::Bare(_) = select {
+    if !select.asks("tags") {
         return Ok(all.into_iter().map(|one| (one, Tags::new())).collect());
     }
     let asked = all.into_iter().map(|one| async {
@@ -66,7 +66,7 @@ pub(super) async fn with_tags<T>(
 /// Whether the name in an ARN can be the stack's: also of what ElastiCache keeps.
 pub(super) fn may_be(select: Select<'_>, arn: &str) -> bool {
     match select {
-        Select::Ids(ids) | Select::Bare(ids) => ids.contains(&arn),
+        Select::Ids(ids) | Select::Bare(ids, _) => ids.contains(&arn),
         Select::Stack(stack) | Select::Token(stack, _) => name_of(arn).starts_with(&names::beginning(stack)),
     }
 }
@@ -96,8 +96,15 @@ pub(super) async fn instances(site: &Site, select: Select<'_>) -> Result<Vec<DbI
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html>
 pub(super) fn phase(status: &str) -> Phase {
     match status {
-        "available" | "storage-full" | "storage-optimization" | "storage-config-upgrade" | "" => Phase::Ready,
-        "stopped" => Phase::Failed("it is stopped: `aws rds start-db-instance` starts it".into()),
+        "available"
+        | "storage-full"
+        | "storage-optimization"
+        | "storage-config-upgrade"
+        | "storage-initialization"
+        | "" => Phase::Ready,
+        "stopped" => {
+            Phase::Failed("it is stopped: `aws rds start-db-instance` or `start-db-cluster` starts it".into())
+        }
         "incompatible-parameters" => {
             Phase::Failed("it cannot start with its parameters (incompatible-parameters)".into())
         }

@@ -29,6 +29,9 @@ impl Works for Subnet {
             id: subnet.subnet_id().unwrap_or_default().to_owned(),
             phase: match subnet.state() {
                 Some(SubnetState::Pending) => Phase::Pending("pending".into()),
+                Some(state @ (SubnetState::Failed | SubnetState::FailedInsufficientCapacity)) => {
+                    Phase::Failed(format!("its state is `{state}`"))
+                }
                 _ => Phase::Ready,
             },
             tags: ec2::tags_of(subnet.tags()),

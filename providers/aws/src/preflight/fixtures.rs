@@ -7,7 +7,7 @@ use standfast_contract::{Call, Context, Map};
 use super::Ahead;
 use crate::{
     clients::{Caller, Site},
-    recorded::{Recorded, site, stack},
+    recorded::{Recorded, context, place, site},
 };
 
 /// A create of the place, with inputs.
@@ -15,8 +15,7 @@ pub(super) fn call(kind: &str, name: &str, inputs: &[(&str, &str)]) -> Call {
     Call {
         address: format!("refuge/networks.main/{kind}.{name}").parse().unwrap(),
         kind: kind.into(),
-        place: crate::place::Place { location: "eu-west-1".into(), account: None, assume_role: None }
-            .to_value(),
+        place: place().to_value(),
         token: "token".into(),
         id: None,
         inputs: inputs.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect(),
@@ -41,10 +40,7 @@ impl<'a> Asking<'a> {
     pub fn new(calls: &'a [Call], answers: &[(u16, &str)], arn: &str) -> Self {
         let (site, recorded) = site(answers);
         site.signed_in_as(Caller { account: "123456789012".into(), arn: arn.into() });
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let notes = Arc::clone(&told);
-        let progress = move |text: &str| notes.lock().unwrap().push(text.to_owned());
-        let context = Context { stack: stack(), progress: Arc::new(progress) };
+        let (context, told) = context();
         Asking { site, context, calls, deletes: &[], recorded, told }
     }
 

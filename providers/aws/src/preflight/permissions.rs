@@ -341,6 +341,20 @@ static NEEDS: &[Needs] = &[
         update: &[("pem", "acm:ImportCertificate"), ("tags", "acm:AddTagsToCertificate")],
         arn: "acm:REGION:ACCOUNT:certificate/new",
     },
+    Needs {
+        kind: "requested_certificate",
+        create: &["acm:RequestCertificate", "acm:AddTagsToCertificate"],
+        delete: &["acm:DeleteCertificate"],
+        update: &[("tags", "acm:AddTagsToCertificate")],
+        arn: "acm:REGION:ACCOUNT:certificate/new",
+    },
+    Needs {
+        kind: "validation_record",
+        create: &["route53:ChangeResourceRecordSets"],
+        delete: &["route53:ChangeResourceRecordSets"],
+        update: &[("", "route53:ChangeResourceRecordSets")],
+        arn: "route53:::hostedzone/ZONE",
+    },
 ];
 
 /// An action, with the calls that need it and what they are about.

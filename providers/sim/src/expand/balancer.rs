@@ -133,7 +133,9 @@ fn add_listener(
     let (pem, arn) = match &listener.certificate {
         // Holds the key too: read by the vault, never looked up into a plan.
         Some(Certificate::Pem(path)) => (Value::Secret(SecretSource::FileExact(path.clone())), Value::Null),
-        Some(Certificate::Arn(arn)) => (Value::Null, arn.as_str().into()),
+        Some(Certificate::Arn(arn) | Certificate::Requested { domain: arn, .. }) => {
+            (Value::Null, arn.as_str().into())
+        }
         None => (Value::Null, Value::Null),
     };
     build.add(

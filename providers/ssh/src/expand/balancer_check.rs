@@ -34,10 +34,17 @@ pub fn check(request: &ExpandRequest<'_>, balancer: &LoadBalancer, problems: &mu
 
 fn listeners(balancer: &LoadBalancer, problems: &mut Problems) {
     for (index, listener) in balancer.listeners.iter().enumerate() {
-        if let Some(Certificate::Arn(arn)) = &listener.certificate {
+        let at_aws = match &listener.certificate {
+            Some(Certificate::Arn(arn)) => Some(format!("{arn} stays at AWS")),
+            Some(Certificate::Requested { domain, .. }) => {
+                Some(format!("a certificate that AWS issues for {domain} stays there"))
+            }
+            Some(Certificate::Pem(_)) | None => None,
+        };
+        if let Some(why) = at_aws {
             problems.add(
                 format!("listeners[{index}].certificate"),
-                format!("{arn} stays at AWS: a host cannot have its private key"),
+                format!("{why}: a host cannot have its private key"),
                 "give a PEM file with chain and key",
             );
         }

@@ -6,19 +6,23 @@
 //! | [`Slow`] | what was made is pending for a while, what was deleted is deleting | the states of each service |
 //! | [`InUse`] | what something else needs is not deleted, and interfaces outlive what they were of | [dependencies] |
 //! | [`Pages`] | lists come page by page | [pagination] |
+//! | [`Issues`] | a certificate is issued when its records are in Route 53 | [DNS validation] |
 //! | [`Ends`] | what moto cannot delete is deleted | |
 //! | [`Tokens`] | a repeated token makes nothing new, and is refused with other parameters | [idempotency] |
 //!
 //! [eventual consistency]: https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
 //! [dependencies]: https://docs.aws.amazon.com/vpc/latest/userguide/delete-vpc.html
 //! [pagination]: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html#api-pagination
+//! [DNS validation]: https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html
 //! [idempotency]: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
 //!
 //! They read what moto writes: XML without spaces between elements. Rules that rewrite answers are added before those that
-//! lose them. Deliberately absent: health of targets, quotas, and the JSON protocols.
+//! lose them. Deliberately absent: health of targets, quotas, and the JSON protocols but of
+//! certificates.
 
 mod ends;
 mod in_use;
+mod issues;
 mod late;
 mod pages;
 mod slow;
@@ -28,6 +32,7 @@ mod xml;
 
 pub use ends::Ends;
 pub use in_use::InUse;
+pub use issues::Issues;
 pub use late::Late;
 pub use pages::Pages;
 pub use slow::Slow;

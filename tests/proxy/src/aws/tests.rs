@@ -130,3 +130,34 @@ fn looking_is_no_change() {
     assert!(is("Action=CreateVpc") && is("Action=DeleteVpc") && is("Action=ModifyVpcAttribute"));
     assert!(!is("Action=DescribeVpcs") && !is("Action=GetParameter"));
 }
+
+#[tokio::test]
+async fn a_certificate_is_issued_while_its_record_is_there() {
+    let issues = Issues::default();
+    let described = "{\"Certificate\":{\"Type\":\"AMAZON_ISSUED\",\"Status\":\"ISSUED\",\"DomainValidationOptions\":[\
+                     {\"ResourceRecord\":{\"Name\":\"_x.example.net.\"}}]}}";
+    let mut status = Vec::new();
+    for action in ["UPSERT", "DELETE"] {
+        for looks in [true, false] {
+            let (mut call, body) = if looks {
+                let mut call = call("acm", "");
+                call.action = "DescribeCertificate".into();
+                (call, described)
+            } else {
+                let change = format!(
+                    "<Changes><Change><Action>{action}</Action><ResourceRecordSet><Name>_x.example.net</Name>\
+                     </ResourceRecordSet></Change></Changes>"
+                );
+                let mut call = call("route53", &change);
+                call.action = "POST /2013-04-01/hostedzone/Z1/rrset/".into();
+                (call, "")
+            };
+            assert!(matches!(issues.before(&mut call).await, Verdict::Pass));
+            let mut answer = Answer::new(StatusCode::OK, body);
+            issues.after(&call, &mut answer).await;
+            let told: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+            status.extend(told["Certificate"]["Status"].as_str().map(str::to_owned));
+        }
+    }
+    assert_eq!(status, ["PENDING_VALIDATION", "ISSUED"]);
+}

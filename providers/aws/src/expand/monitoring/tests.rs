@@ -45,7 +45,7 @@ fn store() -> Component {
     })
 }
 
-fn monitoring() -> Monitoring {
+pub(in crate::expand) fn monitoring() -> Monitoring {
     let pager = Value::Secret(SecretSource::Env("SHOP_PAGER".into()));
     Monitoring {
         common: common("main"),

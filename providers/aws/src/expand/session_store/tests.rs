@@ -6,7 +6,7 @@ use standfast_contract::{
 
 use crate::expand::tests::{common, expanded, problems, region, shown};
 
-fn store() -> SessionStore {
+pub(in crate::expand) fn store() -> SessionStore {
     SessionStore {
         common: common("sessions"),
         engine: SessionEngine::Redis,

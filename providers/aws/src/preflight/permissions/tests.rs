@@ -192,6 +192,8 @@ fn the_table_names_what_the_kinds_call() {
         ("db_replica", "db_instance"),
         ("hosted_zone", "route53"),
         ("health_check", "route53"),
+        ("requested_certificate", "certificate"),
+        ("validation_record", "dns_record"),
     ];
     for needs in NEEDS {
         let path = format!("{}/src/kinds/{}", env!("CARGO_MANIFEST_DIR"), needs.kind);

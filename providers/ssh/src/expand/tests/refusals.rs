@@ -2,7 +2,7 @@
 
 use standfast_contract::{
     Answers, Component, ComponentId, Lookup, Problem, Section, Value,
-    component::{AccessLogs, Certificate, Common, Dns, ScheduledCapacity, Spot, WorkloadSource},
+    component::{AccessLogs, Certificate, Common, Dns, Listener, ScheduledCapacity, Spot, WorkloadSource},
 };
 
 use super::fixtures::{self, Blueprint};
@@ -94,6 +94,8 @@ fn every_mistake_of_a_balancer_is_reported_at_once() {
         it.hosts.push("lb9".into());
         it.access_logs = Some(AccessLogs { bucket: "logs".into(), prefix: String::new() });
         it.listeners[1].certificate = Some(Certificate::Arn("arn:aws:acm:x".into()));
+        let requested = Certificate::Requested { domain: "shop.example.net".into(), also: vec![] };
+        it.listeners.push(Listener { port: 8443, certificate: Some(requested), ..it.listeners[0].clone() });
         it.listeners[1].routes[0].path = Some("/a b*".into());
         it.listeners[1].routes[2].to = ComponentId::new(Section::AutoscalingGroups, "gone");
         it.stickiness.as_mut().unwrap().cookie = "S\nglobal".into();
@@ -104,6 +106,8 @@ fn every_mistake_of_a_balancer_is_reported_at_once() {
             "hosts[2]: region home has no host lb9",
             "access_logs: a load balancer on hosts writes its log into the host's journal, and to no bucket",
             "listeners[1].certificate: arn:aws:acm:x stays at AWS: a host cannot have its private key",
+            "listeners[2].certificate: a certificate that AWS issues for shop.example.net stays there: a host cannot have its \
+             private key",
             "stickiness.cookie: `S\\nglobal` cannot be written into a HAProxy configuration",
             "listeners[1].routes[0].path: `/a b*` cannot be written into a HAProxy configuration",
             "listeners[1].routes[2].to: autoscaling_groups.gone is no autoscaling group",

@@ -1,16 +1,11 @@
 //! moto knows no instance refresh, so its whole life is told by recorded answers.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-
-use standfast_contract::{Call, Context, Map};
+use standfast_contract::{Call, Map};
 
 use super::*;
 use crate::{
     kinds::map,
-    recorded::{Recorded, site, stack},
+    recorded::{Recorded, context, site},
 };
 
 const STARTED: &str = "<StartInstanceRefreshResponse xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\">\
@@ -40,12 +35,8 @@ fn of_version(version: &str, status: &str, percent: u8, left: u8, reason: &str) 
 
 /// What it came to, what was told meanwhile, and what was asked.
 async fn refreshed(inputs: Map, answers: &[(u16, &str)]) -> (Result<(), Failure>, Vec<String>, Recorded) {
-    let (mut site, recorded) = site(answers);
-    site.poll = Duration::from_millis(1);
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let notes = Arc::clone(&told);
-    let progress = move |text: &str| notes.lock().unwrap().push(text.to_owned());
-    let context = Context { stack: stack(), progress: Arc::new(progress) };
+    let (site, recorded) = site(answers);
+    let (context, told) = context();
     let call = Call {
         address: "refuge/autoscaling_groups.web/autoscaling_group.main".parse().unwrap(),
         kind: "autoscaling_group".into(),

@@ -1,0 +1,52 @@
+use insta::assert_snapshot;
+use standfast_contract::{
+    Answers, Component,
+    component::{Certificate, Dns, Listener, LoadBalancer},
+};
+
+use crate::expand::{
+    database::tests::network,
+    tests::{balancer, common, expanded, problems, region, shown},
+};
+
+fn requested(name: &str, domain: &str, also: &[&str]) -> Component {
+    let also = also.iter().map(|&name| name.to_owned()).collect();
+    let certificate = Some(Certificate::Requested { domain: domain.into(), also });
+    let listeners = vec![Listener { port: 443, redirect_https: false, certificate, routes: vec![] }];
+    Component::LoadBalancer(LoadBalancer { common: common(name), listeners, ..balancer(7) })
+}
+
+fn zone(name: &str, zone: &str) -> Component {
+    Component::Dns(Dns { common: common(name), zone: zone.into(), records: vec![] })
+}
+
+fn of_kinds(components: &[Component], which: usize, kinds: &[&str]) -> String {
+    let mut expansion = expanded(&region(), components, which, &Answers::default()).unwrap();
+    expansion.resources.retain(|one| kinds.contains(&one.kind.as_str()));
+    expansion.outputs.clear();
+    shown(&expansion)
+}
+
+#[test]
+fn a_certificate_is_requested_proven_in_the_smallest_zone_and_awaited() {
+    let components = [
+        network(),
+        requested("front", "shop.example.net", &["*.shop.example.net", "example.net", "a.eu.example.net"]),
+        requested("back", "shop.example.net", &[]),
+        zone("names", "Example.net."),
+        zone("eu", "eu.example.net"),
+    ];
+    let kinds = ["requested_certificate", "listener", "validation_record"];
+    let all: Vec<String> = [1, 3, 4].into_iter().map(|which| of_kinds(&components, which, &kinds)).collect();
+    assert_snapshot!(all.join("---\n"));
+}
+
+#[test]
+fn a_name_that_no_zone_holds_is_said_at_its_key() {
+    let components = [
+        network(),
+        requested("front", "shop.example.org", &["shop.example.net", "notexample.net"]),
+        zone("names", "example.net"),
+    ];
+    assert_snapshot!(problems(expanded(&region(), &components, 1, &Answers::default())));
+}

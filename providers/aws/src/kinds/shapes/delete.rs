@@ -1,0 +1,60 @@
+//! A delete of what others still use, of what is gone already, and one that is denied.
+
+use standfast_contract::{ErrorClass, Provider};
+
+use super::{World, shapes};
+use crate::recorded::context;
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_use_is_deleted_when_it_is_free() {
+    for shape in shapes() {
+        let Some(in_use) = shape.in_use.clone() else { continue };
+        let (provider, recorded, world, call) = World::with_one(shape.kind).await;
+        world.lock().unwrap().next.push_back((shape.delete, in_use));
+        let (context, told) = context();
+        let deleted = provider.delete(&context, &call).await;
+        assert!(deleted.is_ok(), "{}: {deleted:?}", shape.kind);
+        assert!(told.lock().unwrap()[0].starts_with("still in use: "), "{told:?}");
+        let deletes = recorded.actions().into_iter().filter(|action| action == shape.delete).count();
+        assert_eq!(deletes, 2, "{}", shape.kind);
+        assert!(!world.lock().unwrap().is_there);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_gone_already_is_deleted() {
+    for shape in shapes() {
+        let (provider, _, world, call) = World::with_one(shape.kind).await;
+        world.lock().unwrap().next.push_back((shape.delete, shape.gone.clone()));
+        world.lock().unwrap().is_there =
+            shape.listed.iter().any(|(action, _)| *action == "DescribeDBInstances");
+        let deleted = provider.delete(&context().0, &call).await;
+        assert!(deleted.is_ok(), "{}: {deleted:?}", shape.kind);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_that_is_denied_names_the_permission() {
+    for shape in shapes() {
+        let (provider, _, world, call) = World::with_one(shape.kind).await;
+        let permission = shape.permission(shape.delete);
+        world.lock().unwrap().next.push_back((shape.delete, shape.denied(&permission)));
+        let error = provider.delete(&context().0, &call).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Permanent, "{error}");
+        let hint = error.hint.unwrap_or_default();
+        assert!(hint.starts_with(&format!("Allow `{permission}` ")), "{}: {hint}", shape.kind);
+        assert!(world.lock().unwrap().is_there, "{}", shape.kind);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_that_is_throttled_is_for_the_engine_to_try_again() {
+    for shape in shapes() {
+        let (provider, _, world, call) = World::with_one(shape.kind).await;
+        world.lock().unwrap().next.push_back((shape.delete, shape.throttled()));
+        let error = provider.delete(&context().0, &call).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Transient, "{error}");
+        provider.delete(&context().0, &call).await.unwrap();
+        assert!(!world.lock().unwrap().is_there, "{}", shape.kind);
+    }
+}
