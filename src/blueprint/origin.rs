@@ -9,17 +9,26 @@ use super::{
     node::{Node, Span},
 };
 
-/// The trees that components were made from. Only the checker makes one.
+/// What begins a key of the component's region: `region.location`.
+const OF_REGION: &str = "region.";
+
+/// The trees that components and regions were made from. Only the checker makes one.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
     pub(super) components: BTreeMap<ComponentId, (Span, Node)>,
+    pub(super) regions: BTreeMap<String, (Span, Node)>,
+    /// The region of each component.
+    pub(super) region_of: BTreeMap<ComponentId, String>,
 }
 
 impl Origin {
-    /// The place of a key below a component, such as `listeners[1].certificate`; of what holds it where it is not
-    /// written; of the component's name for an empty key.
+    /// The place of a key below a component, such as `listeners[1].certificate`, or below its region: `region.location`; of
+    /// what holds it where it is not written; of the component's name for an empty key.
     pub fn place(&self, component: &ComponentId, key: &str) -> Option<Span> {
-        let (at, root) = self.components.get(component)?;
+        let ((at, root), key) = match key.strip_prefix(OF_REGION) {
+            Some(key) => (self.regions.get(self.region_of.get(component)?)?, key),
+            None => (self.components.get(component)?, key),
+        };
         let mut span = *at;
         let mut node = root;
         for step in key.split(['.', '[']).filter(|step| !step.is_empty()) {
@@ -49,10 +58,12 @@ impl Origin {
     /// A provider's problem, at its place.
     pub fn diagnostic(&self, problem: &Problem) -> Diagnostic {
         let span = self.place(&problem.component, &problem.key).unwrap_or(NOWHERE);
+        let region = self.region_of.get(&problem.component);
         Diagnostic::error(span, problem.message.clone())
-            .label(match problem.key.is_empty() {
-                true => format!("`{}`", problem.component),
-                false => format!("`{}` of `{}`", problem.key, problem.component),
+            .label(match (problem.key.strip_prefix(OF_REGION), region) {
+                (Some(key), Some(region)) => format!("`{key}` of `regions.{region}`"),
+                _ if problem.key.is_empty() => format!("`{}`", problem.component),
+                _ => format!("`{}` of `{}`", problem.key, problem.component),
             })
             .help_maybe(problem.hint.clone())
     }

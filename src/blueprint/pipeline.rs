@@ -264,6 +264,17 @@ fn typed(
             .iter()
             .map(|(component, entry)| (component.id(), (entry.key, entry.value.clone())))
             .collect(),
+        regions: root
+            .get("regions")
+            .and_then(Node::as_map)
+            .into_iter()
+            .flatten()
+            .map(|(name, entry)| (name.clone(), (entry.key, entry.value.clone())))
+            .collect(),
+        region_of: components
+            .iter()
+            .map(|(component, _)| (component.id(), component.common().region.clone()))
+            .collect(),
     };
     let plain = variables.into_iter().map(|(name, node)| Some((name, plain(&node?))));
     Some(Blueprint {

@@ -275,7 +275,7 @@ impl Engine {
             let provider = self.providers.get(&name).cloned();
             async move {
                 let obstacles = match provider {
-                    Some(provider) => provider.preflight(context, &ahead.calls).await,
+                    Some(provider) => provider.preflight(context, &ahead.calls, &ahead.deletes).await,
                     None => vec![Obstacle { error: no_provider(&name), calls: Vec::new() }],
                 };
                 (ahead.steps, obstacles)

@@ -1,4 +1,4 @@
-//! What preflight is asked: the creates and updates ahead, resolved as far as they are known.
+//! What preflight is asked: the creates, updates and deletes ahead, resolved as far as they are known.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,9 +11,12 @@ use super::{Action, Plan, recorded::Recorded, token};
 /// The calls ahead in one provider.
 #[derive(Default)]
 pub struct Ahead {
-    /// The step of each.
+    /// The step of each of `calls`.
     pub steps: Vec<u32>,
+    /// Creates and updates.
     pub calls: Vec<Call>,
+    /// What is replaced is here too.
+    pub deletes: Vec<Call>,
 }
 
 /// The calls ahead, by provider.
@@ -30,24 +33,36 @@ pub fn calls(
     };
     let mut calls: BTreeMap<String, Ahead> = BTreeMap::new();
     for (number, step) in (0u32..).zip(&plan.steps) {
-        if !matches!(step.action, Action::Create | Action::Update | Action::Replace) {
+        let is_made = matches!(step.action, Action::Create | Action::Update | Action::Replace);
+        let is_deleted = matches!(step.action, Action::Delete | Action::Replace);
+        if !is_made && !is_deleted {
             continue;
         }
         let prior = step.prior.clone();
-        let action = if step.action == Action::Update { "update" } else { "create" };
+        let call = |action: &str, inputs: Map| -> Result<Call, SecretError> {
+            let prior = prior.as_ref();
+            Ok(Call {
+                address: step.address.clone(),
+                kind: step.kind.clone(),
+                place: step.place.resolve(&known, vault)?,
+                token: step.token.clone().unwrap_or_else(|| token(&plan.id, &step.address, action)),
+                id: prior.map(|prior| prior.id.clone()),
+                inputs,
+                prior: prior.map(|prior| prior.inputs.clone()).unwrap_or_default(),
+                prior_outputs: prior.map(|prior| prior.outputs.clone()).unwrap_or_default(),
+                changed: step.changes.iter().map(|change| change.attribute.clone()).collect(),
+            })
+        };
         let ahead = calls.entry(step.provider.clone()).or_default();
-        ahead.steps.push(number);
-        ahead.calls.push(Call {
-            address: step.address.clone(),
-            kind: step.kind.clone(),
-            place: step.place.resolve(&known, vault)?,
-            token: step.token.clone().unwrap_or_else(|| token(&plan.id, &step.address, action)),
-            id: prior.as_ref().map(|prior| prior.id.clone()),
-            inputs: resolve_map(&step.inputs, &known, vault)?,
-            prior: prior.as_ref().map(|prior| prior.inputs.clone()).unwrap_or_default(),
-            prior_outputs: prior.map(|prior| prior.outputs).unwrap_or_default(),
-            changed: step.changes.iter().map(|change| change.attribute.clone()).collect(),
-        });
+        if is_made {
+            let action = if step.action == Action::Update { "update" } else { "create" };
+            ahead.steps.push(number);
+            ahead.calls.push(call(action, resolve_map(&step.inputs, &known, vault)?)?);
+        }
+        if is_deleted {
+            let recorded = prior.as_ref().map(|prior| prior.inputs.clone()).unwrap_or_default();
+            ahead.deletes.push(call("delete", recorded)?);
+        }
     }
     Ok(calls)
 }

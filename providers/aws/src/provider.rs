@@ -192,8 +192,8 @@ impl Provider for AwsProvider {
         expand::expand(request, answers)
     }
 
-    async fn preflight(&self, context: &Context, calls: &[Call]) -> Vec<Obstacle> {
-        preflight::obstacles(self, context, calls).await
+    async fn preflight(&self, context: &Context, calls: &[Call], deletes: &[Call]) -> Vec<Obstacle> {
+        preflight::obstacles(self, context, calls, deletes).await
     }
 
     async fn read(

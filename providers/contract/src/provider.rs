@@ -121,7 +121,8 @@ pub struct Import {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
     pub component: ComponentId,
-    /// The key it is about, below the component: `listeners[1].certificate`; empty for the whole component.
+    /// The key it is about, below the component: `listeners[1].certificate`; empty for the whole component. What begins with
+    /// `region.` is a key of the component's region: `region.location`.
     pub key: String,
     pub message: String,
     pub hint: Option<String>,
@@ -176,7 +177,7 @@ pub struct Call {
 #[derive(Clone, Debug)]
 pub struct Obstacle {
     pub error: ProviderError,
-    /// Positions of the calls that it hinders. Of an unreachable place the others can go on without them.
+    /// Positions of the creates and updates that it hinders. Of an unreachable place the others can go on without them.
     pub calls: Vec<usize>,
 }
 
@@ -268,9 +269,10 @@ pub trait Provider: Send + Sync {
     /// Component to resources: pure, and the same for the same input.
     fn expand(&self, request: &ExpandRequest<'_>, answers: &Answers) -> Result<Expansion, Vec<Problem>>;
 
-    /// Before the first change: everything that can be known to fail. `calls` are the creates and updates ahead. What
-    /// cannot be asked is told as progress, and hinders nothing.
-    async fn preflight(&self, context: &Context, calls: &[Call]) -> Vec<Obstacle>;
+    /// Before the first change: everything that can be known to fail. `calls` are the creates and updates ahead, `deletes`
+    /// what is removed; what is replaced is among both, with the same id. What cannot be asked is told as progress, and
+    /// hinders nothing.
+    async fn preflight(&self, context: &Context, calls: &[Call], deletes: &[Call]) -> Vec<Obstacle>;
 
     /// Looks at many resources, answers in order; `None` where there is nothing.
     async fn read(

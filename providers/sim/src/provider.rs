@@ -259,7 +259,7 @@ impl Provider for Sim {
         expand::expand(request, answers)
     }
 
-    async fn preflight(&self, context: &Context, calls: &[Call]) -> Vec<Obstacle> {
+    async fn preflight(&self, context: &Context, calls: &[Call], _: &[Call]) -> Vec<Obstacle> {
         let checked = self.world.turn(|turn| {
             let mut obstacles = Vec::new();
             if turn.ledger.faults.is_empty() {

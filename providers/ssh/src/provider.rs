@@ -425,7 +425,7 @@ impl Provider for SshProvider {
         expand::expand(request, answers)
     }
 
-    async fn preflight(&self, context: &Context, calls: &[Call]) -> Vec<Obstacle> {
+    async fn preflight(&self, context: &Context, calls: &[Call], _: &[Call]) -> Vec<Obstacle> {
         operate::preflight::check(self, context, calls).await
     }
 

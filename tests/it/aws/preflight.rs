@@ -1,6 +1,6 @@
 //! What is told before the first change, and what is told when it is not enough: bad input, and denials in the middle.
 
-use standfast_fault_proxy::Fault;
+use standfast_fault_proxy::{Fault, StatusCode};
 
 use super::account::Account;
 
@@ -39,6 +39,55 @@ fn what_would_fail_is_told_at_once_before_the_first_change() {
 }
 
 #[test]
+fn more_machines_than_the_account_may_run_are_told_before_any_is_made() {
+    let account = Account::new(SHOP);
+    let quota = |most: &str| {
+        // Of everything, also of vCPUs: moto has no quota of those, and tells of no machine how many it has.
+        let answer = Fault::answer(StatusCode::OK, format!("{{\"Quota\":{{\"Value\":{most}}}}}"));
+        answer.on_action("servicequotas", "GetServiceQuota")
+    };
+    account.proxy.add("four", quota("4.0"));
+    account.run("apply --auto-approve").code(0);
+    account.proxy.switch("four", false);
+    account.proxy.add("three", quota("3.0"));
+    let before = account.census();
+    account.sandbox.edit("{ min: 2, max: 4 }", "{ min: 2, desired: 4, max: 4 }");
+    account
+        .run("apply --auto-approve")
+        .code(1)
+        .says("could not run the new machines in eu-west-1: the account may run 3 vCPUs of On-Demand Standard instances there")
+        .says("and the plan adds 4")
+        .says("--quota-code L-1216C47A");
+    assert_eq!(account.census(), before);
+}
+
+#[test]
+fn a_delete_that_is_denied_is_told_before_the_first_change() {
+    let account = Account::applied(
+        "standfast: 1\nname: shop\nregions:\n  refuge: { provider: aws, location: eu-west-1, zones: 2 }\n\
+         networks:\n  main: { cidr: 10.20.0.0/16, nat: none }\n",
+    );
+    let jane = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+                <Arn>arn:aws:iam::123456789012:user/jane</Arn><UserId>AIDA1</UserId><Account>123456789012</Account>\
+                </GetCallerIdentityResult></GetCallerIdentityResponse>";
+    let denied = "<SimulatePrincipalPolicyResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">\
+                  <SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated><EvaluationResults><member>\
+                  <EvalActionName>ec2:DeleteVpc</EvalActionName><EvalResourceName>*</EvalResourceName>\
+                  <EvalDecision>implicitDeny</EvalDecision></member></EvaluationResults></SimulatePrincipalPolicyResult>\
+                  </SimulatePrincipalPolicyResponse>";
+    account.proxy.add("jane", Fault::answer(StatusCode::OK, jane).on_action("sts", "GetCallerIdentity"));
+    let policy = Fault::answer(StatusCode::OK, denied);
+    account.proxy.add("policy", policy.on_action("iam", "SimulatePrincipalPolicy"));
+    let before = account.census();
+    account.run("destroy --auto-approve").code(1).says(
+        "arn:aws:iam::123456789012:user/jane do not allow ec2:DeleteVpc (for refuge/networks.main/vpc.main)",
+    );
+    assert_eq!(account.census(), before);
+    account.proxy.switch("policy", false);
+    account.run("destroy --auto-approve").code(0);
+}
+
+#[test]
 fn what_another_state_has_made_is_not_made_again() {
     let account = Account::applied(SHOP);
     std::fs::remove_dir_all(account.sandbox.path(".standfast")).unwrap();
@@ -66,6 +115,8 @@ fn a_misspelt_region_is_told_before_anything_is_asked() {
         .run("plan")
         .code(65)
         .says("there is no AWS region `eu-wst-1`")
+        .says("standfast.yaml:4:38")
+        .says("`location` of `regions.refuge`")
         .says("Did you mean `location: eu-west-1` under `regions.refuge`?");
 }
 
@@ -76,6 +127,7 @@ fn a_zone_that_the_region_has_not_is_told_with_those_that_it_has() {
         .run("plan")
         .code(65)
         .says("eu-west-1 has no zone `eu-west-1z` for this account")
+        .says("`zones` of `regions.refuge`")
         .says("It has eu-west-1a, eu-west-1b, eu-west-1c");
 }
 

@@ -26,6 +26,7 @@ mod rule;
 
 pub use call::{Answer, Call};
 pub use halt::{Halt, Moment};
+pub use hyper::StatusCode;
 pub use moto::Moto;
 pub use proxy::{Proxy, Seen};
 pub use rule::{Fate, Fault, Rule, Verdict};

@@ -206,8 +206,8 @@ impl<P: Provider> Provider for WatchedProvider<P> {
         self.provider.expand(request, answers)
     }
 
-    async fn preflight(&self, context: &Context, calls: &[Call]) -> Vec<Obstacle> {
-        self.points.around("preflight", self.provider.preflight(context, calls)).await
+    async fn preflight(&self, context: &Context, calls: &[Call], deletes: &[Call]) -> Vec<Obstacle> {
+        self.points.around("preflight", self.provider.preflight(context, calls, deletes)).await
     }
 
     async fn read(

@@ -107,27 +107,22 @@ impl<'a> Build<'a> {
     fn new(request: &'a ExpandRequest<'a>, answers: &'a Answers) -> Result<Self, Vec<Problem>> {
         let region = request.region;
         let id = request.component.id();
-        let Some(place) = Place::of_region(region) else {
-            return Err(vec![Problem {
-                component: id,
-                key: "region".into(),
-                message: format!("region `{}` has no `location`", region.name),
-                hint: Some(location_hint(region)),
-            }]);
-        };
         // What is the region's is told once, and not for each component in it.
         let is_first = request.components.iter().find(|one| one.common().region == region.name);
         let is_first = is_first.is_none_or(|first| first.id() == id);
+        let at_location = |message: String, hint: String| {
+            let problem =
+                Problem { component: id.clone(), key: "region.location".into(), message, hint: Some(hint) };
+            Err(if is_first { vec![problem] } else { Vec::new() })
+        };
+        let Some(place) = Place::of_region(region) else {
+            return at_location(format!("region `{}` has no `location`", region.name), location_hint(region));
+        };
         if let Some(meant) = place.misspelt() {
-            if !is_first {
-                return Err(Vec::new());
-            }
-            return Err(vec![Problem {
-                component: id,
-                key: "region".into(),
-                message: format!("there is no AWS region `{}`", place.location),
-                hint: Some(format!("Did you mean `location: {meant}` under `regions.{}`?", region.name)),
-            }]);
+            return at_location(
+                format!("there is no AWS region `{}`", place.location),
+                format!("Did you mean `location: {meant}` under `regions.{}`?", region.name),
+            );
         }
         // `zones: 3` are `a`, `b` and `c`.
         let zone = |name: &str| {
@@ -157,7 +152,7 @@ impl<'a> Build<'a> {
         for zone in self.zones.iter().filter(|zone| !there.contains(&zone.as_str())) {
             self.problems.push(Problem {
                 component: self.id.clone(),
-                key: "region".into(),
+                key: "region.zones".into(),
                 message: format!("{} has no zone `{zone}` for this account", self.place.location),
                 hint: Some(format!(
                     "It has {}: name some of them in `regions.{}.zones`.",

@@ -57,7 +57,7 @@ pub(super) fn expand(build: &mut Build<'_>, recovery: &DisasterRecovery) {
         }
         // What stands in the way is in the region that takes over.
         Err(problems) => build.problems.extend(problems.into_iter().map(|problem| match &*problem.key {
-            "region" => Problem { key: "into".into(), ..problem },
+            key if key == "region" || key.starts_with("region.") => Problem { key: "into".into(), ..problem },
             _ => problem,
         })),
     }

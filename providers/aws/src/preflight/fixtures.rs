@@ -30,6 +30,7 @@ pub(super) struct Asking<'a> {
     site: Site,
     context: Context,
     calls: &'a [Call],
+    pub deletes: &'a [Call],
     pub recorded: Recorded,
     /// What was told.
     pub told: Arc<Mutex<Vec<String>>>,
@@ -40,10 +41,15 @@ impl<'a> Asking<'a> {
         let (site, recorded) = site(answers);
         site.signed_in_as(Caller { account: "123456789012".into(), arn: arn.into() });
         let (context, told) = context();
-        Asking { site, context, calls, recorded, told }
+        Asking { site, context, calls, deletes: &[], recorded, told }
     }
 
     pub fn ahead(&self) -> Ahead<'_> {
-        Ahead { site: &self.site, context: &self.context, calls: self.calls.iter().enumerate().collect() }
+        Ahead {
+            site: &self.site,
+            context: &self.context,
+            calls: self.calls.iter().enumerate().collect(),
+            deletes: self.deletes.iter().collect(),
+        }
     }
 }

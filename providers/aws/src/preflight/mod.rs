@@ -8,6 +8,7 @@
 mod fixtures;
 mod offers;
 mod permissions;
+mod processors;
 mod standing;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ struct Ahead<'a> {
     context: &'a Context,
     /// Each with its position among all.
     calls: Vec<(usize, &'a Call)>,
+    deletes: Vec<&'a Call>,
 }
 
 impl<'a> Ahead<'a> {
@@ -52,8 +54,16 @@ fn text<'a>(call: &'a Call, key: &str) -> Option<&'a str> {
     call.inputs.get(key).and_then(Value::as_str)
 }
 
-pub(crate) async fn obstacles(provider: &AwsProvider, context: &Context, calls: &[Call]) -> Vec<Obstacle> {
-    let mut places: BTreeMap<Place, Vec<(usize, &Call)>> = BTreeMap::new();
+/// What is made or changed at a place, and what is deleted there.
+type AtPlace<'a> = (Vec<(usize, &'a Call)>, Vec<&'a Call>);
+
+pub(crate) async fn obstacles(
+    provider: &AwsProvider,
+    context: &Context,
+    calls: &[Call],
+    deletes: &[Call],
+) -> Vec<Obstacle> {
+    let mut places: BTreeMap<Place, AtPlace<'_>> = BTreeMap::new();
     let mut obstacles = Vec::new();
     for (at, call) in calls.iter().enumerate() {
         let foreseen = kinds::by_name(&call.kind).map_or(Ok(()), |works| works.foresee(call));
@@ -63,11 +73,17 @@ pub(crate) async fn obstacles(provider: &AwsProvider, context: &Context, calls: 
             obstacles.push(Obstacle { error, calls: vec![at] });
         }
         match Place::parse(&call.place) {
-            Ok(place) => places.entry(place).or_default().push((at, call)),
+            Ok(place) => places.entry(place).or_default().0.push((at, call)),
             Err(error) => obstacles.push(Obstacle { error, calls: vec![at] }),
         }
     }
-    let asked = places.into_iter().map(|(place, calls)| at_place(provider, context, place, calls));
+    for call in deletes {
+        match Place::parse(&call.place) {
+            Ok(place) => places.entry(place).or_default().1.push(call),
+            Err(error) => obstacles.push(Obstacle { error, calls: Vec::new() }),
+        }
+    }
+    let asked = places.into_iter().map(|(place, ahead)| at_place(provider, context, place, ahead));
     obstacles.extend(join_all(asked).await.into_iter().flatten());
     obstacles
 }
@@ -76,7 +92,7 @@ async fn at_place(
     provider: &AwsProvider,
     context: &Context,
     place: Place,
-    calls: Vec<(usize, &Call)>,
+    (calls, deletes): AtPlace<'_>,
 ) -> Vec<Obstacle> {
     let signed_in = async {
         let site = provider.site(&place).await?;
@@ -85,14 +101,15 @@ async fn at_place(
     };
     match signed_in.await {
         Ok(site) => {
-            let ahead = Ahead { site: &site, context, calls };
-            let (denied, standing, machines, engines) = join!(
+            let ahead = Ahead { site: &site, context, calls, deletes };
+            let (denied, standing, processors, machines, engines) = join!(
                 permissions::ask(&ahead),
                 standing::ask(&ahead),
+                processors::ask(&ahead),
                 offers::machines(&ahead),
                 offers::engines(&ahead)
             );
-            [denied, standing, machines, engines].concat()
+            [denied, standing, processors, machines, engines].concat()
         }
         Err(error) => vec![Obstacle { error, calls: calls.into_iter().map(|(at, _)| at).collect() }],
     }

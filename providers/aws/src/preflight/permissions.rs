@@ -2,13 +2,13 @@
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html>
 //!
 //! A policy may allow an action for certain things only, so what is denied for all things is asked again for those of the
-//! plan, by their ARNs. What depends on conditions that nobody knows beforehand counts as allowed. Deletes are not asked
-//! for: they come last, and a denied one leaves no half of a stack.
+//! plan, by their ARNs. What depends on conditions that nobody knows beforehand counts as allowed. Deletes are asked
+//! for too: they come last, and a denied one would leave what nothing uses any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType};
-use standfast_contract::{Call, Obstacle, ProviderError};
+use standfast_contract::{Address, Call, Obstacle, ProviderError};
 
 use super::{Ahead, text};
 use crate::failure::{Failure, failed};
@@ -17,6 +17,7 @@ use crate::failure::{Failure, failed};
 struct Needs {
     kind: &'static str,
     create: &'static [&'static str],
+    delete: &'static [&'static str],
     /// Where this attribute differs; empty: where any does, but tags.
     update: &'static [(&'static str, &'static str)],
     /// Service, region, account and the rest of each ARN that a policy may allow this for.
@@ -33,36 +34,42 @@ static NEEDS: &[Needs] = &[
     Needs {
         kind: "vpc",
         create: &["ec2:CreateVpc", TAG_EC2, "ec2:ModifyVpcAttribute"],
+        delete: &["ec2:DeleteVpc"],
         update: &[("", "ec2:ModifyVpcAttribute"), ("tags", TAG_EC2)],
         arn: "ec2:REGION:ACCOUNT:vpc/new",
     },
     Needs {
         kind: "subnet",
         create: &["ec2:CreateSubnet", TAG_EC2],
+        delete: &["ec2:DeleteSubnet"],
         update: &[("", "ec2:ModifySubnetAttribute"), ("tags", TAG_EC2)],
         arn: "ec2:REGION:ACCOUNT:subnet/new",
     },
     Needs {
         kind: "internet_gateway",
         create: &["ec2:CreateInternetGateway", "ec2:AttachInternetGateway", TAG_EC2],
+        delete: &["ec2:DetachInternetGateway", "ec2:DeleteInternetGateway"],
         update: &[("tags", TAG_EC2)],
         arn: "ec2:REGION:ACCOUNT:internet-gateway/new",
     },
     Needs {
         kind: "elastic_ip",
         create: &["ec2:AllocateAddress", TAG_EC2],
+        delete: &["ec2:ReleaseAddress"],
         update: &[("tags", TAG_EC2)],
         arn: "ec2:REGION:ACCOUNT:elastic-ip/new",
     },
     Needs {
         kind: "nat_gateway",
         create: &["ec2:CreateNatGateway", TAG_EC2],
+        delete: &["ec2:DeleteNatGateway"],
         update: &[("tags", TAG_EC2)],
         arn: "ec2:REGION:ACCOUNT:natgateway/new",
     },
     Needs {
         kind: "route_table",
         create: &["ec2:CreateRouteTable", "ec2:CreateRoute", "ec2:AssociateRouteTable", TAG_EC2],
+        delete: &["ec2:DisassociateRouteTable", "ec2:DeleteRouteTable"],
         update: &[
             ("routes", "ec2:CreateRoute"),
             ("routes", "ec2:ReplaceRoute"),
@@ -74,12 +81,14 @@ static NEEDS: &[Needs] = &[
     Needs {
         kind: "vpc_endpoint",
         create: &["ec2:CreateVpcEndpoint", TAG_EC2],
+        delete: &["ec2:DeleteVpcEndpoints"],
         update: &[("", "ec2:ModifyVpcEndpoint"), ("tags", TAG_EC2)],
         arn: "ec2:REGION:ACCOUNT:vpc-endpoint/new",
     },
     Needs {
         kind: "security_group",
         create: &["ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupIngress", TAG_EC2],
+        delete: &["ec2:DeleteSecurityGroup"],
         update: &[
             ("ingress", "ec2:AuthorizeSecurityGroupIngress"),
             ("egress", "ec2:AuthorizeSecurityGroupEgress"),
@@ -94,6 +103,7 @@ static NEEDS: &[Needs] = &[
             "elasticloadbalancing:ModifyLoadBalancerAttributes",
             ADD_TAGS,
         ],
+        delete: &["elasticloadbalancing:DeleteLoadBalancer"],
         update: &[
             ("settings", "elasticloadbalancing:ModifyLoadBalancerAttributes"),
             ("security_groups", "elasticloadbalancing:SetSecurityGroups"),
@@ -109,12 +119,14 @@ static NEEDS: &[Needs] = &[
             "elasticloadbalancing:ModifyTargetGroupAttributes",
             ADD_TAGS,
         ],
+        delete: &["elasticloadbalancing:DeleteTargetGroup"],
         update: &[("settings", "elasticloadbalancing:ModifyTargetGroupAttributes"), ("tags", ADD_TAGS)],
         arn: "elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/new",
     },
     Needs {
         kind: "listener",
         create: &["elasticloadbalancing:CreateListener", ADD_TAGS],
+        delete: &["elasticloadbalancing:DeleteListener"],
         update: &[("rules", "elasticloadbalancing:CreateRule"), ("tags", ADD_TAGS)],
         arn: "elasticloadbalancing:REGION:ACCOUNT:listener/app/new/new/new \
               elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/new/new \
@@ -123,6 +135,7 @@ static NEEDS: &[Needs] = &[
     Needs {
         kind: "parameter",
         create: &["ssm:PutParameter", "ssm:AddTagsToResource"],
+        delete: &["ssm:DeleteParameter"],
         update: &[("value", "ssm:PutParameter"), ("tags", "ssm:AddTagsToResource")],
         arn: "ssm:REGION:ACCOUNT:parameterNAME",
     },
@@ -136,6 +149,12 @@ static NEEDS: &[Needs] = &[
             "iam:AddRoleToInstanceProfile",
             "iam:PassRole",
         ],
+        delete: &[
+            "iam:RemoveRoleFromInstanceProfile",
+            "iam:DeleteInstanceProfile",
+            "iam:DetachRolePolicy",
+            "iam:DeleteRole",
+        ],
         update: &[
             ("managed_policies", "iam:AttachRolePolicy"),
             ("profile", "iam:CreateInstanceProfile"),
@@ -147,6 +166,7 @@ static NEEDS: &[Needs] = &[
     Needs {
         kind: "launch_template",
         create: &["ec2:CreateLaunchTemplate", TAG_EC2],
+        delete: &["ec2:DeleteLaunchTemplate"],
         update: &[
             ("", "ec2:CreateLaunchTemplateVersion"),
             ("", "ec2:ModifyLaunchTemplate"),
@@ -162,6 +182,7 @@ static NEEDS: &[Needs] = &[
             "autoscaling:EnableMetricsCollection",
             "ec2:RunInstances",
         ],
+        delete: &["autoscaling:DeleteAutoScalingGroup"],
         update: &[
             ("min", "autoscaling:UpdateAutoScalingGroup"),
             ("max", "autoscaling:UpdateAutoScalingGroup"),
@@ -179,72 +200,84 @@ static NEEDS: &[Needs] = &[
     Needs {
         kind: "db_subnet_group",
         create: &["rds:CreateDBSubnetGroup", TAG_RDS],
+        delete: &["rds:DeleteDBSubnetGroup"],
         update: &[("", "rds:ModifyDBSubnetGroup"), ("tags", TAG_RDS)],
         arn: "rds:REGION:ACCOUNT:subgrp:NAME",
     },
     Needs {
         kind: "db_parameter_group",
         create: &["rds:CreateDBParameterGroup", TAG_RDS],
+        delete: &["rds:DeleteDBParameterGroup"],
         update: &[("", "rds:ModifyDBParameterGroup"), ("tags", TAG_RDS)],
         arn: "rds:REGION:ACCOUNT:pg:NAME",
     },
     Needs {
         kind: "db_instance",
         create: &["rds:CreateDBInstance", TAG_RDS],
+        delete: &["rds:DeleteDBInstance"],
         update: &[("", "rds:ModifyDBInstance"), ("tags", TAG_RDS)],
         arn: "rds:REGION:ACCOUNT:db:NAME",
     },
     Needs {
         kind: "db_replica",
         create: &["rds:CreateDBInstanceReadReplica", TAG_RDS],
+        delete: &["rds:DeleteDBInstance"],
         update: &[("", "rds:ModifyDBInstance"), ("tags", TAG_RDS)],
         arn: "rds:REGION:ACCOUNT:db:NAME",
     },
     Needs {
         kind: "db_cluster_parameter_group",
         create: &["rds:CreateDBClusterParameterGroup", TAG_RDS],
+        delete: &["rds:DeleteDBClusterParameterGroup"],
         update: &[("", "rds:ModifyDBClusterParameterGroup"), ("tags", TAG_RDS)],
         arn: "rds:REGION:ACCOUNT:cluster-pg:NAME",
     },
     Needs {
         kind: "db_cluster",
         create: &["rds:CreateDBCluster", TAG_RDS],
+        delete: &["rds:DeleteDBCluster"],
         update: &[("", "rds:ModifyDBCluster"), ("tags", TAG_RDS)],
         arn: "rds:REGION:ACCOUNT:cluster:NAME",
     },
     Needs {
         kind: "db_cluster_instance",
         create: &["rds:CreateDBInstance", TAG_RDS],
+        delete: &["rds:DeleteDBInstance"],
         update: &[("", "rds:ModifyDBInstance"), ("tags", TAG_RDS)],
         arn: "rds:REGION:ACCOUNT:db:NAME",
     },
     Needs {
         kind: "db_copy",
         create: &["rds:CreateDBInstanceReadReplica", TAG_RDS],
+        delete: &["rds:DeleteDBInstance"],
         update: &[("", "rds:ModifyDBInstance"), ("tags", TAG_RDS)],
         arn: "rds:REGION:ACCOUNT:db:NAME",
     },
     Needs {
         kind: "db_backup_copy",
         create: &["rds:StartDBInstanceAutomatedBackupsReplication"],
+        delete: &["rds:StopDBInstanceAutomatedBackupsReplication"],
         update: &[],
         arn: "rds:REGION:ACCOUNT:auto-backup:new",
     },
     Needs {
         kind: "global_cluster",
         create: &["rds:CreateGlobalCluster", TAG_RDS],
+        delete: &["rds:DeleteGlobalCluster"],
         update: &[("tags", TAG_RDS)],
         arn: "rds::ACCOUNT:global-cluster:NAME",
     },
     Needs {
         kind: "cache_subnet_group",
         create: &["elasticache:CreateCacheSubnetGroup", TAG_CACHE],
+        delete: &["elasticache:DeleteCacheSubnetGroup"],
         update: &[("", "elasticache:ModifyCacheSubnetGroup"), ("tags", TAG_CACHE)],
         arn: "elasticache:REGION:ACCOUNT:subnetgroup:NAME",
     },
     Needs {
         kind: "replication_group",
         create: &["elasticache:CreateReplicationGroup", TAG_CACHE],
+        delete: &["elasticache:DeleteReplicationGroup"],
         update: &[
             ("replicas", "elasticache:IncreaseReplicaCount"),
             ("class", "elasticache:ModifyReplicationGroup"),
@@ -255,55 +288,70 @@ static NEEDS: &[Needs] = &[
     Needs {
         kind: "health_check",
         create: &["route53:CreateHealthCheck", "route53:ChangeTagsForResource"],
+        delete: &["route53:DeleteHealthCheck"],
         update: &[("", "route53:UpdateHealthCheck"), ("tags", "route53:ChangeTagsForResource")],
         arn: "route53:::healthcheck/new",
     },
     Needs {
         kind: "hosted_zone",
         create: &["route53:CreateHostedZone", "route53:ChangeTagsForResource"],
+        delete: &["route53:DeleteHostedZone"],
         update: &[("tags", "route53:ChangeTagsForResource")],
         arn: "route53:::hostedzone/new",
     },
     Needs {
         kind: "dns_record",
         create: &["route53:ChangeResourceRecordSets"],
+        delete: &["route53:ChangeResourceRecordSets"],
         update: &[("", "route53:ChangeResourceRecordSets")],
         arn: "route53:::hostedzone/ZONE",
     },
     Needs {
         kind: "topic",
         create: &["sns:CreateTopic", "sns:TagResource"],
+        delete: &["sns:DeleteTopic"],
         update: &[("tags", "sns:TagResource")],
         arn: "sns:REGION:ACCOUNT:NAME",
     },
-    Needs { kind: "subscription", create: &["sns:Subscribe"], update: &[], arn: "sns:REGION:ACCOUNT:new" },
+    Needs {
+        kind: "subscription",
+        create: &["sns:Subscribe"],
+        delete: &["sns:Unsubscribe"],
+        update: &[],
+        arn: "sns:REGION:ACCOUNT:new",
+    },
     Needs {
         kind: "alarm",
         create: &["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"],
+        delete: &["cloudwatch:DeleteAlarms"],
         update: &[("", "cloudwatch:PutMetricAlarm"), ("tags", "cloudwatch:TagResource")],
         arn: "cloudwatch:REGION:ACCOUNT:alarm:NAME",
     },
     Needs {
         kind: "dashboard",
         create: &["cloudwatch:PutDashboard"],
+        delete: &["cloudwatch:DeleteDashboards"],
         update: &[("", "cloudwatch:PutDashboard")],
         arn: "cloudwatch::ACCOUNT:dashboard/NAME",
     },
     Needs {
         kind: "certificate",
         create: &["acm:ImportCertificate", "acm:AddTagsToCertificate"],
+        delete: &["acm:DeleteCertificate"],
         update: &[("pem", "acm:ImportCertificate"), ("tags", "acm:AddTagsToCertificate")],
         arn: "acm:REGION:ACCOUNT:certificate/new",
     },
     Needs {
         kind: "requested_certificate",
         create: &["acm:RequestCertificate", "acm:AddTagsToCertificate"],
+        delete: &["acm:DeleteCertificate"],
         update: &[("tags", "acm:AddTagsToCertificate")],
         arn: "acm:REGION:ACCOUNT:certificate/new",
     },
     Needs {
         kind: "validation_record",
         create: &["route53:ChangeResourceRecordSets"],
+        delete: &["route53:ChangeResourceRecordSets"],
         update: &[("", "route53:ChangeResourceRecordSets")],
         arn: "route53:::hostedzone/ZONE",
     },
@@ -312,7 +360,9 @@ static NEEDS: &[Needs] = &[
 /// An action, with the calls that need it and what they are about.
 #[derive(Default)]
 struct Needed<'a> {
-    by: Vec<(usize, &'a Call)>,
+    by: Vec<&'a Call>,
+    /// Positions of those that are creates and updates.
+    at: Vec<usize>,
     /// Of each call.
     arns: Vec<Vec<String>>,
 }
@@ -351,24 +401,40 @@ pub(super) async fn ask(ahead: &Ahead<'_>) -> Vec<Obstacle> {
 fn needed<'a>(ahead: &Ahead<'a>, caller: &str, account: &str) -> BTreeMap<&'static str, Needed<'a>> {
     let partition = caller.split(':').nth(1).unwrap_or("aws");
     let mut all: BTreeMap<&'static str, Needed<'a>> = BTreeMap::new();
-    for &(at, call) in &ahead.calls {
-        let Some(needs) = NEEDS.iter().find(|needs| needs.kind == call.kind) else { continue };
+    let mut add = |at: Option<usize>, call: &'a Call, needs: &Needs, actions: BTreeSet<&'static str>| {
         let own = arns(needs, call, &ahead.site.place.location, partition, account);
+        for action in actions {
+            let needed = all.entry(action).or_default();
+            needed.by.push(call);
+            needed.at.extend(at);
+            needed.arns.push(own.clone());
+        }
+    };
+    let replaced: BTreeSet<(&Address, &Option<String>)> =
+        ahead.deletes.iter().map(|old| (&old.address, &old.id)).collect();
+    for &(at, call) in &ahead.calls {
+        let Some(needs) = of_kind(call) else { continue };
         let of_update = |(attribute, _): &&(&str, &str)| match *attribute {
             "" => call.changed.iter().any(|changed| changed != "tags"),
             attribute => call.changed.iter().any(|changed| changed == attribute),
         };
-        let actions: BTreeSet<&'static str> = match call.id {
-            None => needs.create.iter().copied().collect(),
-            Some(_) => needs.update.iter().filter(of_update).map(|(_, action)| *action).collect(),
+        let is_made = call.id.is_none() || replaced.contains(&(&call.address, &call.id));
+        let actions = match is_made {
+            true => needs.create.iter().copied().collect(),
+            false => needs.update.iter().filter(of_update).map(|(_, action)| *action).collect(),
         };
-        for action in actions {
-            let needed = all.entry(action).or_default();
-            needed.by.push((at, call));
-            needed.arns.push(own.clone());
+        add(Some(at), call, needs, actions);
+    }
+    for call in &ahead.deletes {
+        if let Some(needs) = of_kind(call) {
+            add(None, call, needs, needs.delete.iter().copied().collect());
         }
     }
     all
+}
+
+fn of_kind(call: &Call) -> Option<&'static Needs> {
+    NEEDS.iter().find(|needs| needs.kind == call.kind)
 }
 
 /// Of what there is already its own, of what is to be made such as it will have.
@@ -455,8 +521,8 @@ fn refusal(
     let mut told = Vec::new();
     for action in denied {
         let Some(needed) = needed.get(action) else { continue };
-        calls.extend(needed.by.iter().map(|(at, _)| *at));
-        if let [(_, first), others @ ..] = &needed.by[..] {
+        calls.extend(needed.at.iter().copied());
+        if let [first, others @ ..] = &needed.by[..] {
             let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
             told.push(format!("{action} (for {}{more})", first.address));
         }

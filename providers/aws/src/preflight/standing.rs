@@ -295,7 +295,7 @@ async fn too_many(
         if varieties.iter().all(|wanted| new(wanted).is_empty()) {
             continue;
         }
-        let most = match applied(ahead, quota).await {
+        let most = match applied(ahead, quota.service, quota.code).await {
             Ok(Some(most)) => most,
             Ok(None) => continue,
             Err(failure) => {
@@ -323,33 +323,35 @@ fn full(
     there: usize,
     calls: Vec<usize>,
 ) -> Obstacle {
-    let location = &ahead.site.place.location;
     let reason = format!(
         "the account may have {most} {} there, has {there}, and the plan makes {}",
         quota.of,
         calls.len()
     );
-    let hint = format!(
-        "Ask for more (`aws service-quotas request-service-quota-increase --service-code {} --quota-code {} \
-         --region {location} --desired-value {}`), or remove what is not needed.",
-        quota.service,
-        quota.code,
-        there + calls.len()
-    );
+    let more = more(ahead, quota.service, quota.code, there + calls.len());
+    let hint = format!("{more}, or remove what is not needed.");
     let error = ProviderError::permanent(format!("make all {} in {place}", quota.of), reason).hint(hint);
     Obstacle { error, calls }
 }
 
+/// How to ask for so much of a quota.
+pub(super) fn more(ahead: &Ahead<'_>, service: &str, code: &str, wanted: usize) -> String {
+    let location = &ahead.site.place.location;
+    format!(
+        "Ask for more (`aws service-quotas request-service-quota-increase --service-code {service} --quota-code {code} \
+         --region {location} --desired-value {wanted}`)"
+    )
+}
+
 /// The account's own quota, or where it has none AWS's default; `None` where nobody knows it.
-async fn applied(ahead: &Ahead<'_>, quota: &Quota) -> Result<Option<usize>, Failure> {
+pub(super) async fn applied(ahead: &Ahead<'_>, service: &str, code: &str) -> Result<Option<usize>, Failure> {
     // Asked once: an answer is welcome and not needed.
     let quotas = &ahead.site.change.quotas;
-    let call = quotas.get_service_quota().service_code(quota.service).quota_code(quota.code);
+    let call = quotas.get_service_quota().service_code(service).quota_code(code);
     let value = match call.send().await.map_err(failed("servicequotas:GetServiceQuota")) {
         Ok(answer) => answer.quota.and_then(|quota| quota.value()),
         Err(failure) if failure.trouble == Trouble::NotFound => {
-            let call =
-                quotas.get_aws_default_service_quota().service_code(quota.service).quota_code(quota.code);
+            let call = quotas.get_aws_default_service_quota().service_code(service).quota_code(code);
             match call.send().await.map_err(failed("servicequotas:GetAWSDefaultServiceQuota")) {
                 Ok(answer) => answer.quota.and_then(|quota| quota.value()),
                 Err(failure) if matches!(failure.trouble, Trouble::NotFound | Trouble::Lost) => None,

@@ -132,9 +132,9 @@ async fn a_scripted_read_fault_hits_one_resource_of_a_page() {
 async fn preflight_and_lookup_and_find_fail_only_on_demand() {
     let sim = sim();
     let calls = [node_call("x", "t1")];
-    assert!(sim.preflight(&context(), &calls).await.is_empty());
+    assert!(sim.preflight(&context(), &calls, &[]).await.is_empty());
     sim.world().script(Fault::new("home", "preflight", FaultKind::Refused).reason("quota: 0 nodes")).unwrap();
-    let obstacles = sim.preflight(&context(), &calls).await;
+    let obstacles = sim.preflight(&context(), &calls, &[]).await;
     assert_eq!(obstacles.len(), 1);
     assert_eq!(obstacles[0].calls, [0]);
     let error = &obstacles[0].error;

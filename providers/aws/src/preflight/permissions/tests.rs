@@ -121,6 +121,36 @@ async fn only_what_a_change_calls_is_asked_for() {
     assert!(actions == 1 && asked[0].contains("autoscaling%3AUpdateAutoScalingGroup"), "{asked:?}");
 }
 
+#[tokio::test]
+async fn what_is_deleted_is_asked_for_too_and_what_is_replaced_is_made_and_deleted() {
+    let there = |kind: &str, id: &str, changed: &[&str]| Call {
+        id: Some(id.into()),
+        changed: changed.iter().map(|key| (*key).to_owned()).collect(),
+        ..call(kind, "main", &[])
+    };
+    let calls = [there("subnet", "subnet-1", &["cidr"])];
+    let deletes = [there("subnet", "subnet-1", &["cidr"]), there("vpc", "vpc-7", &[])];
+    let answer = simulated(&[
+        ("ec2:CreateSubnet", "allowed", ""),
+        ("ec2:DeleteSubnet", "allowed", ""),
+        ("ec2:DeleteVpc", "implicitDeny", ""),
+    ]);
+    let answers = [(200, &*answer), (200, &*answer)];
+    let mut asking = Asking::new(&calls, &answers, "arn:aws:iam::123456789012:user/jane");
+    asking.deletes = &deletes;
+    let obstacles = ask(&asking.ahead()).await;
+    let [obstacle] = &obstacles[..] else { panic!("{obstacles:?}") };
+    let told = obstacle.error.to_string();
+    assert!(told.ends_with("do not allow ec2:DeleteVpc (for refuge/networks.main/vpc.main)"), "{told}");
+    assert_eq!(obstacle.calls, Vec::<usize>::new());
+    let asked = asking.recorded.asked();
+    for action in ["CreateSubnet", "DeleteSubnet", "DeleteVpc"] {
+        assert!(asked[0].contains(&format!("ec2%3A{action}")), "{asked:?}");
+    }
+    assert!(!asked[0].contains("ModifySubnetAttribute"), "{asked:?}");
+    assert!(asked[1].contains("vpc%2Fvpc-7"), "{asked:?}");
+}
+
 #[test]
 fn a_thing_that_is_there_is_asked_about_by_its_own_arn() {
     let needs = |kind: &str| NEEDS.iter().find(|needs| needs.kind == kind).unwrap();
@@ -158,6 +188,8 @@ fn the_table_names_what_the_kinds_call() {
     // Kinds that do it alike.
     let shared = [
         ("db_copy", "db_replica"),
+        ("db_copy", "db_instance"),
+        ("db_replica", "db_instance"),
         ("hosted_zone", "route53"),
         ("health_check", "route53"),
         ("requested_certificate", "certificate"),
@@ -173,7 +205,8 @@ fn the_table_names_what_the_kinds_call() {
         for part in std::fs::read_dir(&path).into_iter().flatten() {
             source += &std::fs::read_to_string(part.unwrap().path()).unwrap_or_default();
         }
-        let actions = needs.create.iter().chain(needs.update.iter().map(|(_, action)| action));
+        let updates = needs.update.iter().map(|(_, action)| action);
+        let actions = needs.create.iter().chain(needs.delete).chain(updates);
         for action in actions.filter(|action| !elsewhere.contains(action)) {
             assert!(source.contains(&format!("\"{action}\"")), "{action} is not in {path}");
         }
