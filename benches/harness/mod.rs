@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, watch};
 pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// The default of `--parallelism`.
-const PARALLELISM: usize = 16;
+pub const PARALLELISM: usize = 16;
 
 struct NoSecrets;
 

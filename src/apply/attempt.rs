@@ -2,7 +2,11 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -103,6 +107,8 @@ pub struct Attempt {
     pub shared: Arc<Shared>,
     pub provider: Arc<dyn Provider>,
     pub context: Context,
+    /// Whether the call waits for a state just now.
+    pub waits: Arc<AtomicBool>,
     pub task: u32,
 }
 
@@ -300,15 +306,14 @@ impl Attempt {
             .build();
         let (mut attempt, mut uncertain) = (1, false);
         loop {
-            let answer = match tokio::time::timeout(OPERATION_TIMEOUT_MAX, call()).await {
-                Ok(answer) => answer,
-                Err(_) => Err(ProviderError::new(
+            let no_answer = || {
+                Err(ProviderError::new(
                     ErrorClass::Uncertain,
                     format!("finish {address}"),
                     format!("no answer within {} s", OPERATION_TIMEOUT_MAX.as_secs()),
-                )),
+                ))
             };
-            let error = match answer {
+            let error = match self.in_time(call()).await.unwrap_or_else(no_answer) {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
@@ -327,6 +332,18 @@ impl Attempt {
                 reason: error.to_string(),
             });
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// `None`: no answer in time. Where it waits for a state the time does not count.
+    async fn in_time<T>(&self, call: impl Future<Output = T>) -> Option<T> {
+        let mut call = pin!(call);
+        loop {
+            match tokio::time::timeout(OPERATION_TIMEOUT_MAX, call.as_mut()).await {
+                Ok(answer) => return Some(answer),
+                Err(_) if self.waits.load(Ordering::Relaxed) => {}
+                Err(_) => return None,
+            }
         }
     }
 

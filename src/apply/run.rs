@@ -2,14 +2,20 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
 use standfast_contract::{Address, Context, Map, OnFailure, ProviderError, Vault};
 use standfast_state::{IntentId, Lease, RunId, Snapshot, Store, StoreError};
 use tokio::{
-    sync::{mpsc::UnboundedSender, watch},
+    sync::{
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+        watch,
+    },
     task::JoinSet,
 };
 
@@ -124,6 +130,9 @@ struct Run {
     parallelism: usize,
     shared: Arc<Shared>,
     interrupt: watch::Receiver<Interrupt>,
+    /// Which running tasks begin to wait for a state, and which go on.
+    waits: UnboundedReceiver<Waits>,
+    waits_tell: UnboundedSender<Waits>,
     /// Somebody may still interrupt.
     interruptible: bool,
     started: HashMap<u32, Instant>,
@@ -137,12 +146,15 @@ struct Run {
     begun_at: Instant,
 }
 
+/// A task, and whether it waits.
+type Waits = (u32, bool);
 type Ended = (u32, Result<Done, TaskError>);
 
 impl Run {
     fn new(plan: Arc<Plan>, recorded: &[Recorded], settings: Settings) -> Self {
         let tasks = lower(&plan);
         let count = plan.steps.len();
+        let (waits_tell, waits) = unbounded_channel();
         let mut run = Run {
             outputs: Outputs::from_records(recorded.iter()),
             applied: HashMap::new(),
@@ -161,6 +173,8 @@ impl Run {
                 events: settings.events,
             }),
             interrupt: settings.interrupt,
+            waits,
+            waits_tell,
             interruptible: true,
             scheduler: Scheduler::default(),
             started: HashMap::new(),
@@ -254,6 +268,7 @@ impl Run {
                         self.stop();
                     }
                 }
+                Some((task, waits)) = self.waits.recv() => self.scheduler.lend(task, waits),
                 Some(ended) = running.join_next() => {
                     // A task that panicked is a bug; its intent stays open in the journal.
                     let Ok((task, result)) = ended else { continue };
@@ -282,8 +297,9 @@ impl Run {
             running.spawn(async move { (number, Err(no_provider(&name).into())) });
             return;
         };
-        let context = self.context(number, address);
-        let attempt = Attempt { shared: Arc::clone(&self.shared), provider, context, task: number };
+        let waits = Arc::new(AtomicBool::new(false));
+        let context = self.context(number, address, Arc::clone(&waits));
+        let attempt = Attempt { shared: Arc::clone(&self.shared), provider, context, waits, task: number };
         let plan = Arc::clone(&self.plan);
         match task.work {
             Work::Make(step) => {
@@ -577,12 +593,18 @@ impl Run {
         Ok(report)
     }
 
-    fn context(&self, task: u32, address: String) -> Context {
+    fn context(&self, task: u32, address: String, waits: Arc<AtomicBool>) -> Context {
         let events = self.shared.events.clone();
         let progress = move |text: &str| {
             let _ = events.send(Event::Progress { task, address: address.clone(), text: text.to_owned() });
         };
-        Context { stack: self.plan.stack.clone(), progress: Arc::new(progress) }
+        let lend = self.waits_tell.clone();
+        let waiting = move |begins: bool| {
+            waits.store(begins, Ordering::Relaxed);
+            // The run is over: nobody counts slots.
+            let _ = lend.send((task, begins));
+        };
+        Context { stack: self.plan.stack.clone(), progress: Arc::new(progress), waiting: Arc::new(waiting) }
     }
 
     /// Address, what is being done, and whether it undoes something.

@@ -40,6 +40,8 @@ struct Node {
     groups: Vec<u32>,
     /// The number of tasks on the longest path from here.
     rank: u32,
+    /// Running, and holding no slot: it waits for a state.
+    lends: bool,
 }
 
 #[derive(Debug)]
@@ -82,6 +84,7 @@ impl Scheduler {
                 dependants: Vec::new(),
                 groups,
                 rank: 1,
+                lends: false,
             });
             needs.push(task_needs);
         }
@@ -174,12 +177,37 @@ impl Scheduler {
         node.state = if succeeded { State::Done } else { State::Failed };
         self.running -= 1;
         self.over += 1;
-        for group in node.groups.clone() {
+        self.free_slots(task);
+        self.release(task, succeeded, task)
+    }
+
+    /// A running task waits, and needs no slot meanwhile; or it goes on. Going on never waits for a slot: a lane may then
+    /// run more than its limit, and begins nothing until it is below it again.
+    pub fn lend(&mut self, task: u32, waits: bool) {
+        let node = &mut self.nodes[task as usize];
+        if node.state != State::Running || node.lends == waits {
+            return;
+        }
+        if waits {
+            self.free_slots(task);
+        } else {
+            for &group in &node.groups {
+                self.groups[group as usize].running += 1;
+            }
+        }
+        self.nodes[task as usize].lends = waits;
+    }
+
+    fn free_slots(&mut self, task: u32) {
+        let node = &self.nodes[task as usize];
+        if node.lends {
+            return;
+        }
+        for &group in &node.groups {
             let group = &mut self.groups[group as usize];
             group.running -= 1;
             self.ready.extend(group.parked.pop());
         }
-        self.release(task, succeeded, task)
     }
 
     /// Lets dependants go on, or blocks those that cannot.
@@ -321,8 +349,26 @@ mod tests {
         assert_eq!(scheduler.start(), Some(1));
     }
 
+    #[test]
+    fn who_waits_lends_its_slot_and_takes_it_back_at_once() {
+        let mut scheduler = scheduler(&[&[], &[], &[], &[]], 1);
+        assert_eq!((scheduler.start(), scheduler.start()), (Some(0), None));
+        scheduler.lend(0, true);
+        assert_eq!((scheduler.start(), scheduler.start()), (Some(1), None));
+        scheduler.lend(0, false);
+        scheduler.finish(1, true);
+        assert_eq!(scheduler.start(), None, "the first has its slot again");
+        scheduler.lend(0, true);
+        assert_eq!(scheduler.start(), Some(2));
+        scheduler.finish(0, true);
+        assert_eq!(scheduler.start(), None, "what waited to its end had no slot to free");
+        scheduler.finish(2, true);
+        scheduler.lend(2, true);
+        assert_eq!((scheduler.start(), scheduler.start()), (Some(3), None));
+    }
+
     proptest! {
-        /// Whatever fails, every task ends, none starts before its hard needs are done, no limit is passed.
+        /// Whatever fails or waits, every task ends, and none starts before its hard needs are done.
         #[test]
         fn every_task_ends(
             shape in prop::collection::vec((prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..3), 0..3u8, any::<bool>()), 1..40),
@@ -339,15 +385,18 @@ mod tests {
             }).collect();
             scheduler.add(needs.iter().zip(&shape).map(|(needs, (_, lane, _))| (needs.clone(), vec![groups[*lane as usize]])));
             let mut running = std::collections::VecDeque::new();
+            let waits = |task: u32| shape[task as usize].1 == 0;
             loop {
                 while let Some(task) = scheduler.start() {
                     for need in &needs[task as usize] {
                         let state = scheduler.state(need.task);
                         prop_assert!(state == State::Done || (need.soft && state.is_over()), "{task} before {need:?}");
                     }
+                    scheduler.lend(task, waits(task));
                     running.push_back(task);
                 }
                 let Some(task) = running.pop_front() else { break };
+                scheduler.lend(task, waits(task) && task % 2 == 0);
                 scheduler.finish(task, shape[task as usize].2);
             }
             prop_assert!(scheduler.is_finished());

@@ -538,7 +538,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "PROVIDER")]
     pub from: String,
     /// The provider's name of the region
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, env = "AWS_REGION", hide_env_values = true, value_name = "REGION")]
     pub region: String,
     /// The VPC whose load balancers, groups and databases are described
     #[arg(long, value_name = "ID")]

@@ -112,6 +112,7 @@ pub async fn observe(
             kind: record.kind.clone(),
             place: places.resolve(place, &known, vault)?,
             id: Some(record.id.clone()),
+            token: None,
             recorded: Some((Arc::clone(&payload.inputs), Arc::clone(&payload.outputs))),
             desired: inputs.transpose()?,
         });
@@ -126,6 +127,7 @@ pub async fn observe(
             kind: told.kind.clone(),
             place: places.resolve(desired.map_or(&told.place, |desired| &desired.place), &known, vault)?,
             id: None,
+            token: Some(told.token.clone()),
             recorded: None,
             desired: desired
                 .map(|desired| resolve_map(&desired.inputs, &known, vault))

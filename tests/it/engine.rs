@@ -11,7 +11,7 @@ use standfast::{
     graph::Graph,
     plan::{Plan, Purpose},
 };
-use standfast_sim::World;
+use standfast_sim::{Fault, FaultKind, World};
 use standfast_state::{Snapshot, open_memory};
 
 /// A stack on a world of its own, all in memory.
@@ -89,6 +89,21 @@ async fn stopped_at_any_event_the_next_apply_goes_on() {
             bench.assert_settled(&graph).await;
         }
     }
+}
+
+/// More than may run at once: a step that only waits is in nobody's way.
+#[tokio::test]
+async fn waiting_for_a_state_holds_no_slot() {
+    const FIRST_LAYER: usize = 20;
+    const { assert!(FIRST_LAYER > harness::PARALLELISM) };
+    let bench = Bench::new();
+    let pending = Fault { wait_ms: Some(500), ..Fault::new("*", "create", FaultKind::Pending).forever() };
+    bench.world.script(pending).unwrap();
+    let graph = graph(2 * FIRST_LAYER, FIRST_LAYER).unwrap();
+    let (plan, snapshot) = bench.plan(&graph, Purpose::Apply).await;
+    let all_have_begun = 1 + FIRST_LAYER;
+    let report = bench.apply(plan, &snapshot, Some((all_have_begun, Interrupt::Finish))).await;
+    assert_eq!((report.created, report.cancelled.len()), (FIRST_LAYER, FIRST_LAYER), "{report:#?}");
 }
 
 #[tokio::test]

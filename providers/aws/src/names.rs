@@ -78,6 +78,15 @@ pub(crate) fn label(stack: &Stack, address: &Address) -> String {
     format!("{}{environment} {component}{name}", stack.name)
 }
 
+/// A server of a database, of this number: its zone, so that one more renames none.
+pub(crate) fn server(zones: &[String], at: usize) -> String {
+    let zone = zones.get(at % zones.len().max(1)).map_or("", String::as_str);
+    match at / zones.len().max(1) {
+        0 => zone.to_owned(),
+        round => format!("{zone}.{}", round + 1),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

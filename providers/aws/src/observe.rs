@@ -6,7 +6,7 @@ use tokio::time::sleep;
 use crate::{
     clients::Site,
     failure::Failure,
-    kinds::{self, IDS_MAX, Seen, Select, Works, as_asked},
+    kinds::{self, IDS_MAX, Seen, Select, Wanted, Works, as_asked},
     marks,
 };
 
@@ -45,11 +45,10 @@ pub(crate) async fn look_for(
     requests: &[&ReadRequest],
 ) -> Result<Vec<Seen>, Failure> {
     let ids: Vec<&str> = requests.iter().filter_map(|request| request.id.as_deref()).collect();
-    let with_tags = requests.iter().any(|request| has_own_tags(request));
+    let wanted = wanted(works, requests);
     let mut seen = Vec::new();
     for page in ids.chunks(IDS_MAX) {
-        let select = if with_tags { Select::Ids(page) } else { Select::Bare(page) };
-        seen.extend(kinds::look(works, site, select).await?);
+        seen.extend(kinds::look(works, site, Select::Bare(page, &wanted)).await?);
     }
     // What a create that was cut off may have made: listed soon, where not at once. Until then the one that it was to
     // replace may stand in its place.
@@ -65,14 +64,26 @@ pub(crate) async fn look_for(
         }
         seen.extend(kinds::look(works, site, Select::Stack(&context.stack)).await?);
     }
+    for request in without_id() {
+        if let Some(token) = &request.token
+            && marked(request, &seen).is_none()
+        {
+            seen.extend(kinds::look(works, site, Select::Token(&context.stack, token)).await?);
+        }
+    }
     seen.retain(Seen::is_there);
     Ok(seen)
 }
 
-/// Whether somebody wants tags of his own on it, or did.
-fn has_own_tags(request: &ReadRequest) -> bool {
-    let recorded = request.recorded.as_ref().map(|(inputs, _)| &**inputs);
-    [recorded, request.desired.as_deref()].into_iter().flatten().any(|inputs| !marks::own(inputs).is_empty())
+/// What somebody wants of any of them, or did, and what is compared.
+fn wanted<'a>(works: &dyn Works, requests: &[&'a ReadRequest]) -> Wanted<'a> {
+    let inputs = |request: &'a ReadRequest| {
+        let recorded = request.recorded.as_ref().map(|(inputs, _)| &**inputs);
+        recorded.into_iter().chain(request.desired.as_deref())
+    };
+    let given = requests.iter().flat_map(|request| inputs(request)).flatten();
+    let given = given.filter(|(_, value)| **value != Value::Null).map(|(key, _)| key.as_str());
+    given.filter(|key| works.kind().attribute(key).is_some_and(|attribute| attribute.observed)).collect()
 }
 
 /// What of the things seen a request is about: by its id; by its address where a create was cut off.
@@ -84,10 +95,14 @@ pub(crate) fn observed(request: &ReadRequest, seen: &[Seen]) -> Option<Observed>
     Some(Observed { id: it.id.clone(), attributes: tidy(request, it), outputs: it.outputs.clone() })
 }
 
-/// What carries the address. Beside an old one that is being replaced, the new one is more like what is wanted.
+/// What carries the address, or the token alone where the marks did not follow. Beside an old one that is being replaced,
+/// the new one is more like what is wanted.
 fn marked<'a>(request: &ReadRequest, seen: &'a [Seen]) -> Option<&'a Seen> {
-    let mine = seen.iter().filter(|seen| marks::address(&seen.tags).as_ref() == Some(&request.address));
-    mine.min_by_key(|seen| differences(request, seen))
+    let is_mine = |seen: &&Seen| match marks::address(&seen.tags) {
+        Some(address) => address == request.address,
+        None => request.token.is_some() && seen.tags.get(marks::TOKEN) == request.token.as_ref(),
+    };
+    seen.iter().filter(is_mine).min_by_key(|seen| differences(request, seen))
 }
 
 fn differences(request: &ReadRequest, seen: &Seen) -> usize {

@@ -264,7 +264,7 @@ pub(crate) fn context() -> (Context, Arc<Mutex<Vec<String>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&told);
     let progress = move |text: &str| notes.lock().unwrap().push(text.to_owned());
-    (Context { stack: stack(), progress: Arc::new(progress) }, told)
+    (Context { progress: Arc::new(progress), ..Context::quiet(stack()) }, told)
 }
 
 /// A create, or where there is a `prior` an update, on a site.

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::{
     clients::Site,
     failure::{Failure, Trouble},
-    kinds::{self, Job, Phase, Seen, Select, Works},
+    kinds::{self, Job, Phase, Seen, Select, Wanted, Works},
     marks,
 };
 
@@ -20,8 +20,16 @@ const APPEAR_MAX: Duration = Duration::from_secs(60);
 /// What was in use is tried again for so long: a load balancer's interfaces outlive it by minutes.
 const RELEASE_MAX: Duration = Duration::from_secs(10 * 60);
 
+/// After so long without becoming ready the user hears of it; the engine's tries go on waiting. A large database takes
+/// most of an hour.
+const READY_MAX: Duration = Duration::from_secs(60 * 60);
+
 /// Waits until it is ready. What fails by itself is an error that says why.
 pub(crate) async fn ready(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Failure> {
+    job.context.wait(until_ready(works, job, id)).await
+}
+
+async fn until_ready(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Failure> {
     let began = Instant::now();
     let mut wait = Duration::from_millis(200);
     loop {
@@ -36,6 +44,11 @@ pub(crate) async fn ready(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<
             None if began.elapsed() < APPEAR_MAX => "not listed yet".to_owned(),
             None => return Err(Failure::new(Trouble::NotFound, "", format!("{id} is not listed"))),
         };
+        if began.elapsed() > READY_MAX {
+            let minutes = READY_MAX.as_secs() / 60;
+            let still = format!("after {minutes} min AWS still says of {id}: {told}");
+            return Err(Failure::new(Trouble::Lost, "", still));
+        }
         (job.context.progress)(&format!("AWS says: {told}"));
         sleep(wait).await;
         wait = (wait * 2).min(job.site.poll);
@@ -105,12 +118,16 @@ pub(crate) async fn remove(
             }
             Err(failure) => return Err(failure),
         }
-        sleep(wait).await;
+        context.wait(sleep(wait)).await;
         wait = (wait * 2).min(site.poll * 5);
     }
+    context.wait(gone(context, site, works, id)).await
+}
+
+async fn gone(context: &Context, site: &Site, works: &dyn Works, id: &str) -> Result<(), Failure> {
     let mut wait = Duration::from_millis(200);
     while let Some(seen) =
-        kinds::look(works, site, Select::Bare(&[id])).await?.into_iter().find(Seen::is_there)
+        kinds::look(works, site, Select::Bare(&[id], &Wanted::new())).await?.into_iter().find(Seen::is_there)
     {
         if let Phase::Pending(word) = seen.phase {
             (context.progress)(&format!("AWS says: {word}"));

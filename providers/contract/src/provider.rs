@@ -29,12 +29,28 @@ pub struct Context {
     pub stack: Stack,
     /// Says how a long call is getting on: "2 of 3 checks passed". Never a secret.
     pub progress: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Told when the call begins to wait (true) and when it goes on (false): see [`Context::wait`].
+    pub waiting: Arc<dyn Fn(bool) + Send + Sync>,
 }
 
 impl Context {
     /// A context that tells nobody.
     pub fn quiet(stack: Stack) -> Self {
-        Context { stack, progress: Arc::new(|_| {}) }
+        Context { stack, progress: Arc::new(|_| {}), waiting: Arc::new(|_| {}) }
+    }
+
+    /// Waits for a state that comes by itself: ready, gone, no longer in use. Meanwhile the call holds no slot of its
+    /// lane, and [`OPERATION_TIMEOUT_MAX`] does not count; how long is too long is for the wait to say.
+    pub async fn wait<T>(&self, until: impl Future<Output = T> + Send) -> T {
+        struct GoesOn<'a>(&'a Context);
+        impl Drop for GoesOn<'_> {
+            fn drop(&mut self) {
+                (self.0.waiting)(false);
+            }
+        }
+        (self.waiting)(true);
+        let _goes_on = GoesOn(self);
+        until.await
     }
 }
 
@@ -121,6 +137,8 @@ pub struct ReadRequest {
     pub place: Arc<Value>,
     /// `None`: whatever carries the mark of the stack and the address; of several, the one that was made last.
     pub id: Option<String>,
+    /// Of the create that was cut off: what it made may not carry its marks yet.
+    pub token: Option<String>,
     /// Inputs and outputs as recorded, if it is recorded.
     pub recorded: Option<(Arc<Map>, Arc<Map>)>,
     /// Inputs as desired, resolved as far as known.
@@ -291,5 +309,5 @@ pub trait Provider: Send + Sync {
     async fn close(&self);
 }
 
-/// The longest that any one operation may take when nothing else is said.
+/// The longest that any one call may take, waits aside.
 pub const OPERATION_TIMEOUT_MAX: Duration = Duration::from_secs(15 * 60);

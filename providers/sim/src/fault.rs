@@ -20,6 +20,8 @@ pub enum FaultKind {
     Internal,
     /// It happened, and the answer was lost.
     LostAnswer,
+    /// It happened, and is a while until it is ready: waited for, and no error.
+    Pending,
     /// No answer for a while, then none at all; nothing happened, but the caller cannot know.
     Hang,
     /// Refused for good: quota, permission, a health check that fails.
@@ -30,6 +32,12 @@ pub enum FaultKind {
     DieBefore,
     /// This process dies right after the effect, before it knows.
     DieAfter,
+}
+
+impl FaultKind {
+    pub(crate) fn takes_effect(self) -> bool {
+        matches!(self, FaultKind::LostAnswer | FaultKind::Pending | FaultKind::DieAfter)
+    }
 }
 
 /// A fault on demand; also a line of the world file.
@@ -57,7 +65,7 @@ pub struct Fault {
     /// What the error says; else a phrase that fits the kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// How long a hang lasts or a throttled caller shall wait, milliseconds.
+    /// How long a hang or a pending state lasts, or a throttled caller shall wait, milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u64>,
 }
@@ -217,8 +225,8 @@ impl Struck {
             }
             FaultKind::Hang => (ErrorClass::Uncertain, "no answer within the time limit"),
             FaultKind::Unreachable => (ErrorClass::Unreachable, "the region does not answer"),
-            // The process is gone before either of the last two is seen.
-            FaultKind::Refused | FaultKind::DieBefore | FaultKind::DieAfter => {
+            // What is pending is no error, and of the last two the process is gone before they are seen.
+            FaultKind::Refused | FaultKind::Pending | FaultKind::DieBefore | FaultKind::DieAfter => {
                 (ErrorClass::Permanent, "OperationNotPermitted: refused")
             }
         };

@@ -1,6 +1,8 @@
 //! What the world says of health: operations on members, and the probes of `status`.
 
-use standfast_contract::{Address, Health, HealthState, Map, Operation, Probe, ProviderError, Stack, Value};
+use standfast_contract::{
+    Address, Context, Health, HealthState, Map, Operation, Probe, ProviderError, Stack, Value,
+};
 
 use crate::{
     fault::{Exposure, Subject},
@@ -87,7 +89,7 @@ fn sickness(inputs: &Map) -> Option<String> {
 }
 
 /// Answers one probe. Its inputs: `all` and `vital`, lists of addresses.
-pub(crate) fn probe(turn: &mut Turn<'_>, stack: &Stack, probe: &Probe) -> Result<Health, WorldError> {
+pub(crate) fn probe(turn: &mut Turn<'_>, context: &Context, probe: &Probe) -> Result<Health, WorldError> {
     let addresses = |key: &str| -> Vec<Address> {
         let list = probe.inputs.get(key).and_then(Value::as_list).unwrap_or_default();
         list.iter().filter_map(Value::as_str).filter_map(|text| text.parse().ok()).collect()
@@ -101,7 +103,7 @@ pub(crate) fn probe(turn: &mut Turn<'_>, stack: &Stack, probe: &Probe) -> Result
     let subject = Address::new(settings.region, &probe.component, "probe", &probe.subject);
     let attempt = Attempt {
         settings,
-        stack,
+        context,
         subject: Subject::Resource(&subject),
         verb: "probe",
         exposure: Exposure::None,
@@ -116,7 +118,7 @@ pub(crate) fn probe(turn: &mut Turn<'_>, stack: &Stack, probe: &Probe) -> Result
     let mut troubles = Vec::new();
     let mut vital_down = false;
     for address in &all {
-        let entry = turn.ledger.marked(stack, address).last().and_then(|id| turn.ledger.entry(*id));
+        let entry = turn.ledger.marked(&context.stack, address).last().and_then(|id| turn.ledger.entry(*id));
         let trouble = match entry {
             None => Some("gone".to_owned()),
             Some(entry) if entry.drained => Some("drained".to_owned()),

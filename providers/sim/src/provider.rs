@@ -51,6 +51,7 @@ impl Sim {
         effect: impl FnOnce(&mut Turn<'_>) -> Result<Result<T, Refusal>, WorldError> + Send,
     ) -> Result<T, ProviderError> {
         let (there, back) = attempt.settings.ways();
+        let context = attempt.context;
         let operation = || describe(attempt.verb, attempt.subject.as_str());
         if !there.is_zero() {
             sleep(there).await;
@@ -59,9 +60,7 @@ impl Sim {
             .world
             .turn(|turn| {
                 let struck = turn.strike(&attempt)?;
-                let happens = struck
-                    .as_ref()
-                    .is_none_or(|struck| matches!(struck.kind, FaultKind::LostAnswer | FaultKind::DieAfter));
+                let happens = struck.as_ref().is_none_or(|struck| struck.kind.takes_effect());
                 let result = if happens { Some(effect(turn)?) } else { None };
                 if struck.as_ref().is_some_and(|struck| struck.kind == FaultKind::DieAfter) {
                     std::process::abort();
@@ -77,6 +76,10 @@ impl Sim {
             sleep(way_back).await;
         }
         match (struck, result) {
+            (Some(Struck { kind: FaultKind::Pending, wait, .. }), Some(result)) => {
+                context.wait(sleep(wait)).await;
+                result.map_err(|refusal| refuse(operation(), &refusal))
+            }
             (Some(struck), _) => Err(struck.error(operation())),
             (None, Some(result)) => result.map_err(|refusal| refuse(operation(), &refusal)),
             (None, None) => Err(ProviderError::permanent(operation(), "nothing happened")),
@@ -87,7 +90,7 @@ impl Sim {
     async fn find_in(&self, context: &Context, settings: Settings<'_>) -> Result<Vec<Found>, ProviderError> {
         let attempt = Attempt {
             settings,
-            stack: &context.stack,
+            context,
             subject: Subject::Region(settings.region),
             verb: "find",
             exposure: Exposure::Refusals,
@@ -194,7 +197,7 @@ fn id_of(turn: &Turn<'_>, context: &Context, call: &Call) -> Result<Id, Refusal>
 fn attempt<'a>(context: &'a Context, call: &'a Call, verb: &'a str) -> Result<Attempt<'a>, ProviderError> {
     Ok(Attempt {
         settings: Settings::of_place(&call.place)?,
-        stack: &context.stack,
+        context,
         subject: Subject::Resource(&call.address),
         verb,
         exposure: Exposure::Full,
@@ -231,7 +234,7 @@ impl Provider for Sim {
         for lookup in lookups {
             let attempt = Attempt {
                 settings: Settings::of_region(region),
-                stack: &context.stack,
+                context,
                 subject: Subject::Region(&region.name),
                 verb: "lookup",
                 exposure: Exposure::Refusals,
@@ -376,7 +379,7 @@ impl Provider for Sim {
         let work = health::Work::of(operation)?;
         let attempt = Attempt {
             settings: Settings::of_place(&operation.place)?,
-            stack: &context.stack,
+            context,
             subject: Subject::Resource(&work.member),
             verb: &operation.verb,
             exposure: Exposure::Refusals,
@@ -433,9 +436,8 @@ impl Provider for Sim {
                 sleep(there + back).await;
             }
         }
-        let answers = self
-            .world
-            .turn(|turn| probes.iter().map(|probe| health::probe(turn, &context.stack, probe)).collect());
+        let answers =
+            self.world.turn(|turn| probes.iter().map(|probe| health::probe(turn, context, probe)).collect());
         answers.unwrap_or_else(|error| {
             let unreachable = Health { state: HealthState::Unreachable, detail: error.to_string() };
             vec![unreachable; probes.len()]

@@ -21,7 +21,7 @@ pub(crate) async fn page(
     let settings = Settings::of_place(&first.place)?;
     let attempt = |request, count| Attempt {
         settings,
-        stack: &context.stack,
+        context,
         subject: Subject::Resource(request),
         verb: "read",
         exposure: Exposure::Refusals,

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use standfast_contract::{Address, Map, Stack, Value};
+use standfast_contract::{Address, Context, Map, Stack, Value};
 
 use crate::{
     fault::{Exposure, Fault, FaultKind, Struck, Subject, at_random},
@@ -171,7 +171,7 @@ fn object(ledger: &Ledger, id: Id, entry: &Entry) -> Object {
 /// What a call is, for the decision whether it fails.
 pub(crate) struct Attempt<'a> {
     pub settings: Settings<'a>,
-    pub stack: &'a Stack,
+    pub context: &'a Context,
     pub subject: Subject<'a>,
     pub verb: &'a str,
     pub exposure: Exposure,
@@ -235,7 +235,7 @@ impl Turn<'_> {
         let current = match (attempt.inputs, &attempt.subject) {
             (None, Subject::Resource(address)) => self
                 .ledger
-                .marked(attempt.stack, address)
+                .marked(&attempt.context.stack, address)
                 .last()
                 .and_then(|id| self.ledger.entry(*id))
                 .map(Entry::inputs),

@@ -287,6 +287,7 @@ impl SshProvider {
                 kind: manifest.kind.clone(),
                 place: Arc::clone(&shared),
                 id: Some(manifest.id.clone()),
+                token: None,
                 recorded: Some((Arc::new(manifest.inputs.clone()), Arc::new(manifest.outputs.clone()))),
                 desired: None,
             })

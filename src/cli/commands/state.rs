@@ -342,6 +342,7 @@ async fn adopt(
         kind: desired.kind.clone(),
         place: Arc::new(desired.place.resolve(&|_| None, &session.engine.vault)?),
         id: id.map(str::to_owned),
+        token: None,
         recorded: None,
         desired: Some(Arc::new(resolve_map(&desired.inputs, &|_| None, &session.engine.vault)?)),
     };

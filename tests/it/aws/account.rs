@@ -6,11 +6,12 @@ use std::{
     path::PathBuf,
     process::{Command, Stdio},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 use standfast_fault_proxy::{
-    Moto, Proxy,
+    Halt, Moto, Proxy,
     aws::{Ends, Slow},
     cbor::Translate,
 };
@@ -18,6 +19,8 @@ use standfast_fault_proxy::{
 use crate::cli::{Planned, Ran, Sandbox};
 
 const REGION: &str = "eu-west-1";
+/// How long a run may take until it comes to the point where it is to be killed.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// What must be found nowhere but in the services that it is for.
 pub const PASSWORD: &str = "correct-horse-battery";
 
@@ -28,6 +31,10 @@ pub struct Account {
     moto: Moto,
     /// What moto cannot delete, and was told to.
     ends: Arc<Ends>,
+    /// Those that count.
+    regions: &'static [&'static str],
+    /// What is put into an empty account.
+    beforehand: &'static str,
 }
 
 /// boto3 lies beside moto.
@@ -44,7 +51,18 @@ impl Account {
         proxy.add("slow", Slow::new(0));
         let ends = Arc::new(Ends::default());
         proxy.add("ends", Arc::clone(&ends));
-        Account { proxy, moto, ends, sandbox: Sandbox::new(blueprint) }
+        let sandbox = Sandbox::new(blueprint);
+        Account { proxy, moto, ends, sandbox, regions: &[REGION], beforehand: "" }
+    }
+
+    pub fn of_regions(self, regions: &'static [&'static str]) -> Self {
+        Account { regions, ..self }
+    }
+
+    /// Runs Python in the account now, and whenever it has been emptied.
+    pub fn beforehand(self, python: &'static str) -> Self {
+        self.python(python);
+        Account { beforehand: python, ..self }
     }
 
     /// Where the service itself answers.
@@ -56,6 +74,7 @@ impl Account {
     pub fn reset(&self) {
         self.moto.reset();
         let _ = std::fs::remove_dir_all(self.sandbox.path(".standfast"));
+        self.python(self.beforehand);
     }
 
     pub fn applied(blueprint: &str) -> Self {
@@ -103,17 +122,32 @@ impl Account {
         running.wait().unwrap();
     }
 
+    /// Starts a command and cuts it off at the call that `halt` is armed for. False where it does not come so far.
+    pub fn kill_at_call(&self, line: &str, halt: &Halt) -> bool {
+        let mut running = self.command(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let begun = Instant::now();
+        while running.try_wait().unwrap().is_none() && !halt.holds() {
+            assert!(begun.elapsed() < PATIENCE, "{line}: neither ended nor came to its point");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let is_there = halt.holds();
+        running.kill().unwrap();
+        running.wait().unwrap();
+        halt.arm(None);
+        is_there
+    }
+
     pub fn plan(&self, arguments: &str) -> Planned {
         let ran = self.run(&format!("plan --format json {arguments}"));
         Planned(serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}\n{}", ran.shown())))
     }
 
-    /// Runs Python with `ec2`, `elb`, `asg`, `rds`, `route53`, `acm`, `cloudwatch` and `sns` as boto3's clients; gives what it
-    /// prints.
+    /// Runs Python with `ec2`, `elb`, `asg`, `rds`, `route53`, `acm`, `cloudwatch`, `sns` and `cache` (ElastiCache) as boto3's
+    /// clients; gives what it prints.
     pub fn python(&self, code: &str) -> String {
         let clients = "import boto3, json\n\
-                       ec2, elb, asg, rds, route53, acm, cloudwatch, sns = (boto3.client(s, region_name='eu-west-1')\n\
-                       \x20 for s in ('ec2', 'elbv2', 'autoscaling', 'rds', 'route53', 'acm', 'cloudwatch', 'sns'))\n";
+                       ec2, elb, asg, rds, route53, acm, cloudwatch, sns, cache = (boto3.client(s, region_name='eu-west-1')\n\
+                       \x20 for s in ('ec2', 'elbv2', 'autoscaling', 'rds', 'route53', 'acm', 'cloudwatch', 'sns', 'elasticache'))\n";
         self.interpret(&["-c", &format!("{clients}{code}")])
     }
 
@@ -124,12 +158,19 @@ impl Account {
         ran.stdout.trim().to_owned()
     }
 
-    /// What is there, by kind.
+    /// What is there, by kind, each thing once.
     pub fn census(&self) -> BTreeMap<String, Vec<Value>> {
-        self.census_in(REGION)
+        let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for (kind, found) in self.regions.iter().flat_map(|region| self.census_in(region)) {
+            let things = all.entry(kind).or_default();
+            let is_new = |thing: &Value| !things.iter().any(|other| other["id"] == thing["id"]);
+            let new: Vec<Value> = found.into_iter().filter(is_new).collect();
+            things.extend(new);
+        }
+        all
     }
 
-    /// The same in another region, with what is of no region.
+    /// The same in one region, with what is of no region.
     pub fn census_in(&self, region: &str) -> BTreeMap<String, Vec<Value>> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/aws/census.py");
         let gone = self.ends.gone();
@@ -141,24 +182,15 @@ impl Account {
     /// Nothing to do; and what is there is what the state knows, each once.
     #[track_caller]
     pub fn assert_settled(&self) {
-        self.assert_settled_in(&[REGION]);
-    }
-
-    #[track_caller]
-    pub fn assert_settled_in(&self, regions: &[&str]) {
         assert_eq!(self.plan("--refresh-only").steps(), Vec::<String>::new(), "drift");
         assert_eq!(self.plan("").steps(), Vec::<String>::new());
-        let (there, recorded) = self.counted_in(regions);
+        let (there, recorded) = self.counted();
         assert_eq!(there, recorded);
     }
 
     /// The addresses that things carry, and those that the state knows, sorted. Machines are the groups' own, and records of
     /// names carry no marks.
     pub fn counted(&self) -> (Vec<String>, Vec<String>) {
-        self.counted_in(&[REGION])
-    }
-
-    fn counted_in(&self, regions: &[&str]) -> (Vec<String>, Vec<String>) {
         let listed = self.run("state list --format json").code(0);
         let listed: Value = serde_json::from_str(&listed.stdout).unwrap();
         let mut recorded: Vec<String> = listed["resources"]
@@ -171,18 +203,10 @@ impl Account {
             })
             .collect();
         recorded.sort();
-        let mut things: BTreeMap<String, Value> = BTreeMap::new();
-        for region in regions {
-            let census = self.census_in(region).into_iter().filter(|(kind, _)| *kind != "instance");
-            for (kind, found) in census {
-                let key = |id: &str| format!("{kind} {id}");
-                things.extend(found.into_iter().map(|thing| (key(thing["id"].as_str().unwrap()), thing)));
-            }
-        }
-        let mark = |thing: &Value| {
-            thing["tags"]["standfast:address"].as_str().unwrap_or("without a mark").to_owned()
-        };
-        let mut there: Vec<String> = things.values().map(mark).collect();
+        let mark =
+            |thing: Value| thing["tags"]["standfast:address"].as_str().unwrap_or("without a mark").to_owned();
+        let things = self.census().into_iter().filter(|(kind, _)| *kind != "instance");
+        let mut there: Vec<String> = things.flat_map(|(_, things)| things).map(mark).collect();
         there.sort();
         (there, recorded)
     }

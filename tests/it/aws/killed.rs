@@ -1,19 +1,17 @@
-//! The shop with the program killed (`kill -9`) at the calls that change something: before one has reached AWS, and after
-//! its effect while its answer is on the way. The same command again must come to its end, with nothing made twice and
-//! nothing left over, counted by boto3.
+//! The shop, in one region and in two, with the program killed (`kill -9`) at the calls that change something: before one
+//! has reached AWS, and after its effect while its answer is on the way. The same command again must come to its end, with
+//! nothing made twice and nothing left over, counted by boto3.
 //!
 //! With the other tests at a few points, evenly spread; CONTRIBUTING.md has the command for all of them.
 
-use std::process::Stdio;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::{sync::Arc, time::Instant};
 
 use standfast_fault_proxy::{
     Halt, Moment,
     aws::{InUse, Late, Slow, Tokens, changes},
 };
 
-use super::{account::Account, shop};
+use super::{account::Account, regions, shop};
 
 const APPLY: &str = "apply --auto-approve";
 const DESTROY: &str = "destroy --auto-approve";
@@ -22,11 +20,10 @@ const DESTROY: &str = "destroy --auto-approve";
 const POINTS: u64 = 2;
 const POINTS_ENV: &str = "STANDFAST_AWS_KILLS";
 
-/// How long a run may take until it comes to its point.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 /// What an update changes, there and back: replacements, modifications, rules, what is added and taken away.
-const THERE_AND_BACK: &[(&str, &str)] = &[
+type Edits = &'static [(&'static str, &'static str)];
+
+const OF_THE_SHOP: Edits = &[
     ("nat: per_zone", "nat: single"),
     ("ttl: 1h", "ttl: 2h"),
     ("max: 6", "max: 8"),
@@ -39,8 +36,22 @@ const THERE_AND_BACK: &[(&str, &str)] = &[
     ("- { port: 80, to: web }", "- { port: 8080, routes: [{ path: /a/*, to: web }, { to: web }] }"),
 ];
 
+const OF_TWO_REGIONS: Edits = &[
+    ("strategy: warm_standby", "strategy: pilot_light"),
+    // Another health check, made before the old one goes.
+    ("path: /, interval: 10s }", "path: /, interval: 30s, unhealthy: 5 }"),
+    ("db.t4g.medium", "db.t4g.large"),
+    ("keep: 14d", "keep: 7d"),
+    ("    port: 80\n", "    port: 81\n"),
+    (
+        "      - { name: www, to: ireland",
+        "      - { name: shop, to: ireland, routing: simple }\n      - { name: www, to: ireland",
+    ),
+];
+
 struct Stand {
     account: Account,
+    edits: Edits,
     halt: Arc<Halt>,
     there: bool,
     tally: Tally,
@@ -58,9 +69,8 @@ struct Tally {
 type Point = (u64, Moment);
 
 impl Stand {
-    fn new() -> Self {
-        let account = shop::account();
-        account.sandbox.edit("parameters: {", "deletion_protection: false\n    parameters: {");
+    fn new(account: Account, edits: Edits) -> Self {
+        account.sandbox.edit("    storage: 20GiB\n", "    storage: 20GiB\n    deletion_protection: false\n");
         let halt = Arc::new(Halt::on(changes));
         account.proxy.switch("slow", false);
         account
@@ -71,7 +81,7 @@ impl Stand {
             .add("in use", InUse::new(account.upstream(), 1))
             // Last, so that the others have seen what took effect.
             .add("halt", Arc::clone(&halt));
-        Stand { account, halt, there: false, tally: Tally::default() }
+        Stand { account, edits, halt, there: false, tally: Tally::default() }
     }
 
     /// How many changing calls a command makes that nobody interrupts.
@@ -86,19 +96,7 @@ impl Stand {
         self.tally.points += 1;
         self.tally.runs += 1;
         self.halt.arm(Some(point));
-        let mut running =
-            self.account.command(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let begun = Instant::now();
-        while running.try_wait().unwrap().is_none() && !self.halt.holds() {
-            assert!(begun.elapsed() < PATIENCE, "{line}: neither ended nor came to {point:?}");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        if self.halt.holds() {
-            self.tally.killed += 1;
-        }
-        running.kill().unwrap();
-        running.wait().unwrap();
-        self.halt.arm(None);
+        self.tally.killed += u64::from(self.account.kill_at_call(line, &self.halt));
     }
 
     fn finish(&mut self, line: &str, when: &str) {
@@ -124,7 +122,7 @@ impl Stand {
     }
 
     fn turn(&mut self) {
-        for (one, other) in THERE_AND_BACK {
+        for (one, other) in self.edits {
             let (from, to) = if self.there { (other, one) } else { (one, other) };
             self.account.sandbox.edit(from, to);
         }
@@ -159,13 +157,21 @@ fn spread(calls: u64, points: u64) -> Vec<Point> {
 
 #[test]
 fn killed_at_any_call_the_next_run_makes_nothing_twice_and_leaves_nothing() {
+    kill_all_over(Stand::new(shop::account(), OF_THE_SHOP));
+}
+
+#[test]
+fn nor_does_it_in_two_regions() {
+    kill_all_over(Stand::new(regions::account(), OF_TWO_REGIONS));
+}
+
+fn kill_all_over(mut stand: Stand) {
     let points = match std::env::var(POINTS_ENV).as_deref() {
         Ok("all") => u64::MAX / 4,
         Ok(number) => number.parse().unwrap(),
         Err(_) => POINTS,
     };
     let begun = Instant::now();
-    let mut stand = Stand::new();
     let creates = stand.calls(APPLY);
     stand.count("unbroken");
     stand.turn();

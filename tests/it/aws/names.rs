@@ -1,5 +1,9 @@
 //! Names that lead to load balancers.
 
+use std::sync::Arc;
+
+use standfast_fault_proxy::{Halt, Moment, aws::changes};
+
 use super::account::Account;
 
 const SHOP: &str = "\
@@ -76,6 +80,27 @@ fn a_lost_state_is_found_again_by_the_zone() {
     let account = Account::applied(SHOP);
     std::fs::remove_dir_all(account.sandbox.path(".standfast")).unwrap();
     account.run("state rebuild").code(0);
+    account.run("apply --auto-approve").code(0);
+    account.assert_settled();
+}
+
+/// A health check is made without its tags. Who dies in between has left one that says nothing but which try made it.
+#[test]
+fn a_health_check_that_a_dead_run_left_without_tags_is_found_and_taken_away() {
+    let checked = "routing: failover, health_check: { path: / } }";
+    let account = Account::new(&SHOP.replacen("routing: failover }", checked, 1));
+    let halt = Arc::new(Halt::on(|call| changes(call) && call.action.contains("healthcheck")));
+    account.proxy.add("halt", Arc::clone(&halt));
+    let kill = || {
+        halt.arm(Some((1, Moment::After)));
+        assert!(account.kill_at_call("apply --auto-approve", &halt));
+        let checks = account.python("print(len(route53.list_health_checks()['HealthChecks']))");
+        assert_eq!(checks, "1");
+    };
+    kill();
+    account.run("destroy --auto-approve").code(0);
+    assert_eq!(account.census(), Default::default());
+    kill();
     account.run("apply --auto-approve").code(0);
     account.assert_settled();
 }

@@ -5,35 +5,27 @@ use super::account::{Account, PASSWORD};
 const REGIONS: [&str; 2] = ["eu-west-1", "eu-central-1"];
 const IMAGE: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
 
-/// The blueprint that is shipped, with an image that moto has, and unprotected.
-fn shop() -> Account {
+/// moto looks the subnet group of the copy up in the region of the source: so there is one of its name.
+const STRAY: &str = "\
+rds.create_db_subnet_group(DBSubnetGroupName='shop-main-3afc6a7a', DBSubnetGroupDescription='for moto', \
+  SubnetIds=[subnet['SubnetId'] for subnet in ec2.describe_subnets()['Subnets']][:2])";
+
+/// The blueprint that is shipped, with an image that moto has, and free to be destroyed but for the database.
+pub fn account() -> Account {
     let text = include_str!("../../../blueprints/two-regions.yaml")
         .replace("t3.small\n", &format!("t3.small\n    image: {IMAGE}\n"))
         .replace("SHOP_DB_PASSWORD", "SHOP_PASSWORD")
         .replace("    zone: example.net\n", "    zone: example.net\n    deletion_protection: false\n");
-    let account = Account::new(&text);
+    let account = Account::new(&text).of_regions(&REGIONS).beforehand(STRAY);
     std::fs::create_dir_all(account.sandbox.path("shop")).unwrap();
     account.sandbox.write("shop/index.html", "hello");
-    account.python(&format!(
-        "rds.create_db_subnet_group(DBSubnetGroupName='{STRAY}', DBSubnetGroupDescription='for moto', \
-         SubnetIds=[subnet['SubnetId'] for subnet in ec2.describe_subnets()['Subnets']][:2])"
-    ));
     account
 }
-
-/// The subnet group of the copy's region, by its name. moto looks it up in the region of the source, once, when the copy is
-/// made: so there is one of that name until then.
-const STRAY: &str = "shop-main-3afc6a7a";
 
 fn applied() -> Account {
-    let account = shop();
+    let account = account();
     account.run("apply --auto-approve").code(0);
-    remove_stray(&account);
     account
-}
-
-fn remove_stray(account: &Account) {
-    account.python(&format!("rds.delete_db_subnet_group(DBSubnetGroupName='{STRAY}')"));
 }
 
 /// The databases of both regions, without their names.
@@ -46,7 +38,7 @@ for region in ('eu-west-1', 'eu-central-1'):\n\
 #[test]
 fn two_regions_are_made_once_side_by_side() {
     let account = applied();
-    account.assert_settled_in(&REGIONS);
+    account.assert_settled();
     assert_eq!(
         account.python(DATABASES).lines().collect::<Vec<_>>(),
         ["eu-west-1 True True sun:03:30-sun:04:30 own", "eu-central-1 True True sun:03:30-sun:04:30 copy"]
@@ -109,7 +101,7 @@ fn what_was_changed_by_hand_is_put_back_in_both() {
         ]
     );
     account.run("apply --auto-approve").code(0);
-    account.assert_settled_in(&REGIONS);
+    account.assert_settled();
 }
 
 /// What is edited, and the steps of its plan. Each is applied and settled before the next.
@@ -164,7 +156,7 @@ fn changes_are_planned_as_they_are_and_leave_nothing_else_in_both() {
         account.run("apply --auto-approve").code(0);
         assert_eq!(account.plan("").steps(), Vec::<String>::new(), "{from} -> {to}");
     }
-    account.assert_settled_in(&REGIONS);
+    account.assert_settled();
 }
 
 #[test]
@@ -176,12 +168,12 @@ fn a_lost_state_is_found_again_in_both_each_thing_once() {
     let deleted: Vec<&String> = steps.iter().filter(|step| !step.starts_with("update ")).collect();
     assert_eq!(deleted, Vec::<&String>::new(), "what two regions share was found twice");
     account.run("apply --auto-approve").code(0);
-    account.assert_settled_in(&REGIONS);
+    account.assert_settled();
 }
 
 #[test]
 fn a_run_that_is_killed_is_finished_by_the_next_in_both() {
-    let account = shop();
+    let account = account();
     for said in [
         "created   frankfurt/networks.frankfurt/vpc.main",
         "created   ireland/databases.orders/db_instance.main",
@@ -191,8 +183,7 @@ fn a_run_that_is_killed_is_finished_by_the_next_in_both() {
         account.kill_at("apply --auto-approve --lock-timeout 60s", said);
     }
     account.run("apply --auto-approve --lock-timeout 60s").code(0);
-    remove_stray(&account);
-    account.assert_settled_in(&REGIONS);
+    account.assert_settled();
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn check(build: &mut Build<'_>, balancer: &LoadBalancer, within: &Within) {
         );
     }
     // <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html>
-    if balancer.layer == 7 && within.public.len() < 2 {
+    if balancer.layer == 7 && within.public.len() < 2 && !build.keeps("subnets") {
         build.problem(
             "region",
             "an ALB needs public subnets in two zones at least",
@@ -190,9 +190,9 @@ fn add_guard(
     )
 }
 
-/// An NLB has an address of its own in each zone, which stays.
+/// An NLB has an address of its own in each zone, which stays; those of one that keeps its addresses are nobody's here.
 fn elastic_ips(build: &mut Build<'_>, balancer: &LoadBalancer, within: &Within) -> Value {
-    if balancer.layer == 7 {
+    if balancer.layer == 7 || build.keeps("elastic_ips") {
         return Value::Null;
     }
     let zones = build.zones.clone();

@@ -30,6 +30,9 @@ pub(super) mod tests;
 const SERVICE: &str = "rds";
 const DAY_S: u64 = 24 * 60 * 60;
 const GIB: u64 = 1 << 30;
+/// Zones that a subnet group must reach into.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_VPC.WorkingWithRDSInstanceinaVPC.html>
+const ZONES_MIN: usize = 2;
 /// Of General Purpose SSD (gp3), in GiB: <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html>
 const STORAGE_GIB: std::ops::RangeInclusive<u64> = 20..=65_536;
 /// Longest that RDS keeps its own backups.
@@ -137,8 +140,7 @@ fn check(build: &mut Build<'_>, database: &Database, within: &Within, engine: &E
     if !database.hosts.is_empty() {
         build.problem("hosts", "a database on AWS has no hosts of yours", "Say how many: `replicas`.");
     }
-    // <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_VPC.WorkingWithRDSInstanceinaVPC.html>
-    if within.database.len() < 2 {
+    if within.database.len() < ZONES_MIN && !build.keeps("subnet_group") {
         build.problem(
             "region",
             "a database needs subnets without a way out in two zones at least",
@@ -296,7 +298,7 @@ fn servers(build: &mut Build<'_>, database: &Database, engine: &Engine) -> Serve
         );
     }
     // <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html>
-    if readers > 0 && database.password.is_none() {
+    if readers > 0 && database.password.is_none() && !build.keeps("password") {
         build.problem(
             "",
             "RDS makes no read replica of a database whose password it makes by itself",
@@ -357,7 +359,7 @@ fn add_instance(
             ("encrypted", true.into()),
             ("username", database.username.as_deref().unwrap_or(USERNAME).into()),
             ("password", database.password.clone().map_or(Value::Null, Value::masked)),
-            ("subnet_group", OutputRef::resource(&subnets, "identifier")),
+            ("subnet_group", subnets),
             ("security_groups", vec![OutputRef::resource(&wanted.guard, "id")].into()),
             ("parameter_group", OutputRef::resource(&wanted.parameter_group, "identifier")),
             ("multi_az", has_standby.into()),
@@ -370,9 +372,13 @@ fn add_instance(
     )
 }
 
-pub(super) fn add_subnet_group(build: &mut Build<'_>, within: &Within) -> Address {
+/// Its name; null where there are too few subnets for one and the database keeps its own.
+pub(super) fn add_subnet_group(build: &mut Build<'_>, within: &Within) -> Value {
+    if within.database.len() < ZONES_MIN && build.keeps("subnet_group") {
+        return Value::Null;
+    }
     let address = build.address("db_subnet_group", "main");
-    build.add(
+    let group = build.add(
         SERVICE,
         "db_subnet_group",
         "main",
@@ -380,7 +386,8 @@ pub(super) fn add_subnet_group(build: &mut Build<'_>, within: &Within) -> Addres
             ("name", names::identifier(build.request.stack, &address, "", LONG_MAX).into()),
             ("subnets", within.database.clone().into()),
         ],
-    )
+    );
+    OutputRef::resource(&group, "identifier")
 }
 
 fn backup_days(database: &Database) -> u64 {
@@ -390,10 +397,8 @@ fn backup_days(database: &Database) -> u64 {
 /// The zone of the server of this number, and its name: that of its zone, so that one more moves none.
 fn spot(build: &Build<'_>, at: u32) -> (String, String) {
     let at = at as usize;
-    let zones = build.zones.len().max(1);
-    let zone = build.zones.get(at % zones).cloned().unwrap_or_default();
-    let name = if at < zones { zone.clone() } else { format!("{zone}.{}", at / zones + 1) };
-    (zone, name)
+    let zone = build.zones.get(at % build.zones.len().max(1)).cloned().unwrap_or_default();
+    (zone, names::server(&build.zones, at))
 }
 
 fn add_replica(build: &mut Build<'_>, main: &Address, at: u32, wanted: &Wanted) -> Address {

@@ -65,7 +65,7 @@ pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
         balancer::check_health(build, &group.health_check);
     }
     let scaling = scaling(build, group, &balancers);
-    if within.private.is_empty() {
+    if within.private.is_empty() && !build.keeps("subnets") {
         build.problem(
             "region",
             "the network has no private subnet",

@@ -193,6 +193,12 @@ impl<'a> Build<'a> {
         );
     }
 
+    /// Whether an attribute is left alone whatever the blueprint says, so that nothing has to be there for it.
+    fn keeps(&self, attribute: &str) -> bool {
+        let lifecycle = &self.request.component.common().lifecycle;
+        lifecycle.ignore_changes.iter().any(|kept| kept == attribute)
+    }
+
     fn address(&self, kind: &str, name: &str) -> Address {
         Address::new(&self.region.name, &self.id, kind, name)
     }

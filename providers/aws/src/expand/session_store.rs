@@ -30,16 +30,7 @@ pub(super) fn expand(build: &mut Build<'_>, store: &SessionStore) {
     let Some(class) = class(build, store) else { return };
     let guard = talk::add_guard(build, &within, PORT);
     let stack = build.request.stack;
-    let address = build.address("cache_subnet_group", "main");
-    let subnets = build.add(
-        SERVICE,
-        "cache_subnet_group",
-        "main",
-        [
-            ("name", names::identifier(stack, &address, "", LONG_MAX).into()),
-            ("subnets", within.database.into()),
-        ],
-    );
+    let subnets = add_subnet_group(build, within);
     let address = build.address("replication_group", "main");
     let main = build.add(
         SERVICE,
@@ -59,7 +50,7 @@ pub(super) fn expand(build: &mut Build<'_>, store: &SessionStore) {
             ("class", class.into()),
             ("replicas", store.replicas.into()),
             ("failover", (store.replicas > 0).into()),
-            ("subnet_group", OutputRef::resource(&subnets, "identifier")),
+            ("subnet_group", subnets),
             ("security_groups", vec![OutputRef::resource(&guard, "id")].into()),
             ("password", store.password.clone().map_or(Value::Null, Value::masked)),
             ("encrypted", true.into()),
@@ -74,6 +65,24 @@ pub(super) fn expand(build: &mut Build<'_>, store: &SessionStore) {
     build.output("port", PORT);
 }
 
+/// Its name; null where there are no subnets for one and the store keeps its own.
+fn add_subnet_group(build: &mut Build<'_>, within: Within) -> Value {
+    if within.database.is_empty() && build.keeps("subnet_group") {
+        return Value::Null;
+    }
+    let address = build.address("cache_subnet_group", "main");
+    let group = build.add(
+        SERVICE,
+        "cache_subnet_group",
+        "main",
+        [
+            ("name", names::identifier(build.request.stack, &address, "", LONG_MAX).into()),
+            ("subnets", within.database.into()),
+        ],
+    );
+    OutputRef::resource(&group, "identifier")
+}
+
 fn check(build: &mut Build<'_>, store: &SessionStore, within: &Within) {
     if !store.hosts.is_empty() {
         build.problem("hosts", "a session store on AWS has no hosts of yours", "Say how many: `replicas`.");
@@ -86,7 +95,7 @@ fn check(build: &mut Build<'_>, store: &SessionStore, within: &Within) {
         );
     }
     let zones_needed = if store.replicas > 0 { 2 } else { 1 };
-    if within.database.len() < zones_needed {
+    if within.database.len() < zones_needed && !build.keeps("subnet_group") {
         build.problem(
             "region",
             "a session store that survives its zone needs subnets without a way out in two zones at least",

@@ -10,8 +10,7 @@ use futures::future::try_join_all;
 use standfast_contract::{Attribute, Kind, Map, Value};
 
 use super::{
-    ID, Job, Parts, Phase, Seen, Select, UNSEEN_TAGS, Works, asks_tags, fixed, list, map, may, must, out,
-    text, texts,
+    ID, Job, Parts, Phase, Seen, Select, UNSEEN_TAGS, Works, fixed, list, map, may, must, out, text, texts,
 };
 use crate::{
     clients::Site,
@@ -63,7 +62,7 @@ impl Works for Alarm {
         let found = alarms(site, select).await?;
         let asked = found.iter().map(|alarm| async {
             let arn = alarm.alarm_arn().unwrap_or_default();
-            Ok(if asks_tags(select) { tags(site, arn).await? } else { Some(Tags::new()) })
+            Ok(if select.asks("tags") { tags(site, arn).await? } else { Some(Tags::new()) })
         });
         let tags: Vec<Option<Tags>> = try_join_all(asked).await?;
         let seen = found.iter().zip(tags).filter_map(|(alarm, tags)| Some(seen_as(alarm, tags?)));
@@ -131,7 +130,7 @@ pub(crate) async fn alarms(site: &Site, select: Select<'_>) -> Result<Vec<Metric
         call.alarm_types(AlarmType::MetricAlarm).max_records(PAGE_MAX)
     };
     let calls = match select {
-        Select::Ids(ids) | Select::Bare(ids) => ids
+        Select::Ids(ids) | Select::Bare(ids, _) => ids
             .chunks(NAMES_MAX)
             .map(|page| describe().set_alarm_names(Some(page.iter().map(|id| (*id).to_owned()).collect())))
             .collect(),

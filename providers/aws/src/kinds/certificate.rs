@@ -9,9 +9,7 @@ use aws_smithy_types::Blob;
 use futures::future::try_join_all;
 use standfast_contract::{Attribute, Call, Kind, Map};
 
-use super::{
-    ID, Job, Parts, Phase, Seen, Select, UNSEEN_TAGS, Works, asks_tags, db_instance::plain, map, text,
-};
+use super::{ID, Job, Parts, Phase, Seen, Select, UNSEEN_TAGS, Works, db_instance::plain, map, text};
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
@@ -37,7 +35,7 @@ impl Works for Certificate {
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
         let arns = match select {
-            Select::Ids(ids) | Select::Bare(ids) => ids.iter().map(|id| (*id).to_owned()).collect(),
+            Select::Ids(ids) | Select::Bare(ids, _) => ids.iter().map(|id| (*id).to_owned()).collect(),
             Select::Stack(_) | Select::Token(..) => listed(site, &CertificateType::Imported).await?,
         };
         let asked = arns.into_iter().map(|arn| described(site, select, arn));
@@ -138,7 +136,7 @@ pub(super) async fn described(
     arn: String,
 ) -> Result<Option<(CertificateDetail, Tags)>, Failure> {
     let mut tags = Tags::new();
-    if asks_tags(select) {
+    if select.asks("tags") {
         let call = site.look.acm.list_tags_for_certificate().certificate_arn(&arn);
         match call.send().await.map_err(failed("acm:ListTagsForCertificate")) {
             Ok(answer) => {

@@ -38,7 +38,7 @@ impl Works for Dashboard {
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
         let names = match select {
-            Select::Ids(ids) | Select::Bare(ids) => ids.iter().map(|id| (*id).to_owned()).collect(),
+            Select::Ids(ids) | Select::Bare(ids, _) => ids.iter().map(|id| (*id).to_owned()).collect(),
             Select::Stack(stack) => listed(site, &names::beginning(stack)).await?,
             // A create makes no second one.
             Select::Token(..) => Vec::new(),

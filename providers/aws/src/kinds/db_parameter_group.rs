@@ -33,7 +33,9 @@ impl Works for DbParameterGroup {
     }
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
-        if let Select::Bare(ids) = select {
+        if let Select::Bare(ids, wanted) = select
+            && !wanted.contains("tags")
+        {
             // What is set tells whether there is one, and the rest does not change.
             let each = ids.iter().map(|id| async { told(site, id).await });
             return Ok(try_join_all(each).await?.into_iter().flatten().collect());

@@ -107,7 +107,7 @@ fn id_of(record: &ResourceRecordSet, zone: &str) -> String {
 }
 
 /// As people write it: without the dot at the end, `*` as it is.
-pub(super) fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     name.trim_end_matches('.').replace("\\052", "*").to_ascii_lowercase()
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn label(name: &str, origin: &str, set: Option<&str>) -> String {
 pub(super) async fn zones(site: &Site, select: Select<'_>) -> Result<Vec<(HostedZone, Tags)>, Failure> {
     match select {
         Select::Ids(ids) => hosted_zone::zones(site, Select::Ids(&zones_of(ids))).await,
-        Select::Bare(ids) => hosted_zone::zones(site, Select::Bare(&zones_of(ids))).await,
+        Select::Bare(ids, wanted) => hosted_zone::zones(site, Select::Bare(&zones_of(ids), wanted)).await,
         Select::Stack(stack) => hosted_zone::zones(site, Select::Stack(stack)).await,
         // A create is an UPSERT: made again it makes no second one.
         Select::Token(..) => Ok(Vec::new()),
@@ -212,7 +212,7 @@ pub(super) async fn change_all(site: &Site, zone: &str, changes: Vec<Change>) ->
 }
 
 /// Page by page.
-pub(super) async fn records(site: &Site, zone: &str) -> Result<Vec<ResourceRecordSet>, Failure> {
+pub(crate) async fn records(site: &Site, zone: &str) -> Result<Vec<ResourceRecordSet>, Failure> {
     let mut all = Vec::new();
     let mut call = site.look.route53.list_resource_record_sets().hosted_zone_id(zone);
     loop {

@@ -22,8 +22,8 @@ fn filter(name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Fi
 pub(super) fn filters(select: Select<'_>, id: &str) -> Vec<Filter> {
     let tag = |key: &str, value: &str| filter(&format!("tag:{key}"), [value]);
     match select {
-        Select::Ids(_) | Select::Bare(_) if id.is_empty() => Vec::new(),
-        Select::Ids(ids) | Select::Bare(ids) => vec![filter(id, ids.iter().copied())],
+        Select::Ids(_) | Select::Bare(..) if id.is_empty() => Vec::new(),
+        Select::Ids(ids) | Select::Bare(ids, _) => vec![filter(id, ids.iter().copied())],
         Select::Stack(stack) => vec![tag(STACK, &stack.name), tag(ENVIRONMENT, &stack.environment)],
         Select::Token(stack, token) => {
             vec![tag(STACK, &stack.name), tag(ENVIRONMENT, &stack.environment), tag(TOKEN, token)]

@@ -37,7 +37,7 @@ pub(super) async fn with_tags<T>(
     arn: impl Fn(&T) -> Option<&str>,
 ) -> Result<Vec<(T, Tags)>, Failure> {
     all.retain(|one| arn(one).is_some_and(|arn| may_be(select, arn)));
-    if let Select::Bare(_) = select {
+    if !select.asks("tags") {
         return Ok(all.into_iter().map(|one| (one, Tags::new())).collect());
     }
     let asked = all.into_iter().map(|one| async {

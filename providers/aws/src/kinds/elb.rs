@@ -59,7 +59,7 @@ pub(super) async fn selected<T>(
     if let Some(ids) = select.ids() {
         all.retain(|one| arn(one).is_some_and(|arn| ids.contains(&arn)));
     }
-    if let Select::Bare(_) = select {
+    if !select.asks("tags") {
         return Ok(all.into_iter().map(|one| (one, Tags::new())).collect());
     }
     let arns: Vec<String> = all.iter().filter_map(|one| arn(one).map(str::to_owned)).collect();

@@ -105,7 +105,7 @@ pub(super) async fn zones(site: &Site, select: Select<'_>) -> Result<Vec<(Found,
     if let Some(ids) = select.ids() {
         all.retain(|zone| ids.contains(&id_of(zone)));
     }
-    if let Select::Bare(_) = select {
+    if !select.asks("tags") {
         return Ok(all.into_iter().map(|zone| (zone, Tags::new())).collect());
     }
     let ids: Vec<&str> = all.iter().map(id_of).collect();

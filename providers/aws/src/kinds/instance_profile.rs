@@ -110,8 +110,13 @@ impl Works for InstanceProfile {
     /// In the order that IAM asks for; each may have been done by an earlier try.
     async fn remove(&self, site: &Site, id: &str, recorded: &Map) -> Result<(), Failure> {
         let iam = &site.change.iam;
-        let call = iam.remove_role_from_instance_profile().instance_profile_name(id).role_name(id);
-        gone(call.send().await.map(drop).map_err(failed("iam:RemoveRoleFromInstanceProfile")))?;
+        let call = iam.get_instance_profile().instance_profile_name(id);
+        let profile = unless_gone(call.send().await.map_err(failed("iam:GetInstanceProfile")))?;
+        let profile = profile.and_then(|answer| answer.instance_profile);
+        if profile.is_some_and(|profile| profile.roles().iter().any(|role| role.role_name() == id)) {
+            let call = iam.remove_role_from_instance_profile().instance_profile_name(id).role_name(id);
+            gone(call.send().await.map(drop).map_err(failed("iam:RemoveRoleFromInstanceProfile")))?;
+        }
         let call = iam.delete_instance_profile().instance_profile_name(id);
         gone(call.send().await.map(drop).map_err(failed("iam:DeleteInstanceProfile")))?;
         for arn in texts(recorded, "managed_policies") {
@@ -149,9 +154,13 @@ fn unless(done: Result<(), Failure>, code: &str) -> Result<(), Failure> {
 }
 
 fn gone(done: Result<(), Failure>) -> Result<(), Failure> {
-    match done {
-        Err(failure) if failure.trouble == Trouble::NotFound => Ok(()),
-        other => other,
+    unless_gone(done).map(drop)
+}
+
+fn unless_gone<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match answer {
+        Err(failure) if failure.trouble == Trouble::NotFound => Ok(None),
+        answer => answer.map(Some),
     }
 }
 

@@ -50,7 +50,9 @@ impl Works for LaunchTemplate {
     }
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
-        if let Select::Bare(ids) = select {
+        if let Select::Bare(ids, wanted) = select
+            && !wanted.contains("tags")
+        {
             // A version tells all but the tags.
             let newest = newest_versions(site, ids).await?;
             return Ok(newest.iter().map(|it| seen_as(&of_version(it), it.launch_template_data())).collect());

@@ -150,7 +150,8 @@ async fn list(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> {
 }
 
 /// Only HTTP has any.
-async fn rules(site: &Site, found: &Found) -> Result<Vec<Rule>, Failure> {
+/// Beside the default, in order; at layer 4 there are none.
+pub(crate) async fn rules(site: &Site, found: &Found) -> Result<Vec<Rule>, Failure> {
     if !matches!(found.protocol(), Some(ProtocolEnum::Http | ProtocolEnum::Https)) {
         return Ok(Vec::new());
     }

@@ -55,9 +55,12 @@ mod vpc_endpoint;
 pub(crate) use alarm::alarms;
 pub(crate) use autoscaling_group::IN_SERVICE;
 pub(crate) use db_instance::wrong_password;
-pub(crate) use dns_record::label as record_label;
+pub(crate) use dns_record::{label as record_label, plain as record_name, records as records_of};
 pub(crate) use elb::tags_of as balancer_tags;
+pub(crate) use listener::rules as listener_rules;
+pub(crate) use rds::attributes as database_attributes;
 pub(crate) use replication_group::wrong_token;
+pub(crate) use route53::tags as route53_tags;
 pub(crate) use subscription::subscribed;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,15 +77,8 @@ use crate::{
 /// Ids in one [`Select::Ids`]: what EC2 takes as values of one filter.
 pub(crate) const IDS_MAX: usize = 200;
 
-/// Whether tags must be known that cost a call for each thing: of one, which may be about to change, and where they say
-/// whose it is; never in the batches of a plan.
-pub(crate) fn asks_tags(select: Select<'_>) -> bool {
-    match select {
-        Select::Ids(ids) => ids.len() == 1,
-        Select::Bare(_) => false,
-        Select::Stack(_) | Select::Token(..) => true,
-    }
-}
+/// The attributes that somebody wants, or did.
+pub(crate) type Wanted<'a> = BTreeSet<&'a str>;
 
 /// Which things to look at.
 #[derive(Clone, Copy)]
@@ -91,8 +87,8 @@ pub(crate) enum Select<'a> {
     Stack(&'a Stack),
     /// By id, at most [`IDS_MAX`]; what is not there is left out of the answer.
     Ids(&'a [&'a str]),
-    /// The same, without tags where they cost calls of their own.
-    Bare(&'a [&'a str]),
+    /// The same, as a plan asks: what costs calls of its own only where it is wanted.
+    Bare(&'a [&'a str], &'a Wanted<'a>),
     /// What a create with this token made.
     Token(&'a Stack, &'a str),
 }
@@ -100,15 +96,23 @@ pub(crate) enum Select<'a> {
 impl<'a> Select<'a> {
     pub fn ids(self) -> Option<&'a [&'a str]> {
         match self {
-            Select::Ids(ids) | Select::Bare(ids) => Some(ids),
+            Select::Ids(ids) | Select::Bare(ids, _) => Some(ids),
             Select::Stack(_) | Select::Token(..) => None,
+        }
+    }
+
+    /// Whether an attribute is asked for that costs a call of its own.
+    pub fn asks(self, attribute: &str) -> bool {
+        match self {
+            Select::Bare(_, wanted) => wanted.contains(attribute),
+            Select::Ids(_) | Select::Stack(_) | Select::Token(..) => true,
         }
     }
 
     /// Whether something was asked for.
     pub fn takes(self, id: &str, tags: &Tags) -> bool {
         match self {
-            Select::Ids(ids) | Select::Bare(ids) => ids.contains(&id),
+            Select::Ids(ids) | Select::Bare(ids, _) => ids.contains(&id),
             Select::Stack(stack) => marks::is_of(tags, stack),
             Select::Token(stack, token) => {
                 marks::is_of(tags, stack) && tags.get(marks::TOKEN).is_some_and(|made_by| made_by == token)
@@ -366,7 +370,7 @@ pub(crate) fn by_name(name: &str) -> Option<&'static dyn Works> {
 // What every kind has.
 const ID: Attribute = Attribute::new("id").stable();
 const TAGS: Attribute = Attribute::new("tags");
-/// Where tags cost a call each: see [`asks_tags`].
+/// Where tags cost a call each: see [`Select::asks`].
 const UNSEEN_TAGS: Attribute = Attribute::new("tags").unobserved();
 
 const fn may(name: &'static str) -> Attribute {

@@ -165,7 +165,7 @@ fn filters(select: Select<'_>) -> Result<Vec<Vec<ParameterStringFilter>>, Failur
     };
     let tag = |key: &str, value: &str| filter(&format!("tag:{key}"), vec![value.to_owned()]);
     Ok(match select {
-        Select::Ids(ids) | Select::Bare(ids) => {
+        Select::Ids(ids) | Select::Bare(ids, _) => {
             let pages = ids.chunks(NAMES_MAX);
             let of_page =
                 |page: &[&str]| Ok(vec![filter("Name", page.iter().map(|id| (*id).to_owned()).collect())?]);

@@ -48,7 +48,7 @@ pub(super) async fn with_tags<T>(
     arn: impl Fn(&T) -> Option<&str>,
 ) -> Result<Vec<(T, Tags)>, Failure> {
     all.retain(|one| arn(one).is_some_and(|arn| may_be(select, arn)));
-    if let Select::Bare(_) = select {
+    if !select.asks("tags") {
         return Ok(all.into_iter().map(|one| (one, Tags::new())).collect());
     }
     let asked = all.into_iter().map(|one| async {
@@ -66,7 +66,7 @@ pub(super) async fn with_tags<T>(
 /// Whether the name in an ARN can be the stack's: also of what ElastiCache keeps.
 pub(super) fn may_be(select: Select<'_>, arn: &str) -> bool {
     match select {
-        Select::Ids(ids) | Select::Bare(ids) => ids.contains(&arn),
+        Select::Ids(ids) | Select::Bare(ids, _) => ids.contains(&arn),
         Select::Stack(stack) | Select::Token(stack, _) => name_of(arn).starts_with(&names::beginning(stack)),
     }
 }
@@ -128,7 +128,7 @@ pub(super) fn final_snapshot(name: &str, own: &str) -> String {
 }
 
 /// As it will be when what is under way is done: else the same change would be planned again meanwhile.
-pub(super) fn attributes(found: &DbInstance) -> Map {
+pub(crate) fn attributes(found: &DbInstance) -> Map {
     let pending = found.pending_modified_values();
     let whole = |number: Option<i32>| number.map_or(Value::Null, |number| Value::Int(number.into()));
     let flag = |flag: Option<bool>| flag.unwrap_or(false).into();

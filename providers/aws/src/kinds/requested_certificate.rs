@@ -47,7 +47,7 @@ impl Works for RequestedCertificate {
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
         let arns = match select {
-            Select::Ids(ids) | Select::Bare(ids) => ids.iter().map(|id| (*id).to_owned()).collect(),
+            Select::Ids(ids) | Select::Bare(ids, _) => ids.iter().map(|id| (*id).to_owned()).collect(),
             Select::Stack(_) | Select::Token(..) => {
                 certificate::listed(site, &CertificateType::AmazonIssued).await?
             }

@@ -14,7 +14,7 @@ use crate::{
 const IDS_MAX: usize = 10;
 
 /// The tags of each, by id.
-pub(super) async fn tags(
+pub(crate) async fn tags(
     site: &Site,
     what: TagResourceType,
     ids: &[&str],

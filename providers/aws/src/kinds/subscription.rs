@@ -45,7 +45,7 @@ impl Works for Subscription {
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
         match select {
-            Select::Ids(ids) | Select::Bare(ids) => {
+            Select::Ids(ids) | Select::Bare(ids, _) => {
                 let asked = ids.iter().map(|id| subscribed(site, id));
                 Ok(try_join_all(asked).await?.into_iter().flatten().map(seen_as).collect())
             }

@@ -5,7 +5,7 @@ use aws_sdk_sns::types::Tag;
 use futures::future::try_join_all;
 use standfast_contract::{Kind, Map};
 
-use super::{ID, Job, Parts, Phase, Seen, Select, UNSEEN_TAGS, Works, asks_tags, fixed, map, rds::name_of};
+use super::{ID, Job, Parts, Phase, Seen, Select, UNSEEN_TAGS, Works, fixed, map, rds::name_of};
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
@@ -79,7 +79,7 @@ fn written(tags: &Tags) -> Result<Vec<Tag>, Failure> {
 /// else by the names of the region's.
 pub(super) async fn topics(site: &Site, select: Select<'_>) -> Result<Vec<(String, Tags)>, Failure> {
     let arns = match select {
-        Select::Ids(ids) | Select::Bare(ids) => {
+        Select::Ids(ids) | Select::Bare(ids, _) => {
             let there = ids.iter().map(|id| async move {
                 let call = site.look.sns.get_topic_attributes().topic_arn(*id);
                 match call.send().await.map_err(failed("sns:GetTopicAttributes")) {
@@ -102,7 +102,7 @@ pub(super) async fn topics(site: &Site, select: Select<'_>) -> Result<Vec<(Strin
         Select::Token(..) => Vec::new(),
     };
     let asked = arns.into_iter().map(|arn| async {
-        if !asks_tags(select) {
+        if !select.asks("tags") {
             return Ok(Some((arn, Tags::new())));
         }
         let call = site.look.sns.list_tags_for_resource().resource_arn(&arn);

@@ -144,6 +144,7 @@ async fn a_plan_looks_again_for_what_a_killed_create_may_have_made() {
         kind: nat().kind,
         place: Arc::new(place().to_value()),
         id: None,
+        token: None,
         recorded: None,
         desired: None,
     };
@@ -162,6 +163,7 @@ async fn a_plan_does_not_take_the_old_one_for_what_a_killed_replacement_made() {
         kind: nat().kind,
         place: Arc::new(place().to_value()),
         id: None,
+        token: None,
         recorded: None,
         desired: Some(Arc::new(nat().inputs)),
     };

@@ -82,6 +82,7 @@ pub fn read(address: &Address, id: Option<&str>) -> ReadRequest {
         kind: address.kind().to_owned(),
         place: Value::Map(Map::from([("region".into(), "home".into())])).into(),
         id: id.map(str::to_owned),
+        token: None,
         recorded: None,
         desired: None,
     }

@@ -55,6 +55,7 @@ impl Bench {
             kind: kind.into(),
             place: Arc::new(Value::Map(self.server.place())),
             id: Some(made.id.clone()),
+            token: None,
             recorded: Some((Arc::new(inputs.clone()), Arc::new(made.outputs.clone()))),
             desired: Some(Arc::new(inputs.clone())),
         };

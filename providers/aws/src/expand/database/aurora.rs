@@ -28,7 +28,8 @@ mod tests;
 /// What a cluster is made of.
 pub(super) struct Cluster<'a> {
     pub engine: Engine,
-    pub subnets: &'a Address,
+    /// The name of the group.
+    pub subnets: &'a Value,
     pub guard: &'a Address,
     pub parameter_group: &'a Address,
 }
@@ -110,7 +111,7 @@ fn add_cluster(
             ("global_cluster", global.map_or(Value::Null, |it| OutputRef::resource(it, "identifier"))),
             ("kms_key", global.map_or(Value::Null, |_| KMS_KEY.into())),
             ("encrypted", true.into()),
-            ("subnet_group", OutputRef::resource(cluster.subnets, "identifier")),
+            ("subnet_group", cluster.subnets.clone()),
             ("security_groups", vec![OutputRef::resource(cluster.guard, "id")].into()),
             ("parameter_group", OutputRef::resource(cluster.parameter_group, "identifier")),
             ("backup_days", whole(backup_days(database))),

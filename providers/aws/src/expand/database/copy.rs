@@ -75,7 +75,7 @@ pub(in crate::expand) fn add_backups(build: &mut Build<'_>, source: &Source<'_>)
 pub(in crate::expand) fn add(
     build: &mut Build<'_>,
     within: &Within,
-    subnets: &Address,
+    subnets: &Value,
     source: &Source<'_>,
     readiness: Readiness,
     global: Option<&Address>,
@@ -111,7 +111,7 @@ pub(in crate::expand) fn add(
             ("class", text(database.instance_type.as_deref())),
             ("storage_gib", whole(storage_gib(database))),
             ("kms_key", KMS_KEY.into()),
-            ("subnet_group", OutputRef::resource(subnets, "identifier")),
+            ("subnet_group", subnets.clone()),
             ("security_groups", vec![OutputRef::resource(&guard, "id")].into()),
             ("parameter_group", OutputRef::resource(&parameter_group, "identifier")),
             ("multi_az", (readiness == Readiness::Standby).into()),

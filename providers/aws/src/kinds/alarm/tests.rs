@@ -1,6 +1,7 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::kinds::Wanted;
 use crate::recorded::{site_of_cbor, stack, with_job};
 
 fn metric(id: &str, name: &str, dimension: &str, value: &str) -> Value {
@@ -104,7 +105,7 @@ async fn a_batch_costs_a_call_for_a_hundred_names_and_none_for_tags() {
     let ids: Vec<&str> = names.iter().map(String::as_str).collect();
     let (site, recorded) =
         site_of_cbor(&[(200, listed(&ids[..100], None)), (200, listed(&ids[100..], None))]);
-    assert_eq!(Alarm.look(&site, Select::Ids(&ids)).await.unwrap().len(), 150);
+    assert_eq!(Alarm.look(&site, Select::Bare(&ids, &Wanted::new())).await.unwrap().len(), 150);
     assert_eq!(recorded.asked().len(), 2);
 }
 

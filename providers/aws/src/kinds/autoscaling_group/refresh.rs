@@ -71,6 +71,10 @@ fn preferences(job: &Job<'_>) -> Result<RefreshPreferences, Failure> {
 
 /// Until it ends, one way or the other. Without an id the newest.
 async fn watch(job: &Job<'_>, group: &str, id: Option<String>) -> Result<InstanceRefresh, Failure> {
+    job.context.wait(until_ended(job, group, id)).await
+}
+
+async fn until_ended(job: &Job<'_>, group: &str, id: Option<String>) -> Result<InstanceRefresh, Failure> {
     let action = "autoscaling:DescribeInstanceRefreshes";
     loop {
         let call = job

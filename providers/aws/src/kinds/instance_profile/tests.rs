@@ -105,13 +105,7 @@ async fn a_removal_that_was_cut_off_is_finished() {
     let asked = recorded.asked();
     assert_eq!(
         actions(&asked),
-        [
-            "RemoveRoleFromInstanceProfile",
-            "DeleteInstanceProfile",
-            "DetachRolePolicy",
-            "DeleteRolePolicy",
-            "DeleteRole"
-        ]
+        ["GetInstanceProfile", "DeleteInstanceProfile", "DetachRolePolicy", "DeleteRolePolicy", "DeleteRole"]
     );
 }
 

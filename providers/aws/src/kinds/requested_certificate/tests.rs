@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::{
-    kinds::{listener::Listener, look},
+    kinds::{Wanted, listener::Listener, look},
     recorded::{Answer, context, scripted, site, site_that, stack, with_job},
 };
 
@@ -125,7 +125,7 @@ async fn nobody_waits_for_ever() {
 async fn it_tells_the_record_of_a_name_once_and_one_that_failed_is_good_for_none() {
     let seen = async |status: &str| {
         let (site, _) = site(&[(200, &is(status, ""))]);
-        look(&RequestedCertificate, &site, Select::Bare(&[ARN])).await.unwrap().remove(0)
+        look(&RequestedCertificate, &site, Select::Bare(&[ARN], &Wanted::new())).await.unwrap().remove(0)
     };
     let pending = seen("PENDING_VALIDATION").await;
     assert_eq!(pending.phase, Phase::Ready);
@@ -146,7 +146,7 @@ async fn its_records_may_take_a_moment() {
          \"DomainValidationOptions\":[{{\"DomainName\":\"shop.example.net\",\"ValidationMethod\":\"DNS\"}}]}}}}"
     );
     let (site, _) = site(&[(200, &unknown)]);
-    let seen = look(&RequestedCertificate, &site, Select::Bare(&[ARN])).await.unwrap();
+    let seen = look(&RequestedCertificate, &site, Select::Bare(&[ARN], &Wanted::new())).await.unwrap();
     assert!(matches!(seen[0].phase, Phase::Pending(_)));
 }
 
