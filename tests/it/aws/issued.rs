@@ -1,5 +1,7 @@
 //! A certificate that ACM issues, proven by records in the blueprint's own zone.
 
+use std::sync::Arc;
+
 use standfast_fault_proxy::aws::Issues;
 
 use super::account::Account;
@@ -40,9 +42,14 @@ front = elb.describe_load_balancers()['LoadBalancers'][0]['LoadBalancerArn']\n\
 print(elb.describe_listeners(LoadBalancerArn=front)['Listeners'][0]['Certificates'][0]['CertificateArn'])\n";
 
 fn shop() -> Account {
+    with_issues().0
+}
+
+fn with_issues() -> (Account, Arc<Issues>) {
     let account = Account::new(SHOP);
-    account.proxy.add("issues", Issues::default());
-    account
+    let issues = Arc::new(Issues::default());
+    account.proxy.add("issues", Arc::clone(&issues));
+    (account, issues)
 }
 
 fn certificates(account: &Account) -> Vec<String> {
@@ -90,6 +97,21 @@ fn one_that_somebody_deleted_is_requested_anew() {
     account.run("apply --auto-approve").code(0);
     let before = certificates(&account);
     account.python(&format!("acm.delete_certificate(CertificateArn='{}')", before[0]));
+    account.run("apply --auto-approve").code(0);
+    assert_ne!(certificates(&account), before);
+    assert_eq!(certificates(&account), [account.python(SERVED)]);
+    account.assert_settled();
+}
+
+#[test]
+fn one_that_was_not_proven_in_time_gives_way_to_another_one() {
+    let (account, issues) = with_issues();
+    account.run("apply --auto-approve").code(0);
+    let before = certificates(&account);
+    issues.give_up(&before[0]);
+    let steps = account.plan("").steps();
+    let replaced = "replace refuge/load_balancers.front/requested_certificate.443";
+    assert!(steps.iter().any(|step| step.starts_with(replaced)), "{steps:?}");
     account.run("apply --auto-approve").code(0);
     assert_ne!(certificates(&account), before);
     assert_eq!(certificates(&account), [account.python(SERVED)]);

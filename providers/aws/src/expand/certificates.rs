@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use standfast_contract::{
-    Address, Component, ComponentId, ExpandRequest, OutputRef,
+    Address, Component, ComponentId, ExpandRequest, OutputRef, Region,
     component::{Certificate, Dns, LoadBalancer},
 };
 
@@ -32,6 +32,13 @@ pub(super) fn add(
     let mut records = Vec::new();
     let keys = std::iter::once("domain".to_owned()).chain((0..also.len()).map(|at| format!("also[{at}]")));
     for (key, name) in keys.zip(names(domain, also)) {
+        if let Some(other) = of_another_account(build, name) {
+            build.problem(
+                format!("listeners[{at}].certificate.{key}"),
+                format!("`{other}` requests `{name}` in another account, and ACM asks each account for a record of its own"),
+                "Give the ARN of a certificate that is issued already, or a PEM file, to one of them.",
+            );
+        }
         match zone_of(build.request, name) {
             Some((id, dns)) => records.push(record(&dns.common.region, &id, name, &origin(dns))),
             None => build.problem(
@@ -80,6 +87,20 @@ pub(super) fn add_records(build: &mut Build<'_>, zone: &Address) {
             ],
         );
     }
+}
+
+/// The first balancer that requests a name, where it does so in another account than this component.
+fn of_another_account(build: &Build<'_>, name: &str) -> Option<ComponentId> {
+    let requests = |(balancer, _): &(&LoadBalancer, ComponentId)| {
+        balancer.listeners.iter().any(|listener| match &listener.certificate {
+            Some(Certificate::Requested { domain, also }) => names(domain, also).any(|other| other == name),
+            _ => false,
+        })
+    };
+    let (first, id) = balancers(build.request).find(requests)?;
+    let of = build.request.regions.iter().find(|region| region.name == first.common.region)?;
+    let account = |region: &Region| (region.account.clone(), region.assume_role.clone());
+    (account(of) != account(build.region)).then_some(id)
 }
 
 /// What has to be proven: `*.shop.example.net` is by `shop.example.net`.

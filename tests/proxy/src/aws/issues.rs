@@ -13,12 +13,27 @@ use crate::rule::{Fate, Rule};
 /// moto issues a requested certificate after a minute, whatever is in DNS. Here it is issued as soon as Route 53 has the
 /// records that ACM asks for, and not before.
 #[derive(Debug, Default)]
-pub struct Issues(Mutex<BTreeSet<String>>);
+pub struct Issues(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Names of records that are there.
+    proven: BTreeSet<String>,
+    /// ARNs of certificates that have not been proven in time.
+    late: BTreeSet<String>,
+}
+
+impl Issues {
+    /// From now on this certificate has not been proven in time.
+    pub fn give_up(&self, arn: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).late.insert(arn.to_owned());
+    }
+}
 
 #[async_trait]
 impl Rule for Issues {
     async fn after(&self, call: &Call, answer: &mut Answer) -> Fate {
-        let mut proven = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match call.action.as_str() {
             action
                 if action.starts_with("POST /")
@@ -30,9 +45,9 @@ impl Rule for Issues {
                     let Some(name) = xml::text(change, "Name") else { continue };
                     let name = name.trim_end_matches('.').to_owned();
                     if xml::text(change, "Action") == Some("DELETE") {
-                        proven.remove(&name);
+                        known.proven.remove(&name);
                     } else {
-                        proven.insert(name);
+                        known.proven.insert(name);
                     }
                 }
             }
@@ -49,9 +64,17 @@ impl Rule for Issues {
                             .as_str()
                             .map(|name| name.trim_end_matches('.').to_owned())
                     };
-                    let is_proven =
-                        records.iter().all(|record| name(record).is_some_and(|it| proven.contains(&it)));
-                    certificate["Status"] = if is_proven { "ISSUED" } else { "PENDING_VALIDATION" }.into();
+                    let is_proven = records
+                        .iter()
+                        .all(|record| name(record).is_some_and(|it| known.proven.contains(&it)));
+                    let is_late =
+                        certificate["CertificateArn"].as_str().is_some_and(|arn| known.late.contains(arn));
+                    certificate["Status"] = match (is_late, is_proven) {
+                        (true, _) => "VALIDATION_TIMED_OUT",
+                        (_, true) => "ISSUED",
+                        _ => "PENDING_VALIDATION",
+                    }
+                    .into();
                     answer.body = told.to_string().into();
                 }
             }

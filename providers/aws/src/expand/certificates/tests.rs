@@ -1,12 +1,16 @@
 use insta::assert_snapshot;
 use standfast_contract::{
-    Answers, Component,
+    Answers, Component, ExpandRequest, Region,
     component::{Certificate, Dns, Listener, LoadBalancer},
 };
 
-use crate::expand::{
-    database::tests::network,
-    tests::{balancer, common, expanded, problems, region, shown},
+use crate::{
+    expand::{
+        database::tests::network,
+        expand,
+        tests::{balancer, common, expanded, problems, region, shown},
+    },
+    recorded::stack,
 };
 
 fn requested(name: &str, domain: &str, also: &[&str]) -> Component {
@@ -49,4 +53,35 @@ fn a_name_that_no_zone_holds_is_said_at_its_key() {
         zone("names", "example.net"),
     ];
     assert_snapshot!(problems(expanded(&region(), &components, 1, &Answers::default())));
+}
+
+#[test]
+fn a_name_is_requested_in_one_account_only() {
+    let regions =
+        [region(), Region { name: "haven".into(), account: Some("210987654321".into()), ..region() }];
+    let mut back = requested("back", "*.shop.example.net", &[]);
+    let mut there = network();
+    if let (Component::LoadBalancer(back), Component::Network(there)) = (&mut back, &mut there) {
+        back.common.region = "haven".into();
+        there.common.region = "haven".into();
+    }
+    let components =
+        [network(), there, requested("front", "shop.example.net", &[]), back, zone("names", "example.net")];
+    let told = |which: usize, region: usize| {
+        let request = ExpandRequest {
+            stack: &stack(),
+            region: &regions[region],
+            component: &components[which],
+            components: &components,
+            regions: &regions,
+        };
+        expand(&request, &Answers::default())
+    };
+    assert!(told(2, 0).is_ok(), "{:?}", told(2, 0));
+    assert_eq!(
+        problems(told(3, 1)),
+        "listeners[0].certificate.domain: `load_balancers.front` requests `shop.example.net` in another account, and ACM asks \
+         each account for a record of its own | Give the ARN of a certificate that is issued already, or a PEM file, to one of \
+         them."
+    );
 }

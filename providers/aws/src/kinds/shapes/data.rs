@@ -47,8 +47,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             ))
             .in_use("InvalidDBClusterStateFault"),
         rds("global_cluster", "CreateGlobalCluster", "DeleteGlobalCluster", (404, "GlobalClusterNotFoundFault"))
-            .query("GlobalCluster", "DescribeGlobalClusters", "GlobalClusters")
-            .each("GlobalClusterMember")
+            .listed_as("GlobalCluster", "DescribeGlobalClusters", "GlobalClusters", "GlobalClusterMember")
             .of("<GlobalClusterIdentifier>{name}</GlobalClusterIdentifier><Status>{state}</Status>\
                  <GlobalClusterArn>arn:aws:rds::123456789012:global-cluster:{name}</GlobalClusterArn><TagList>{tags}</TagList>")
             .in_use("InvalidGlobalClusterStateFault"),

@@ -78,23 +78,16 @@ impl Shape {
         }
     }
 
-    /// The query protocol: what the create tells under an element, and the list.
-    fn query(mut self, element: &str, describe: &'static str, set: &str) -> Self {
-        let it = format!("<{element}>{{it}}</{element}>");
-        self.listed.push((describe, result(describe, &format!("<{set}>{it}</{set}>"))));
-        self.answered(it)
+    /// The query protocol: what the create tells under an element, and the list of such.
+    fn query(self, element: &str, describe: &'static str, set: &str) -> Self {
+        self.listed_as(element, describe, set, element)
     }
 
-    /// Other elements of the list than of the create.
-    fn each(mut self, element: &str) -> Self {
-        let made = self.made.split_once("Result><").and_then(|(_, rest)| rest.split_once('>'));
-        let of_create = made.map(|(element, _)| element.to_owned()).unwrap_or_default();
-        for (_, answer) in &mut self.listed {
-            *answer = answer
-                .replace(&format!("<{of_create}>"), &format!("<{element}>"))
-                .replace(&format!("</{of_create}>"), &format!("</{element}>"));
-        }
-        self
+    /// The same, where they have another name in the list.
+    fn listed_as(mut self, element: &str, describe: &'static str, set: &str, item: &str) -> Self {
+        let list = format!("<{set}><{item}>{{it}}</{item}></{set}>");
+        self.listed.push((describe, result(describe, &list)));
+        self.answered(format!("<{element}>{{it}}</{element}>"))
     }
 
     /// The query protocol, where a create answers with a list too.

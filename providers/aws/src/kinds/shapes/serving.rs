@@ -59,10 +59,9 @@ pub(super) fn shapes() -> Vec<Shape> {
         ),
         group(),
         Shape::new("instance_profile", &IAM, "CreateRole", "DeleteRole", (404, "NoSuchEntity"))
-            .query("Role", "GetAccountAuthorizationDetails", "RoleDetailList")
+            .listed_as("Role", "GetAccountAuthorizationDetails", "RoleDetailList", "member")
             .of("<RoleName>{name}</RoleName><Path>/</Path><RoleId>AROAEXAMPLE</RoleId><CreateDate>2026-01-02T03:04:05Z</CreateDate>\
                  <Arn>arn:aws:iam::123456789012:role/{name}</Arn><Tags>{tags}</Tags>")
-            .each("member")
             .in_use("DeleteConflict"),
         certificate("certificate", "ImportCertificate", "IMPORTED", ""),
         certificate(
