@@ -231,7 +231,10 @@ impl Provider for AwsProvider {
         let works = known(&call.kind)?;
         let job = Job { site: &site, context, call };
         let earlier = self.made_earlier(works, &job).await;
-        let id = match earlier.map_err(|failure| failure.of(operation(), false))? {
+        let earlier = earlier.map_err(|failure| failure.of(operation(), false))?;
+        // A database that somebody has stopped since may hold data.
+        let may_remove = earlier.is_none() || !works.kind().holds_data;
+        let id = match earlier {
             Some(id) => id,
             None => works.make(&job).await.map_err(|failure| {
                 if failure.trouble == Trouble::Lost {
@@ -243,7 +246,7 @@ impl Provider for AwsProvider {
         let made = async { settle(works, &job, ready(works, &job, &id).await?).await };
         match made.await {
             Ok(made) => Ok(made),
-            Err(failure) if failure.trouble == Trouble::Broken => {
+            Err(failure) if failure.trouble == Trouble::Broken && may_remove => {
                 // It would be in nobody's record.
                 let removed = remove(context, &site, works, &id, &call.inputs).await;
                 removed.map_err(|failure| half_made(failure, operation()))?;

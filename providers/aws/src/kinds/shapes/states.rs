@@ -214,3 +214,16 @@ async fn what_fails_by_itself_says_why_and_leaves_nothing() {
         }
     }
 }
+
+/// Of a run that was cut off; somebody has stopped it since, and it may hold data.
+#[tokio::test(start_paused = true)]
+async fn a_database_that_an_earlier_try_made_is_not_removed_for_being_stopped() {
+    let mut world = World::new("db_instance");
+    world.states = ["stopped"].into();
+    world.is_there = true;
+    let (provider, _, world) = world.open();
+    let error = provider.create(&context().0, &call("db_instance")).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Uncertain, "the intent stays open: {error}");
+    assert!(error.reason.contains("aws rds start-db-instance"), "{error}");
+    assert!(world.lock().unwrap().is_there);
+}
