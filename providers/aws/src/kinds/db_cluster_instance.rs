@@ -67,39 +67,11 @@ impl Works for DbClusterInstance {
     }
 
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
-        let differs = |key: &str| job.differs(key, seen);
-        if !["class", "public", "maintenance_window"].into_iter().any(differs) {
-            return Ok(());
-        }
-        let text = |key: &str| job.maybe(key).filter(|_| differs(key)).map(str::to_owned);
-        let call = job
-            .site
-            .change
-            .rds
-            .modify_db_instance()
-            .db_instance_identifier(rds::name_of(&seen.id))
-            .apply_immediately(true)
-            .set_db_instance_class(text("class"))
-            .set_publicly_accessible(differs("public").then(|| job.is("public")))
-            .set_preferred_maintenance_window(text("maintenance_window"));
-        call.send().await.map_err(failed("rds:ModifyDBInstance"))?;
-        Ok(())
+        db_instance::fit(job, seen).await
     }
 
     async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
-        let found = rds::instances(site, Select::Ids(&[id])).await?;
-        let Some(found) = found.first() else { return Ok(()) };
-        if found.db_instance_status() == Some("deleting") {
-            return Ok(());
-        }
-        let call = site
-            .change
-            .rds
-            .delete_db_instance()
-            .db_instance_identifier(rds::name_of(id))
-            .skip_final_snapshot(true);
-        call.send().await.map_err(failed("rds:DeleteDBInstance"))?;
-        Ok(())
+        db_instance::remove(site, id).await
     }
 
     async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {

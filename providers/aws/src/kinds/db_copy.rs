@@ -9,7 +9,7 @@
 use async_trait::async_trait;
 use standfast_contract::{Attribute, Kind, Map};
 
-use super::{ID, Job, Seen, Select, TAGS, Works, db_instance, db_replica, fixed, may, must, out, rds};
+use super::{ID, Job, Seen, Select, TAGS, Works, db_instance, fixed, may, must, out, rds};
 use crate::{
     clients::Site,
     failure::{Failure, failed},
@@ -84,7 +84,7 @@ impl Works for DbCopy {
     }
 
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
-        db_replica::fit(job, seen).await
+        db_instance::fit(job, seen).await
     }
 
     async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 //! always leaves a final snapshot, whose name follows from the instance, so that a repeated delete makes no second one.
 
 use async_trait::async_trait;
+use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluentBuilder;
 use standfast_contract::{Attribute, Call, Kind, Map, Value};
 
 use super::{ID, Job, Parts, Seen, Select, TAGS, Works, fixed, may, must, out, rds};
@@ -117,43 +118,21 @@ impl Works for DbInstance {
     }
 
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
-        let differs = |key: &str| job.differs(key, seen);
         let new_password = has_new_password(job.call);
-        if !CHANGING.into_iter().any(differs) && !new_password {
+        let changes = modify(job, seen)?;
+        if changes.is_none() && !new_password {
             return Ok(());
         }
         check(&seen.attributes, &job.call.inputs)?;
-        if differs("version") && seen.parts.keys().any(|key| key.starts_with(REPLICA)) {
+        if job.differs("version", seen) && seen.parts.keys().any(|key| key.starts_with(REPLICA)) {
             check_replicas(job.text("engine")?)?;
         }
         let password = password(&job.call.inputs, job.text("engine")?)?.filter(|_| new_password);
-        let managed = new_password.then_some(password.is_none());
-        let text = |key: &str| job.maybe(key).filter(|_| differs(key)).map(str::to_owned);
-        let int = |key: &str| differs(key).then(|| job.int(key)).transpose();
-        let flag = |key: &str| differs(key).then(|| job.is(key));
-        let call = job
-            .site
-            .change
-            .rds
-            .modify_db_instance()
-            .db_instance_identifier(rds::name_of(&seen.id))
-            .apply_immediately(true)
-            .set_engine_version(text("version"))
-            .set_allow_major_version_upgrade(differs("version").then_some(true))
-            .set_db_instance_class(text("class"))
-            .set_allocated_storage(int("storage_gib")?)
-            .set_storage_type(text("storage_type"))
-            .set_multi_az(flag("multi_az"))
-            .set_backup_retention_period(int("backup_days")?)
-            .set_preferred_backup_window(text("backup_window"))
-            .set_preferred_maintenance_window(text("maintenance_window"))
-            .set_deletion_protection(flag("deletion_protection"))
-            .set_publicly_accessible(flag("public"))
-            .set_db_parameter_group_name(text("parameter_group"))
-            .set_vpc_security_group_ids(differs("security_groups").then(|| owned(job, "security_groups")))
-            .set_manage_master_user_password(managed)
+        let call = changes
+            .unwrap_or_else(|| at_once(job, seen))
+            .set_manage_master_user_password(new_password.then_some(password.is_none()))
             .set_master_user_password(password);
-        call.send().await.map_err(failed("rds:ModifyDBInstance"))?;
+        call.send().await.map_err(failed(MODIFY))?;
         Ok(())
     }
 
@@ -170,6 +149,49 @@ impl Works for DbInstance {
     async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
         rds::tag(site, id, set, unset).await
     }
+}
+
+const MODIFY: &str = "rds:ModifyDBInstance";
+
+/// What an instance may change while it runs that has no password of its own: a replica, here or in another region, or a
+/// server of a cluster.
+pub(super) async fn fit(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+    if let Some(call) = modify(job, seen)? {
+        call.send().await.map_err(failed(MODIFY))?;
+    }
+    Ok(())
+}
+
+/// The call for what differs, of that which the kind has; none where nothing does.
+fn modify(job: &Job<'_>, seen: &Seen) -> Result<Option<ModifyDBInstanceFluentBuilder>, Failure> {
+    let differs = |key: &str| job.differs(key, seen);
+    if !CHANGING.into_iter().any(differs) {
+        return Ok(None);
+    }
+    let text = |key: &str| job.maybe(key).filter(|_| differs(key)).map(str::to_owned);
+    let int = |key: &str| differs(key).then(|| job.int(key)).transpose();
+    let flag = |key: &str| differs(key).then(|| job.is(key));
+    let call = at_once(job, seen)
+        .set_engine_version(text("version"))
+        .set_allow_major_version_upgrade(differs("version").then_some(true))
+        .set_db_instance_class(text("class"))
+        .set_allocated_storage(int("storage_gib")?)
+        .set_storage_type(text("storage_type"))
+        .set_multi_az(flag("multi_az"))
+        .set_backup_retention_period(int("backup_days")?)
+        .set_preferred_backup_window(text("backup_window"))
+        .set_preferred_maintenance_window(text("maintenance_window"))
+        .set_deletion_protection(flag("deletion_protection"))
+        .set_publicly_accessible(flag("public"))
+        .set_db_parameter_group_name(text("parameter_group"))
+        .set_vpc_security_group_ids(differs("security_groups").then(|| owned(job, "security_groups")));
+    Ok(Some(call))
+}
+
+/// And not in the next maintenance window.
+fn at_once(job: &Job<'_>, seen: &Seen) -> ModifyDBInstanceFluentBuilder {
+    let call = job.site.change.rds.modify_db_instance();
+    call.db_instance_identifier(rds::name_of(&seen.id)).apply_immediately(true)
 }
 
 /// An instance as a resource of this kind; nothing where its mark says that it is of another one.
@@ -262,7 +284,8 @@ pub(crate) fn wrong_password(password: &str, engine: &str) -> Option<String> {
     is_bad.then(|| "may hold printable ASCII only, without spaces, `/`, `@` and quotes".to_owned())
 }
 
-/// Takes a final snapshot of what holds data of its own; a replica that nobody promoted does not.
+/// Takes a final snapshot of what holds data of its own: a replica that nobody promoted does not, nor a server of a
+/// cluster.
 pub(super) async fn remove(site: &Site, id: &str) -> Result<(), Failure> {
     let found = rds::instances(site, Select::Ids(&[id])).await?;
     let Some(found) = found.first() else { return Ok(()) };
@@ -273,7 +296,8 @@ pub(super) async fn remove(site: &Site, id: &str) -> Result<(), Failure> {
     // RDS takes none of these.
     let has_nothing = matches!(status, "failed" | "incompatible-restore" | "incompatible-network");
     let is_copy = found.read_replica_source_db_instance_identifier().is_some();
-    let snapshot = (!has_nothing && !is_copy).then(|| final_snapshot(found));
+    let is_member = found.db_cluster_identifier().is_some();
+    let snapshot = (!has_nothing && !is_copy && !is_member).then(|| final_snapshot(found));
     let call = site
         .change
         .rds

@@ -71,7 +71,7 @@ impl Works for DbReplica {
     }
 
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
-        fit(job, seen).await
+        db_instance::fit(job, seen).await
     }
 
     async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
@@ -81,44 +81,4 @@ impl Works for DbReplica {
     async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
         rds::tag(site, id, set, unset).await
     }
-}
-
-/// What any replica may change while it runs, here or in another region.
-pub(super) async fn fit(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
-    const CHANGING: [&str; 8] = [
-        "version",
-        "class",
-        "storage_gib",
-        "multi_az",
-        "public",
-        "parameter_group",
-        "security_groups",
-        "maintenance_window",
-    ];
-    let differs = |key: &str| job.differs(key, seen);
-    if !CHANGING.into_iter().any(differs) {
-        return Ok(());
-    }
-    let text = |key: &str| job.maybe(key).filter(|_| differs(key)).map(str::to_owned);
-    let flag = |key: &str| differs(key).then(|| job.is(key));
-    let groups = differs("security_groups").then(|| db_instance::owned(job, "security_groups"));
-    let storage = differs("storage_gib").then(|| job.int("storage_gib")).transpose()?;
-    let call = job
-        .site
-        .change
-        .rds
-        .modify_db_instance()
-        .db_instance_identifier(rds::name_of(&seen.id))
-        .apply_immediately(true)
-        .set_engine_version(text("version"))
-        .set_allow_major_version_upgrade(differs("version").then_some(true))
-        .set_db_instance_class(text("class"))
-        .set_allocated_storage(storage)
-        .set_multi_az(flag("multi_az"))
-        .set_publicly_accessible(flag("public"))
-        .set_db_parameter_group_name(text("parameter_group"))
-        .set_preferred_maintenance_window(text("maintenance_window"))
-        .set_vpc_security_group_ids(groups);
-    call.send().await.map_err(failed("rds:ModifyDBInstance"))?;
-    Ok(())
 }

@@ -163,6 +163,10 @@ fn trouble(found: &CertificateDetail) -> Option<String> {
 
 /// Waits until ACM has issued it: nobody can serve with it before.
 pub(super) async fn issued(context: &Context, site: &Site, arn: &str) -> Result<(), Failure> {
+    context.wait(until_issued(context, site, arn)).await
+}
+
+async fn until_issued(context: &Context, site: &Site, arn: &str) -> Result<(), Failure> {
     let began = Instant::now();
     let mut wait = Duration::from_millis(500);
     loop {

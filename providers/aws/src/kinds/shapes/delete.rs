@@ -41,6 +41,7 @@ async fn a_delete_that_is_denied_names_the_permission() {
         world.lock().unwrap().next.push_back((shape.delete, shape.denied(&permission)));
         let error = provider.delete(&context().0, &call).await.unwrap_err();
         assert_eq!(error.class, ErrorClass::Permanent, "{error}");
+        assert!(error.reason.starts_with(&permission), "{}: {error}", shape.kind);
         let hint = error.hint.unwrap_or_default();
         assert!(hint.starts_with(&format!("Allow `{permission}` ")), "{}: {hint}", shape.kind);
         assert!(world.lock().unwrap().is_there, "{}", shape.kind);

@@ -1,6 +1,9 @@
 //! What takes its time, in AWS's own words: on its way, there, or failed by itself.
 
+use std::time::Duration;
+
 use standfast_contract::{ErrorClass, Provider};
+use tokio::time::timeout;
 
 use super::{World, call, shape};
 use crate::{kinds, recorded::context};
@@ -13,6 +16,9 @@ struct Story {
     /// The word, and what is said of it.
     failed: &'static [(&'static str, &'static str)],
 }
+
+/// Of a test, which looks each millisecond of a clock that stands still meanwhile.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// There as soon as the create is answered. How the machines of a group are is told by `health`, and an instance refresh
 /// by its own tests.
@@ -177,7 +183,8 @@ async fn what_is_on_its_way_is_waited_for_and_said() {
             world.states = story.pending.iter().chain([ready]).copied().collect();
             let (provider, ..) = world.open();
             let (context, told) = context();
-            let made = provider.create(&context, &call(story.kind)).await;
+            let waiting = timeout(PATIENCE, async { provider.create(&context, &call(story.kind)).await });
+            let made = waiting.await.unwrap_or_else(|_| panic!("{} is never {ready}", story.kind));
             assert!(made.is_ok(), "{} {ready}: {made:?}", story.kind);
             let told = told.lock().unwrap().clone();
             let waited = told.iter().filter(|text| text.starts_with("AWS says: ")).count();

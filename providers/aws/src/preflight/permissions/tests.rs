@@ -187,9 +187,9 @@ fn the_table_names_what_the_kinds_call() {
     let elsewhere = [TAG_EC2, ADD_TAGS, TAG_RDS, TAG_CACHE, "ec2:RunInstances", "iam:PassRole"];
     // Kinds that do it alike.
     let shared = [
-        ("db_copy", "db_replica"),
-        ("db_copy", "db_instance"),
         ("db_replica", "db_instance"),
+        ("db_copy", "db_instance"),
+        ("db_cluster_instance", "db_instance"),
         ("hosted_zone", "route53"),
         ("health_check", "route53"),
         ("requested_certificate", "certificate"),
