@@ -68,7 +68,7 @@ fn told(name: &str, written: &str) {
     let ids = [
         (r"\b(vpc|lt|ami|eipalloc)-[0-9a-f]+", "$1-ID"),
         (r"/[0-9a-f]{16}\b", "/ID"),
-        (r"\bZ[0-9A-Z]{11,}\b", "ZONE"),
+        (r"\b[0-9A-Z]{20,}\b", "ZONE"),
     ];
     insta::with_settings!({
         snapshot_path => "told",
@@ -166,7 +166,21 @@ fn internal_and_network_load_balancers_are_taken_over_as_they_are() {
     account.sandbox.edit("elastic_ips, check_protocol] }", "elastic_ips] }");
     let protocol = "update home/load_balancers.old-deep/target_group.old-checked (changed: check_protocol)";
     assert_eq!(changes(&account), [protocol, matcher]);
-    // Nobody makes one anew that everybody can reach.
+    account.python(
+        "[elb.delete_load_balancer(LoadBalancerArn=b['LoadBalancerArn']) for b in elb.describe_load_balancers()['LoadBalancers'] if b['LoadBalancerName'] == 'old-inner']",
+    );
+    account
+        .run("apply --auto-approve")
+        .code(1)
+        .says("could not create home/load_balancers.old-inner/load_balancer.main: the blueprint keeps its `scheme`")
+        .says("a new one would face the internet");
+    assert_eq!(account.census()["load_balancer"].len(), 2, "none that everybody can reach");
+}
+
+#[test]
+fn an_internal_load_balancer_is_not_replaced_by_one_that_faces_the_internet() {
+    let (account, written) = described(&format!("{NETWORK}{BALANCERS}"));
+    taken_over(&account, &written, &["load_balancer"]);
     account.sandbox.edit("tls_policy, scheme] }", "tls_policy] }");
     account.run("plan").code(1).says("scheme cannot be changed in place");
 }

@@ -63,7 +63,8 @@ pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
         [
             ("name", names::name(stack, &address, SHORT_MAX).into()),
             ("type", if is_http { "application" } else { "network" }.into()),
-            ("scheme", "internet-facing".into()),
+            // One that keeps its own and is lost must not come back where everybody can reach it.
+            ("scheme", if build.keeps("scheme") { Value::Null } else { "internet-facing".into() }),
             ("subnets", within.public.clone().into()),
             ("elastic_ips", elastic_ips),
             ("security_groups", vec![OutputRef::resource(&guard, "id")].into()),

@@ -160,7 +160,7 @@ fn write_kept(text: &mut Text, balancer: &Balancer, served: &[&Group]) {
         text.note(
             "It is internal, which no blueprint says: `scheme` and `subnets` below keep it so. Were it lost,",
         );
-        text.note("a plan would make one anew that faces the internet.");
+        text.note("no apply would make it anew while they stand there: a new one faces the internet.");
     }
     if balancer.is_network() {
         kept.push("elastic_ips");
