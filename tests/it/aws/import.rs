@@ -1,5 +1,7 @@
 //! What somebody else built, described and taken over as it is.
 
+use standfast_fault_proxy::Fault;
+
 use super::account::Account;
 
 /// A VPC of two zones, made without standfast like all below.
@@ -142,7 +144,7 @@ raw = elb.create_load_balancer(Name='old-raw', Subnets=subnets['public'], Type='
 tcp = target('old-tcp', 'TCP', 9000, HealthCheckProtocol='TCP', HealthCheckIntervalSeconds=10, HealthCheckTimeoutSeconds=10)
 listener(raw, 'TCP', 9000, tcp)
 group('old-tcp', [tcp])
-deep = elb.create_load_balancer(Name='old-deep', Subnets=subnets['private'], Type='network', Scheme='internal')['LoadBalancers'][0]['LoadBalancerArn']
+deep = elb.create_load_balancer(Name='old-deep', Subnets=subnets['private'], SecurityGroups=[guard], Type='network', Scheme='internal')['LoadBalancers'][0]['LoadBalancerArn']
 checked = target('old-checked', 'TCP', 9001, HealthCheckProtocol='HTTPS', HealthCheckPath='/up')
 listener(deep, 'TCP', 9001, checked)
 group('old-checked', [checked])
@@ -313,6 +315,21 @@ fn names_of_what_was_found_are_taken_over_as_they_are() {
 
     account.sandbox.edit("target, evaluate_health,", "target,");
     assert_eq!(changes(&account), ["update home/dns.shop-example/dns_record.www (changed: evaluate_health)"]);
+}
+
+#[test]
+fn a_service_that_may_not_be_looked_at_is_named_and_the_others_are_described() {
+    let account = Account::new("standfast: 1\nname: none\n");
+    let vpc = account.python(&format!("{NETWORK}{SHOP}print(vpc)"));
+    for (service, action) in [("elasticache", "DescribeReplicationGroups"), ("rds", "DescribeDBInstances")] {
+        account.proxy.add(action, Fault::denied("jane is not authorized").on_action(service, action));
+    }
+    account
+        .run(&format!("import --from aws --region eu-west-1 --vpc {vpc}"))
+        .code(0)
+        .prints("  old-front:")
+        .prints("# Not said: the databases, which may not be looked at (rds:DescribeDBInstances: jane is not authorized (AccessDenied)).")
+        .prints("# Not said: the session stores, which may not be looked at (elasticache:DescribeReplicationGroups: ");
 }
 
 #[test]

@@ -163,6 +163,10 @@ fn write_kept(text: &mut Text, balancer: &Balancer, served: &[&Group]) {
         text.note("no apply would make it anew while they stand there: a new one faces the internet.");
     }
     if balancer.is_network() {
+        // <https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-security-groups.html>
+        if balancer.is.security_groups().is_empty() {
+            text.note("It was made without security groups, and AWS gives it none later: `security_groups` has to stay.");
+        }
         kept.push("elastic_ips");
         let addresses = balancer.addresses();
         if !addresses.is_empty() {
