@@ -13,7 +13,8 @@ use crate::{
     kinds::texts,
 };
 
-/// Of an operation and of a probe: `group`, a name, and `target_groups`, ARNs.
+/// Of an operation and of a probe: `group`, a name, and `target_groups`, ARNs; of a probe also `min`, below which a group
+/// is not as it shall be, whatever it wants itself.
 pub(crate) const MEMBERS: &str = "members";
 
 /// How many of a group's machines serve, and what the first of the others lacks.
@@ -60,7 +61,9 @@ pub(crate) async fn members(site: &Site, inputs: &Map) -> Result<Members, Failur
     let Some(group) = answer.auto_scaling_groups().first() else {
         return Err(Failure::new(Trouble::NotFound, "", format!("there is no autoscaling group `{name}`")));
     };
-    let wanted = usize::try_from(group.desired_capacity().unwrap_or_default()).unwrap_or_default();
+    let whole = |number: i64| usize::try_from(number).unwrap_or_default();
+    let wanted = whole(group.desired_capacity().unwrap_or_default().into());
+    let wanted = wanted.max(whole(inputs.get("min").and_then(Value::as_int).unwrap_or_default()));
     let mut health = Vec::new();
     for arn in texts(inputs, "target_groups") {
         health.push(targets(site, arn).await?);

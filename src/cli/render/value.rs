@@ -58,7 +58,7 @@ pub fn difference(before: &Value, after: &Value) -> Difference {
         (before, Value::Null) => Difference::Removed(inline(before)),
         (Value::Unknown, _) | (_, Value::Unknown) => values(before, after),
         _ => {
-            let (old, new) = (block(before), block(after));
+            let (old, new) = blocks(before, after);
             if !old.contains('\n') && !new.contains('\n') {
                 return values(before, after);
             }
@@ -163,6 +163,23 @@ pub fn block(value: &Value) -> String {
         }
         other => whole(other),
     }
+}
+
+/// Two values as they are best read side by side: lists and maps alike in both.
+fn blocks(before: &Value, after: &Value) -> (String, String) {
+    let (old, new) = (block(before), block(after));
+    if old.contains('\n') == new.contains('\n') {
+        return (old, new);
+    }
+    let alike = |value: &Value, text: String| match value {
+        Value::List(_) | Value::Map(_) => {
+            let mut lines = String::new();
+            spread(value, 0, &mut lines);
+            lines
+        }
+        _ => text,
+    };
+    (alike(before, old), alike(after, new))
 }
 
 /// One entry a line, as YAML has it; every line ends.
@@ -293,6 +310,14 @@ mod tests {
         assert_eq!(
             shown(Value::from_iter(["a"]), Value::from_iter(["b"])),
             r#"Values { before: "[a]", after: "[b]" }"#
+        );
+        // One that is short beside one that is long.
+        let subnets =
+            |count: usize| (0..count).map(|at| format!("subnet-0123456789abcdef{at}")).collect::<Value>();
+        assert_eq!(
+            shown(subnets(1), subnets(4)),
+            "  - subnet-0123456789abcdef0\n+ - subnet-0123456789abcdef1\n+ - subnet-0123456789abcdef2\n\
+             + - subnet-0123456789abcdef3\n"
         );
     }
 

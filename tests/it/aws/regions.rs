@@ -16,10 +16,7 @@ pub fn account() -> Account {
         .replace("t3.small\n", &format!("t3.small\n    image: {IMAGE}\n"))
         .replace("SHOP_DB_PASSWORD", "SHOP_PASSWORD")
         .replace("    zone: example.net\n", "    zone: example.net\n    deletion_protection: false\n");
-    let account = Account::new(&text).of_regions(&REGIONS).beforehand(STRAY);
-    std::fs::create_dir_all(account.sandbox.path("shop")).unwrap();
-    account.sandbox.write("shop/index.html", "hello");
-    account
+    Account::new(&text).of_regions(&REGIONS).beforehand(STRAY)
 }
 
 fn applied() -> Account {

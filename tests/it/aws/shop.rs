@@ -4,10 +4,7 @@ use super::account::Account;
 
 /// The example, with an image that moto knows, in a folder with what it refers to.
 pub fn account() -> Account {
-    let account = Account::new(&blueprint());
-    std::fs::create_dir(account.sandbox.path("shop")).unwrap();
-    account.sandbox.write("shop/index.html", "<h1>Shop</h1>\n");
-    account
+    Account::new(&blueprint())
 }
 
 fn blueprint() -> String {

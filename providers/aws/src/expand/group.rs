@@ -160,6 +160,10 @@ fn watch(
         ("group", OutputRef::resource(address, "id")),
         ("target_groups", if targets.is_empty() { Value::Null } else { targets.into() }),
     ]);
+    let mut asked = inputs.clone();
+    if group.schedule.is_empty() {
+        asked.insert("min".into(), group.capacity.min.into());
+    }
     let place = build.place.to_value();
     let patience = BOOT + group.update.health_timeout;
     let gate = Operation {
@@ -168,7 +172,7 @@ fn watch(
         verb: health::MEMBERS.into(),
         place: place.clone(),
         lane: build.place.lane(SERVICE),
-        inputs: inputs.clone(),
+        inputs,
         timeout_ms: u64::try_from(patience.as_millis()).unwrap_or(u64::MAX),
     };
     // AWS rolls the machines by itself: to the engine the group is one member, held to its health.
@@ -191,7 +195,7 @@ fn watch(
         provider: PROVIDER.into(),
         place,
         verb: health::MEMBERS.into(),
-        inputs,
+        inputs: asked,
     });
 }
 
