@@ -66,8 +66,9 @@ pub fn differences(
             continue;
         }
         let attribute = kind.attribute(name);
-        let wanted = desired.get(name).unwrap_or(&Value::Null);
         let was = recorded.get(name).unwrap_or(&Value::Null);
+        let is_kept = *was != Value::Null && attribute.is_some_and(|attribute| attribute.kept);
+        let wanted = if is_kept { was } else { desired.get(name).unwrap_or(&Value::Null) };
         let is = match seen {
             Seen::There(observed) if attribute.is_none_or(|attribute| attribute.observed) => {
                 observed.attributes.get(name).unwrap_or(was)
@@ -144,6 +145,7 @@ mod tests {
             Attribute::new("content"),
             Attribute::new("reload_on").unobserved(),
             Attribute::new("source").unobserved().replaces(),
+            Attribute::new("name").required().replaces().kept(),
         ],
     );
 
@@ -200,6 +202,16 @@ mod tests {
         assert_eq!(
             check(&[("path", "/a"), ("ignored", "2")], &[("path", "/a"), ("ignored", "1")], Some(&[])),
             "no-op"
+        );
+    }
+
+    #[test]
+    fn what_was_chosen_once_is_kept() {
+        let named = |name| [("path", "/a"), ("name", name)];
+        assert_eq!(check(&named("new"), &named("old"), Some(&named("old"))), "no-op");
+        assert_eq!(
+            check(&[("path", "/b"), ("name", "new")], &named("old"), Some(&named("old"))),
+            "replace (path cannot be changed in place)"
         );
     }
 

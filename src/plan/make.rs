@@ -11,7 +11,7 @@ use std::{
 };
 
 use standfast_contract::{
-    Address, Desired, Kind, Map, Observed, OutputRef, Stack, Target, Value, Vault,
+    Address, Attribute, Desired, Kind, Map, Observed, OutputRef, Stack, Target, Value, Vault,
     secret::SecretError,
     value::{resolve_like, resolve_map},
 };
@@ -450,7 +450,7 @@ impl<'a> Maker<'a> {
     }
 }
 
-/// The wanted inputs, with what is to be left alone as it is: an update sends all of them.
+/// The wanted inputs, with what is to be left alone, or was chosen once, as it is: an update sends all of them.
 ///
 /// Secrets are sent as wanted: of what they are now, only a digest is known.
 fn keep_ignored(
@@ -473,6 +473,11 @@ fn keep_ignored(
             Some(value) => inputs.insert(name.clone(), value.clone()),
             None => inputs.remove(name),
         };
+    }
+    for Attribute { name, .. } in kind.attributes.iter().filter(|attribute| attribute.kept) {
+        if let Some(chosen) = record.payload.inputs.get(*name).filter(|chosen| **chosen != Value::Null) {
+            inputs.insert((*name).to_owned(), chosen.clone());
+        }
     }
     inputs
 }

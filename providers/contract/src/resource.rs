@@ -20,6 +20,9 @@ pub struct Attribute {
     pub computed: bool,
     /// A change of it replaces the resource.
     pub replaces: bool,
+    /// Chosen when the resource is made, such as a name that follows from its address: another choice later changes
+    /// nothing until the resource is made anew.
+    pub kept: bool,
     /// `read` reports it, so that drift of it can be seen.
     pub observed: bool,
     /// Of a computed attribute: an update leaves it as it is, so that what refers to it need not wait.
@@ -37,6 +40,7 @@ impl Attribute {
             sensitive: false,
             computed: false,
             replaces: false,
+            kept: false,
             observed: true,
             stable: false,
             unit: "",
@@ -57,6 +61,10 @@ impl Attribute {
     }
     pub const fn replaces(mut self) -> Self {
         self.replaces = true;
+        self
+    }
+    pub const fn kept(mut self) -> Self {
+        self.kept = true;
         self
     }
     /// An output that stays the same for as long as the resource exists: an id, an address.

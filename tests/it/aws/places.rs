@@ -118,3 +118,55 @@ networks: { main: { nat: none } }
     account.assert_settled();
     assert_eq!(ids(&account), before);
 }
+
+/// AWS renames nothing: what has been moved keeps the name that it was made with.
+#[test]
+fn what_has_a_name_of_its_own_is_moved_and_not_made_anew() {
+    let account = Account::applied(
+        "\
+standfast: 1
+name: shop
+secrets: { db: { env: SHOP_PASSWORD } }
+regions: { refuge: { provider: aws, location: eu-west-1, zones: 2 } }
+networks: { main: { nat: none } }
+load_balancers:
+  front: { listeners: [{ port: 80, redirect: https }] }
+autoscaling_groups:
+  web:
+    capacity: { min: 1, max: 2 }
+    instance_type: t3.small
+    image: /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64
+    workload: { package: nginx }
+    port: 80
+databases:
+  orders: { engine: postgres, version: 16, instance_type: db.t4g.medium, storage: 20GiB, password: \"${secrets.db}\" }
+session_stores:
+  sessions: { engine: redis, version: \"7.1\", instance_type: cache.t4g.small }
+",
+    );
+    let ids = |account: &Account| -> Vec<String> {
+        let census = account.census();
+        census.values().flatten().map(|thing| thing["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let before = ids(&account);
+    for (section, from, to) in [
+        ("load_balancers", "front", "edge"),
+        ("databases", "orders", "ledger"),
+        ("session_stores", "sessions", "carts"),
+        ("autoscaling_groups", "web", "site"),
+    ] {
+        account.sandbox.edit(&format!("  {from}:"), &format!("  {to}:"));
+        account.sandbox.edit(
+            "name: shop\n",
+            &format!("name: shop\nmoved: [{{ from: {section}.{from}, to: {section}.{to} }}]\n"),
+        );
+        account.run("apply --auto-approve").code(0);
+        // moto tells the first tags of a launch template for good.
+        if section != "autoscaling_groups" {
+            account.assert_settled();
+        }
+        assert_eq!(ids(&account), before, "{section}");
+        account.sandbox.edit(&format!("moved: [{{ from: {section}.{from}, to: {section}.{to} }}]\n"), "");
+        assert_eq!(account.plan("").steps(), Vec::<String>::new(), "{section}");
+    }
+}

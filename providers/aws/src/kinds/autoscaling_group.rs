@@ -35,7 +35,7 @@ static KIND: Kind = Kind::new(
     &[
         ID,
         TAGS,
-        fixed("name"),
+        fixed("name").kept(),
         may("min"),
         may("max"),
         may("desired"),

@@ -16,7 +16,7 @@ use crate::{
 pub(super) struct CacheSubnetGroup;
 
 static KIND: Kind =
-    Kind::new("cache_subnet_group", &[ID, TAGS, fixed("name"), must("subnets"), out("identifier")]);
+    Kind::new("cache_subnet_group", &[ID, TAGS, fixed("name").kept(), must("subnets"), out("identifier")]);
 
 #[async_trait]
 impl Works for CacheSubnetGroup {

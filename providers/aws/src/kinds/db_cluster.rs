@@ -33,7 +33,7 @@ static KIND: Kind = Kind {
         &[
             ID,
             TAGS,
-            fixed("name"),
+            fixed("name").kept(),
             fixed("engine"),
             fixed("subnet_group"),
             fixed("encrypted"),

@@ -22,7 +22,7 @@ static KIND: Kind = Kind::new(
     &[
         ID,
         TAGS,
-        fixed("name"),
+        fixed("name").kept(),
         fixed("cluster"),
         fixed("engine"),
         fixed("zone"),

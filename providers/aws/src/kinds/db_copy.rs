@@ -27,7 +27,7 @@ static KIND: Kind = Kind::new(
     &[
         ID,
         TAGS,
-        fixed("name"),
+        fixed("name").kept(),
         fixed("source").unobserved(),
         fixed("engine"),
         fixed("subnet_group"),

@@ -27,7 +27,7 @@ pub(super) static KIND: Kind = Kind {
         &[
             ID,
             TAGS,
-            fixed("name"),
+            fixed("name").kept(),
             fixed("engine"),
             fixed("username"),
             fixed("subnet_group"),

@@ -20,7 +20,7 @@ static KIND: Kind = Kind::new(
     &[
         ID,
         TAGS,
-        fixed("name"),
+        fixed("name").kept(),
         fixed("source").unobserved(),
         fixed("zone"),
         must("version"),

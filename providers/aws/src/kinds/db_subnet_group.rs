@@ -13,7 +13,7 @@ use crate::{
 pub(super) struct DbSubnetGroup;
 
 static KIND: Kind =
-    Kind::new("db_subnet_group", &[ID, TAGS, fixed("name"), must("subnets"), out("identifier")]);
+    Kind::new("db_subnet_group", &[ID, TAGS, fixed("name").kept(), must("subnets"), out("identifier")]);
 
 #[async_trait]
 impl Works for DbSubnetGroup {

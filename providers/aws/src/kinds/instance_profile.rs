@@ -27,7 +27,15 @@ pub(super) struct InstanceProfile;
 /// own, as JSON.
 static KIND: Kind = Kind::new(
     "instance_profile",
-    &[ID, TAGS, fixed("name"), must("profile"), may("managed_policies"), may("policy"), out("arn")],
+    &[
+        ID,
+        TAGS,
+        fixed("name").kept(),
+        must("profile").kept(),
+        may("managed_policies"),
+        may("policy"),
+        out("arn"),
+    ],
 );
 
 /// Only machines may take the role.

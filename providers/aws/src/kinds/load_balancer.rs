@@ -23,7 +23,7 @@ static KIND: Kind = Kind::new(
     &[
         ID,
         TAGS,
-        fixed("name"),
+        fixed("name").kept(),
         fixed("type"),
         fixed("scheme"),
         must("subnets"),

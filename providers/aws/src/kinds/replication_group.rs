@@ -31,7 +31,7 @@ static KIND: Kind = Kind::new(
     &[
         ID,
         TAGS,
-        fixed("name"),
+        fixed("name").kept(),
         fixed("engine"),
         fixed("encrypted"),
         fixed("tls"),

@@ -15,7 +15,15 @@ pub(super) struct SecurityGroup;
 /// Rules: each `{protocol, port}` with `cidr` or `group`. Protocol `all` has no port; a span of ports is a text.
 static KIND: Kind = Kind::new(
     "security_group",
-    &[ID, TAGS, fixed("vpc"), fixed("name"), fixed("description"), may("ingress"), may("egress")],
+    &[
+        ID,
+        TAGS,
+        fixed("vpc"),
+        fixed("name").kept(),
+        fixed("description").kept(),
+        may("ingress"),
+        may("egress"),
+    ],
 );
 
 const INGRESS: &str = "ingress";

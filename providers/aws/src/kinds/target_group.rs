@@ -23,7 +23,7 @@ static KIND: Kind = Kind {
         &[
             ID,
             TAGS,
-            fixed("name"),
+            fixed("name").kept(),
             fixed("vpc"),
             fixed("protocol"),
             fixed("port"),

@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) struct Topic;
 
-static KIND: Kind = Kind::new("topic", &[ID, UNSEEN_TAGS, fixed("name")]);
+static KIND: Kind = Kind::new("topic", &[ID, UNSEEN_TAGS, fixed("name").kept()]);
 
 #[async_trait]
 impl Works for Topic {
