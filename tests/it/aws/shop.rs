@@ -261,7 +261,7 @@ const CHANGES: &[(&str, &str, &[&str])] = &[
         "version: 16",
         "version: 17",
         &[
-            "replace home/databases.orders/db_parameter_group.main (family, name cannot be changed in place)",
+            "replace home/databases.orders/db_parameter_group.main (family cannot be changed in place)",
             "update home/databases.orders/db_instance.main (changed: version; follows a change of what it uses: parameter_group)",
             "update home/databases.orders/db_replica.eu-west-1a (changed: version; follows a change of what it uses: parameter_group)",
             "update home/databases.orders/db_replica.eu-west-1b (changed: version; follows a change of what it uses: parameter_group)",
@@ -271,7 +271,7 @@ const CHANGES: &[(&str, &str, &[&str])] = &[
         "    port: 80\n",
         "    port: 81\n",
         &[
-            "replace home/load_balancers.front/target_group.web (name, port cannot be changed in place)",
+            "replace home/load_balancers.front/target_group.web (port cannot be changed in place)",
             "update home/autoscaling_groups.web/autoscaling_group.main (follows a change of what it uses: target_groups)",
             "update home/autoscaling_groups.web/security_group.main (changed: ingress)",
             "update home/load_balancers.front/listener.8080 (follows a change of what it uses: rules, to)",
