@@ -133,8 +133,11 @@ fn add_listener(
     let (pem, arn) = match &listener.certificate {
         // Holds the key too: read by the vault, never looked up into a plan.
         Some(Certificate::Pem(path)) => (Value::Secret(SecretSource::FileExact(path.clone())), Value::Null),
-        Some(Certificate::Arn(arn) | Certificate::Requested { domain: arn, .. }) => {
-            (Value::Null, arn.as_str().into())
+        Some(Certificate::Arn(arn)) => (Value::Null, arn.as_str().into()),
+        // Here it is its names: with others it is another one.
+        Some(Certificate::Requested { domain, also }) => {
+            let names: Vec<&str> = std::iter::once(domain).chain(also).map(String::as_str).collect();
+            (Value::Null, names.join(", ").into())
         }
         None => (Value::Null, Value::Null),
     };
