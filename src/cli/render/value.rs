@@ -157,9 +157,7 @@ pub fn block(value: &Value) -> String {
             if inline.chars().count() <= INLINE_CHARACTERS_MAX {
                 return inline;
             }
-            let mut text = String::new();
-            spread(value, 0, &mut text);
-            text
+            entries(value)
         }
         other => whole(other),
     }
@@ -172,17 +170,19 @@ fn blocks(before: &Value, after: &Value) -> (String, String) {
         return (old, new);
     }
     let alike = |value: &Value, text: String| match value {
-        Value::List(_) | Value::Map(_) => {
-            let mut lines = String::new();
-            spread(value, 0, &mut lines);
-            lines
-        }
+        Value::List(_) | Value::Map(_) => entries(value),
         _ => text,
     };
     (alike(before, old), alike(after, new))
 }
 
 /// One entry a line, as YAML has it; every line ends.
+fn entries(value: &Value) -> String {
+    let mut text = String::new();
+    spread(value, 0, &mut text);
+    text
+}
+
 fn spread(value: &Value, depth: usize, text: &mut String) {
     let mut entry = |head: &str, value: &Value| {
         let pad = "  ".repeat(depth);
