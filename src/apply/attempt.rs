@@ -313,7 +313,7 @@ impl Attempt {
                     format!("no answer within {} s", OPERATION_TIMEOUT_MAX.as_secs()),
                 ))
             };
-            let error = match self.in_time(call()).await.unwrap_or_else(no_answer) {
+            let error = match in_time(&self.waits, call()).await.unwrap_or_else(no_answer) {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
@@ -332,18 +332,6 @@ impl Attempt {
                 reason: error.to_string(),
             });
             tokio::time::sleep(wait).await;
-        }
-    }
-
-    /// `None`: no answer in time. Where it waits for a state the time does not count.
-    async fn in_time<T>(&self, call: impl Future<Output = T>) -> Option<T> {
-        let mut call = pin!(call);
-        loop {
-            match tokio::time::timeout(OPERATION_TIMEOUT_MAX, call.as_mut()).await {
-                Ok(answer) => return Some(answer),
-                Err(_) if self.waits.load(Ordering::Relaxed) => {}
-                Err(_) => return None,
-            }
         }
     }
 
@@ -484,4 +472,30 @@ fn record_of(step: &Step, id: String, inputs: &Map, outputs: &Map) -> Recorded {
 
 fn remove(step: &Step, deposed: &str) -> Change {
     Change::Remove { address: step.address.to_string(), deposed: deposed.to_owned() }
+}
+
+/// `None`: no answer in time. Where it waits for a state the time does not count.
+async fn in_time<T>(waits: &AtomicBool, call: impl Future<Output = T>) -> Option<T> {
+    let mut call = pin!(call);
+    loop {
+        match tokio::time::timeout(OPERATION_TIMEOUT_MAX, call.as_mut()).await {
+            Ok(answer) => return Some(answer),
+            Err(_) if waits.load(Ordering::Relaxed) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_has_its_time_and_a_wait_for_a_state_as_long_as_it_takes() {
+        for waits in [false, true] {
+            let long = tokio::time::sleep(OPERATION_TIMEOUT_MAX * 3);
+            let answer = in_time(&AtomicBool::new(waits), long).await;
+            assert_eq!(answer.is_some(), waits);
+        }
+    }
 }

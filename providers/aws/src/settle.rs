@@ -1,12 +1,9 @@
 //! Bringing a thing to what is wanted, and waiting: until it is listed, ready, no longer in use, gone.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use standfast_contract::{Call, Context, Made, Map};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     clients::Site,
@@ -46,7 +43,9 @@ async fn until_ready(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen,
         };
         if began.elapsed() > READY_MAX {
             let minutes = READY_MAX.as_secs() / 60;
-            let still = format!("after {minutes} min AWS still says of {id}: {told}");
+            let still = format!(
+                "after {minutes} min AWS still says of {id}: {told}; the same command again goes on waiting for it"
+            );
             return Err(Failure::new(Trouble::Lost, "", still));
         }
         (job.context.progress)(&format!("AWS says: {told}"));

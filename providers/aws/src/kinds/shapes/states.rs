@@ -1,12 +1,16 @@
 //! What takes its time, in AWS's own words: on its way, there, or failed by itself.
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 use standfast_contract::{ErrorClass, Provider};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{World, call, shape};
-use crate::{kinds, recorded::context};
+use crate::{
+    kinds,
+    provider::AwsProvider,
+    recorded::{context, site_that},
+};
 
 struct Story {
     kind: &'static str,
@@ -226,4 +230,18 @@ async fn a_database_that_an_earlier_try_made_is_not_removed_for_being_stopped() 
     assert_eq!(error.class, ErrorClass::Uncertain, "the intent stays open: {error}");
     assert!(error.reason.contains("aws rds start-db-instance"), "{error}");
     assert!(world.lock().unwrap().is_there);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_never_ready_is_said_after_an_hour() {
+    let mut world = World::new("db_instance");
+    world.states = ["creating"].into();
+    let world = Mutex::new(world);
+    let (mut site, _) = site_that(move |asked| Some(world.lock().unwrap().answer(asked)));
+    site.poll = Duration::from_secs(60);
+    let began = Instant::now();
+    let error = AwsProvider::with(site).create(&context().0, &call("db_instance")).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Uncertain, "the intent stays open: {error}");
+    assert!(error.reason.contains("goes on waiting"), "{error}");
+    assert_eq!(began.elapsed().as_secs() / 60, 60);
 }
