@@ -52,6 +52,9 @@ pub fn judge(
 }
 
 /// Every attribute that is not as it should be.
+///
+/// A rebuilt record lacks what no look can tell. Of that, what a resource stands on is taken to be what is wanted, unless that
+/// itself is made anew.
 pub fn differences(
     kind: &Kind,
     desired: &Map,
@@ -84,15 +87,17 @@ pub fn differences(
         } else {
             continue;
         };
+        let replaces = attribute.is_some_and(|attribute| attribute.replaces);
+        let is_never_known = *was == Value::Null && attribute.is_some_and(|attribute| !attribute.observed);
+        if replaces && is_never_known && !wanted.is_unknown() {
+            continue;
+        }
         changes.push(Change {
             attribute: name.clone(),
             before: is.clone(),
             after: wanted.clone(),
             because,
-            // What nobody recorded and nobody can see is not known to differ: a rebuilt record lacks it.
-            forces_replacement: attribute
-                .is_some_and(|attribute| attribute.replaces && (attribute.observed || *was != Value::Null))
-                && wanted != is,
+            forces_replacement: replaces && wanted != is,
         });
     }
     changes.sort_by(|a, b| a.attribute.cmp(&b.attribute));
@@ -216,9 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_recorded_and_cannot_be_seen_forces_nothing() {
+    fn what_was_never_recorded_and_cannot_be_seen_is_as_wanted_until_it_is_made_anew() {
         let wanted = &[("path", "/a"), ("source", "1")];
-        assert_eq!(check(wanted, &[("path", "/a")], Some(&[("path", "/a")])), "update (changed: source)");
+        assert_eq!(check(wanted, &[("path", "/a")], Some(&[("path", "/a")])), "no-op");
+        let mut unknown = map(wanted);
+        unknown.insert("source".into(), Value::Unknown);
+        let there = seen(&[("path", "/a")]);
+        let verdict = judge(&FILE, &unknown, Some(&map(&[("path", "/a")])), Seen::There(&there), &[]);
+        assert!(matches!(verdict, Verdict::Replace { .. }), "{verdict:?}");
         assert_eq!(
             check(wanted, &[("path", "/a"), ("source", "2")], Some(&[("path", "/a")])),
             "replace (source cannot be changed in place)"

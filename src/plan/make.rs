@@ -6,6 +6,7 @@ mod open;
 
 use std::{
     collections::{HashMap, HashSet},
+    iter,
     rc::Rc,
     sync::Arc,
 };
@@ -290,6 +291,20 @@ impl<'a> Maker<'a> {
             Seen::There(observed) => Some(observed),
             _ => None,
         };
+        let create_before_destroy =
+            action == Action::Replace && self.may_create_first(position, kind, record);
+        let mut step_inputs = keep_ignored(desired, kind, action, record, observed);
+        let mut inputs = inputs;
+        let chosen = match action {
+            Action::Create | Action::Replace => self.free(desired, kind, create_before_destroy),
+            _ => self.kept(desired, kind),
+        };
+        for (name, chosen) in chosen {
+            if inputs.get(name) != Some(&chosen) {
+                Arc::make_mut(&mut inputs).insert(name.to_owned(), chosen.clone());
+                step_inputs.insert(name.to_owned(), chosen);
+            }
+        }
         let step = Step {
             address: desired.address.clone(),
             deposed: String::new(),
@@ -300,7 +315,7 @@ impl<'a> Maker<'a> {
             changes,
             lane: desired.lane.clone(),
             place: desired.place.clone(),
-            inputs: keep_ignored(desired, kind, action, record, observed),
+            inputs: step_inputs,
             prior: record.filter(|_| action != Action::Create).map(|record| prior(record, observed)),
             lifecycle: desired.lifecycle.clone(),
             dependencies: graph
@@ -310,7 +325,7 @@ impl<'a> Maker<'a> {
                 .collect(),
             after: self.waits(position).to_vec(),
             dependants: Vec::new(),
-            create_before_destroy: action == Action::Replace && self.may_create_first(position, kind, record),
+            create_before_destroy,
             token: self.token(&desired.address),
             moved_from: self.situation.moves.get(&desired.address).cloned(),
         };
@@ -327,6 +342,47 @@ impl<'a> Maker<'a> {
         let set_aside = |record: &Recorded| !record.deposed.is_empty() && record.address == *address;
         let spent = self.seen(address) == Seen::Gone && self.situation.recorded.iter().any(set_aside);
         (!spent).then(|| told.token.clone())
+    }
+
+    /// What was chosen when the thing was made, and stays as long as it is there.
+    fn kept(&self, desired: &Desired, kind: &Kind) -> Vec<(&'static str, Value)> {
+        let recorded = self.recorded_at.get(&desired.address).map(|at| &self.situation.recorded[*at]);
+        let made_with = match (recorded, self.seen(&desired.address)) {
+            (Some(record), _) => &*record.payload.inputs,
+            (None, Seen::There(observed)) => &observed.attributes,
+            (None, _) => return Vec::new(),
+        };
+        let kept = kind.attributes.iter().filter(|attribute| attribute.kept);
+        let made_with = kept.filter_map(|attribute| Some((attribute.name, made_with.get(attribute.name)?)));
+        let chosen = made_with.filter(|(_, value)| **value != Value::Null);
+        chosen.map(|(name, value)| (name, value.clone())).collect()
+    }
+
+    /// What a new thing has for itself alone, such that no old copy beside it has the same.
+    fn free(&self, desired: &Desired, kind: &Kind, beside_old: bool) -> Vec<(&'static str, Value)> {
+        let unique: Vec<&str> = kind
+            .attributes
+            .iter()
+            .filter(|attribute| attribute.unique)
+            .map(|attribute| attribute.name)
+            .collect();
+        if unique.is_empty() {
+            return Vec::new();
+        }
+        let copies =
+            self.situation.recorded.iter().filter(|record| {
+                record.address == desired.address && (beside_old || !record.deposed.is_empty())
+            });
+        let copies: Vec<&Map> = copies.map(|record| &*record.payload.inputs).collect();
+        let free = unique.into_iter().filter_map(|name| {
+            let taken = |text: &String| {
+                copies.iter().any(|copy| copy.get(name).and_then(Value::as_str) == Some(text))
+            };
+            let wanted = desired.inputs.get(name)?.as_str()?.to_owned();
+            let candidates = iter::successors(Some(wanted), |taken| Some(Attribute::another(taken)));
+            Some((name, candidates.take(copies.len() + 1).find(|text| !taken(text))?.into()))
+        });
+        free.collect()
     }
 
     /// The new one may come first where the kind allows it and nothing below it must go first.
@@ -450,7 +506,7 @@ impl<'a> Maker<'a> {
     }
 }
 
-/// The wanted inputs, with what is to be left alone, or was chosen once, as it is: an update sends all of them.
+/// The wanted inputs, with what is to be left alone as it is: an update sends all of them.
 ///
 /// Secrets are sent as wanted: of what they are now, only a digest is known.
 fn keep_ignored(
@@ -473,11 +529,6 @@ fn keep_ignored(
             Some(value) => inputs.insert(name.clone(), value.clone()),
             None => inputs.remove(name),
         };
-    }
-    for Attribute { name, .. } in kind.attributes.iter().filter(|attribute| attribute.kept) {
-        if let Some(chosen) = record.payload.inputs.get(*name).filter(|chosen| **chosen != Value::Null) {
-            inputs.insert((*name).to_owned(), chosen.clone());
-        }
     }
     inputs
 }

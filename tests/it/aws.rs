@@ -19,6 +19,7 @@ mod network;
 mod places;
 mod preflight;
 mod regions;
+mod replaced;
 mod serving;
 mod session_stores;
 mod shop;

@@ -204,6 +204,7 @@ fn judge(code: &str, said: &str, status: u16) -> Trouble {
         | "AuthorizationError"
         | "UnauthorizedAccess" => Trouble::Denied,
         "DependencyViolation"
+        | "Resource.AlreadyAssociated"
         | "ResourceInUse"
         | "ResourceInUseException"
         | "ResourceInUseFault"

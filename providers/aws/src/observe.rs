@@ -54,8 +54,9 @@ pub(crate) async fn look_for(
     // replace may stand in its place.
     let without_id = || requests.iter().filter(|request| request.id.is_none());
     for look in 1..=DOUBTS_MAX {
-        let is_it =
-            |request: &ReadRequest| marked(request, &seen).is_some_and(|it| differences(request, it) == 0);
+        let is_it = |request: &ReadRequest| {
+            marked(request, &seen).is_some_and(|it| has_token(request, it) || differences(request, it) == 0)
+        };
         if without_id().all(|request| is_it(request)) {
             break;
         }
@@ -96,13 +97,17 @@ pub(crate) fn observed(request: &ReadRequest, seen: &[Seen]) -> Option<Observed>
 }
 
 /// What carries the address, or the token alone where the marks did not follow. Beside an old one that is being replaced,
-/// the new one is more like what is wanted.
+/// the new one has the token, or is more like what is wanted.
 fn marked<'a>(request: &ReadRequest, seen: &'a [Seen]) -> Option<&'a Seen> {
     let is_mine = |seen: &&Seen| match marks::address(&seen.tags) {
         Some(address) => address == request.address,
-        None => request.token.is_some() && seen.tags.get(marks::TOKEN) == request.token.as_ref(),
+        None => has_token(request, seen),
     };
-    seen.iter().filter(is_mine).min_by_key(|seen| differences(request, seen))
+    seen.iter().filter(is_mine).min_by_key(|seen| (!has_token(request, seen), differences(request, seen)))
+}
+
+fn has_token(request: &ReadRequest, seen: &Seen) -> bool {
+    request.token.is_some() && seen.tags.get(marks::TOKEN) == request.token.as_ref()
 }
 
 fn differences(request: &ReadRequest, seen: &Seen) -> usize {

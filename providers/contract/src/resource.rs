@@ -23,6 +23,9 @@ pub struct Attribute {
     /// Chosen when the resource is made, such as a name that follows from its address: another choice later changes
     /// nothing until the resource is made anew.
     pub kept: bool,
+    /// No two things have the same at the same time: what is made while an old one is still there gets another
+    /// ([`Attribute::another`]).
+    pub unique: bool,
     /// `read` reports it, so that drift of it can be seen.
     pub observed: bool,
     /// Of a computed attribute: an update leaves it as it is, so that what refers to it need not wait.
@@ -41,6 +44,7 @@ impl Attribute {
             computed: false,
             replaces: false,
             kept: false,
+            unique: false,
             observed: true,
             stable: false,
             unit: "",
@@ -67,6 +71,10 @@ impl Attribute {
         self.kept = true;
         self
     }
+    pub const fn unique(mut self) -> Self {
+        self.unique = true;
+        self
+    }
     /// An output that stays the same for as long as the resource exists: an id, an address.
     pub const fn stable(mut self) -> Self {
         self.computed = true;
@@ -81,6 +89,15 @@ impl Attribute {
     pub const fn unit(mut self, unit: &'static str) -> Self {
         self.unit = unit;
         self
+    }
+
+    /// Another value for a unique attribute whose own is taken: of the same length and letters, so that it keeps to whatever
+    /// rules `taken` keeps to. Names end in a digest in hexadecimal, whose last digit goes round.
+    pub fn another(taken: &str) -> String {
+        let mut another = taken.to_owned();
+        let digit = another.pop().and_then(|last| last.to_digit(16)).map_or(0, |digit| (digit + 1) % 16);
+        another.extend(char::from_digit(digit, 16));
+        another
     }
 }
 

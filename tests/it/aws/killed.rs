@@ -14,6 +14,8 @@ use standfast_fault_proxy::{
 use super::{account::Account, regions, shop};
 
 const APPLY: &str = "apply --auto-approve";
+/// What is made beside the old one, what is made after it, and what they stand on.
+const REPLACE: &str = "apply --auto-approve --replace load_balancers.front --replace home/databases.orders/db_parameter_group.main";
 const DESTROY: &str = "destroy --auto-approve";
 
 /// Points of each command; the variable sets another number, or `all`.
@@ -136,6 +138,12 @@ impl Stand {
         }
     }
 
+    fn end(self) {
+        let Tally { points, killed, findings, .. } = self.tally;
+        assert!(killed * 10 >= points * 9, "{killed} of {points} points came");
+        assert!(findings.is_empty(), "{}", findings.join("\n\n"));
+    }
+
     fn find(&mut self, finding: String) {
         println!("{finding}");
         self.tally.findings.push(finding);
@@ -165,12 +173,17 @@ fn nor_does_it_in_two_regions() {
     kill_all_over(Stand::new(regions::account(), OF_TWO_REGIONS));
 }
 
-fn kill_all_over(mut stand: Stand) {
-    let points = match std::env::var(POINTS_ENV).as_deref() {
+/// Of each command.
+fn points() -> u64 {
+    match std::env::var(POINTS_ENV).as_deref() {
         Ok("all") => u64::MAX / 4,
         Ok(number) => number.parse().unwrap(),
         Err(_) => POINTS,
-    };
+    }
+}
+
+fn kill_all_over(mut stand: Stand) {
+    let points = points();
     let begun = Instant::now();
     let creates = stand.calls(APPLY);
     stand.count("unbroken");
@@ -215,9 +228,20 @@ fn kill_all_over(mut stand: Stand) {
         );
         assert!(tally.findings.len() < 10, "{}", tally.findings.join("\n\n"));
     }
-    let tally = &stand.tally;
-    assert!(tally.killed * 10 >= tally.points * 9, "{} of {} points came", tally.killed, tally.points);
-    assert!(tally.findings.is_empty(), "{}", tally.findings.join("\n\n"));
+    stand.end();
+}
+
+#[test]
+fn nor_where_it_makes_anew_what_has_not_changed() {
+    let mut stand = Stand::new(shop::account(), &[]);
+    stand.calls(APPLY);
+    let calls = stand.calls(REPLACE);
+    for point in spread(calls, points()) {
+        stand.kill(REPLACE, point);
+        stand.finish(APPLY, &format!("after a kill of a replacement at {point:?}"));
+        stand.count(&format!("replacement, {point:?}"));
+    }
+    stand.end();
 }
 
 #[test]

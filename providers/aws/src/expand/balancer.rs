@@ -45,6 +45,7 @@ pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
     let guard = add_guard(build, balancer, &within, &groups);
     let is_http = balancer.layer == 7;
     let elastic_ips = elastic_ips(build, balancer, &within);
+    let has_addresses = elastic_ips != Value::Null;
     let protected = balancer.common.deletion_protection.unwrap_or(false);
     let mut settings = map([("deletion_protection.enabled", protected.to_string().into())]);
     let more = if is_http {
@@ -65,12 +66,17 @@ pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
             ("type", if is_http { "application" } else { "network" }.into()),
             // One that keeps its own and is lost must not come back where everybody can reach it.
             ("scheme", if build.keeps("scheme") { Value::Null } else { "internet-facing".into() }),
+            ("vpc", within.vpc.clone()),
             ("subnets", within.public.clone().into()),
             ("elastic_ips", elastic_ips),
             ("security_groups", vec![OutputRef::resource(&guard, "id")].into()),
             ("settings", settings.into()),
         ],
     );
+    if has_addresses {
+        // They are at one load balancer at a time.
+        build.never_twice();
+    }
     for group in &groups {
         add_target_group(build, balancer, &within, group);
     }

@@ -384,6 +384,7 @@ pub(super) fn add_subnet_group(build: &mut Build<'_>, within: &Within) -> Value 
         "main",
         [
             ("name", names::identifier(build.request.stack, &address, "", LONG_MAX).into()),
+            ("vpc", within.vpc.clone()),
             ("subnets", within.database.clone().into()),
         ],
     );

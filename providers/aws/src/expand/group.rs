@@ -102,6 +102,7 @@ pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
             ("initial", initial),
             ("initial_min", initial_min),
             ("initial_max", initial_max),
+            ("vpc", within.vpc.clone()),
             ("subnets", within.private.clone().into()),
             ("template", OutputRef::resource(&template, "id")),
             ("template_version", OutputRef::resource(&template, "version")),

@@ -226,6 +226,13 @@ impl<'a> Build<'a> {
         address
     }
 
+    /// The old one of what was added last must have gone before there is a new one.
+    fn never_twice(&mut self) {
+        if let Some(last) = self.out.resources.last_mut() {
+            last.lifecycle.create_before_destroy = Some(false);
+        }
+    }
+
     fn output(&mut self, name: &str, value: impl Into<Value>) {
         self.out.outputs.insert(name.to_owned(), value.into());
     }

@@ -42,6 +42,8 @@ static KIND: Kind = Kind::new(
         may("initial").unobserved(),
         may("initial_min").unobserved(),
         may("initial_max").unobserved(),
+        // Its machines and its target groups cannot move to another one; AWS tells the subnets only.
+        fixed("vpc").unobserved(),
         must("subnets"),
         must("template"),
         must("template_version"),

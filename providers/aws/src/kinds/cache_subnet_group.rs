@@ -15,8 +15,10 @@ use crate::{
 
 pub(super) struct CacheSubnetGroup;
 
-static KIND: Kind =
-    Kind::new("cache_subnet_group", &[ID, TAGS, fixed("name").kept(), must("subnets"), out("identifier")]);
+static KIND: Kind = Kind::new(
+    "cache_subnet_group",
+    &[ID, TAGS, fixed("name").kept(), fixed("vpc"), must("subnets"), out("identifier")],
+);
 
 #[async_trait]
 impl Works for CacheSubnetGroup {
@@ -45,6 +47,7 @@ impl Works for CacheSubnetGroup {
             tags,
             attributes: map([
                 ("name", text(group.cache_subnet_group_name())),
+                ("vpc", text(group.vpc_id())),
                 ("subnets", list(group.subnets().iter().filter_map(|subnet| subnet.subnet_identifier()))),
             ]),
             outputs: map([("id", text(group.arn())), ("identifier", text(group.cache_subnet_group_name()))]),

@@ -22,7 +22,7 @@ static KIND: Kind = Kind {
     create_before_destroy: true,
     ..Kind::new(
         "db_cluster_parameter_group",
-        &[ID, TAGS, fixed("name").kept(), fixed("family"), may("parameters"), out("identifier")],
+        &[ID, TAGS, fixed("name").kept().unique(), fixed("family"), may("parameters"), out("identifier")],
     )
 };
 

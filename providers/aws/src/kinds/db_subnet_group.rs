@@ -12,8 +12,10 @@ use crate::{
 
 pub(super) struct DbSubnetGroup;
 
-static KIND: Kind =
-    Kind::new("db_subnet_group", &[ID, TAGS, fixed("name").kept(), must("subnets"), out("identifier")]);
+static KIND: Kind = Kind::new(
+    "db_subnet_group",
+    &[ID, TAGS, fixed("name").kept(), fixed("vpc"), must("subnets"), out("identifier")],
+);
 
 #[async_trait]
 impl Works for DbSubnetGroup {
@@ -42,6 +44,7 @@ impl Works for DbSubnetGroup {
             tags,
             attributes: map([
                 ("name", text(group.db_subnet_group_name())),
+                ("vpc", text(group.vpc_id())),
                 ("subnets", list(group.subnets().iter().filter_map(|subnet| subnet.subnet_identifier()))),
             ]),
             outputs: map([

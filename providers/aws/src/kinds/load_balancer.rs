@@ -18,23 +18,27 @@ pub(super) struct LoadBalancer;
 
 /// `elastic_ips`: of an NLB, one for each of `subnets` in their order. `settings`: attributes by AWS's names,
 /// those that are not asked for left alone.
-static KIND: Kind = Kind::new(
-    "load_balancer",
-    &[
-        ID,
-        TAGS,
-        fixed("name").kept(),
-        fixed("type"),
-        fixed("scheme"),
-        must("subnets"),
-        may("elastic_ips").unobserved(),
-        may("security_groups"),
-        may("settings"),
-        out("dns_name"),
-        out("zone_id"),
-        out("label"),
-    ],
-);
+static KIND: Kind = Kind {
+    create_before_destroy: true,
+    ..Kind::new(
+        "load_balancer",
+        &[
+            ID,
+            TAGS,
+            fixed("name").kept().unique(),
+            fixed("type"),
+            fixed("scheme"),
+            fixed("vpc"),
+            must("subnets"),
+            may("elastic_ips").unobserved(),
+            may("security_groups"),
+            may("settings"),
+            out("dns_name"),
+            out("zone_id"),
+            out("label"),
+        ],
+    )
+};
 
 #[async_trait]
 impl Works for LoadBalancer {
@@ -153,6 +157,7 @@ async fn look_at(site: &Site, found: &Found, tags: Tags) -> Result<Seen, Failure
             ("name", text(found.load_balancer_name())),
             ("type", text(found.r#type().map(LoadBalancerTypeEnum::as_str))),
             ("scheme", text(found.scheme().map(LoadBalancerSchemeEnum::as_str))),
+            ("vpc", text(found.vpc_id())),
             ("subnets", list(subnets)),
             ("security_groups", list(found.security_groups().iter().map(String::as_str))),
             ("settings", settings.into()),

@@ -35,8 +35,7 @@ static KIND: Kind = Kind::new(
         fixed("engine"),
         fixed("encrypted"),
         fixed("tls"),
-        // Always the same for the same address; replacing for it would replace whatever is found again.
-        must("subnet_group").unobserved(),
+        fixed("subnet_group").unobserved(),
         may("version").unobserved(),
         must("class"),
         must("replicas"),

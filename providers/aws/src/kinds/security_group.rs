@@ -13,18 +13,21 @@ use crate::{
 pub(super) struct SecurityGroup;
 
 /// Rules: each `{protocol, port}` with `cidr` or `group`. Protocol `all` has no port; a span of ports is a text.
-static KIND: Kind = Kind::new(
-    "security_group",
-    &[
-        ID,
-        TAGS,
-        fixed("vpc"),
-        fixed("name").kept(),
-        fixed("description").kept(),
-        may("ingress"),
-        may("egress"),
-    ],
-);
+static KIND: Kind = Kind {
+    create_before_destroy: true,
+    ..Kind::new(
+        "security_group",
+        &[
+            ID,
+            TAGS,
+            fixed("vpc"),
+            fixed("name").kept().unique(),
+            fixed("description").kept(),
+            may("ingress"),
+            may("egress"),
+        ],
+    )
+};
 
 const INGRESS: &str = "ingress";
 const EGRESS: &str = "egress";

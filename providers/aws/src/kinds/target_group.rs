@@ -23,7 +23,7 @@ static KIND: Kind = Kind {
         &[
             ID,
             TAGS,
-            fixed("name").kept(),
+            fixed("name").kept().unique(),
             fixed("vpc"),
             fixed("protocol"),
             fixed("port"),
