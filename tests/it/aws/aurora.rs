@@ -103,13 +103,9 @@ fn readers_come_and_go_and_a_lost_state_is_found_again() {
 #[test]
 fn a_run_that_is_killed_is_finished_by_the_next_without_duplicates() {
     let account = Account::new(SHOP);
-    for said in [
+    account.apply_through_kills(&[
         "created   refuge/databases.orders/db_subnet_group.main",
         "created   refuge/databases.orders/db_cluster.main",
         "created   refuge/databases.orders/db_cluster_instance.",
-    ] {
-        account.kill_at("apply --auto-approve --lock-timeout 60s", said);
-    }
-    account.run("apply --auto-approve --lock-timeout 60s").code(0);
-    account.assert_settled();
+    ]);
 }
