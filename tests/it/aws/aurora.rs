@@ -48,12 +48,13 @@ fn a_cluster_is_made_once_and_leaves_a_snapshot_and_nothing_else() {
     assert_ne!(account.run("destroy --auto-approve").code, Some(0), "it is protected");
     account.sandbox.write("standfast.yaml", &format!("{SHOP}    deletion_protection: false\n"));
     account.run("apply --auto-approve").code(0);
-    account.run("destroy --auto-approve").code(0);
+    let destroyed = account.run("destroy --auto-approve").code(0);
     assert_eq!(account.census(), Default::default());
     let left = account.python(
-        "print([s['DBClusterSnapshotIdentifier'] for s in rds.describe_db_cluster_snapshots(SnapshotType='manual')['DBClusterSnapshots']])",
+        "print(*[s['DBClusterSnapshotIdentifier'] for s in rds.describe_db_cluster_snapshots(SnapshotType='manual')['DBClusterSnapshots']])",
     );
     assert_eq!(left.matches("-final-").count(), 1, "{left}");
+    destroyed.prints(&format!("left behind: the final snapshot {left}, billed by the GB"));
 }
 
 #[test]
