@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
+use standfast_contract::{Section, outputs::OUTPUTS};
+
 use super::{
-    keys::{BLUEPRINT, COMMON, Key, Naming, Object, Shape},
+    keys::{self, BLUEPRINT, COMMON, Key, Naming, Object, Shape},
+    names::{ONLY, is_single},
     schema,
 };
 
@@ -37,10 +40,14 @@ A file may hold 4 MiB, 64 levels and 100,000 keys and values.
 - `${variables.NAME}`, or `${var.NAME}`: a variable, put in before anything is checked. Alone in its place it keeps its type.
 - `${secrets.NAME}`: a secret, fetched when it is needed. Only where the tables say *value*.
 - `${SECTION.NAME.OUTPUT}`, such as `${load_balancers.front.address}`: an output of another component, known after it is
-  made. Only where the tables say *value*.
+  made. Only where the tables say *value*. Which outputs there are stands with each component.
 - `$${` stands for a plain `${`.
 
 Inside `{ ... }` and `[ ... ]`, YAML wants quotes around a reference: `{ image: \"${variables.image}\" }`.
+
+On AWS a reference opens a port: what keeps data can be reached by the groups that refer to it in their `workload`, or name it in
+`depends_on`, and by nobody else; one that nobody refers to can be reached by nobody, and `plan` warns of it. A group can be reached
+by the load balancers that lead to it. `standfast graph` draws who talks to whom.
 
 ## Layers
 
@@ -79,6 +86,20 @@ fn write_object(page: &mut String, object: &Object) {
     write_table(page, object.keys);
     if object.common {
         page.push_str("\nAnd those of [every component](#common).\n");
+        let section = Section::ALL.iter().find(|section| std::ptr::eq(keys::of_section(**section), object));
+        section.into_iter().for_each(|section| write_outputs(page, *section));
+    }
+}
+
+/// What others may refer to.
+fn write_outputs(page: &mut String, section: Section) {
+    let name = if is_single(section) { ONLY } else { "NAME" };
+    let _ = writeln!(
+        page,
+        "\nIts outputs, `${{{section}.{name}.OUTPUT}}`:\n\n| output | with | what it is |\n|---|---|---|"
+    );
+    for output in OUTPUTS.iter().filter(|output| output.section == section) {
+        let _ = writeln!(page, "| `{}` | {} | {} |", output.name, output.providers.join(", "), output.doc);
     }
 }
 

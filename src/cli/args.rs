@@ -54,7 +54,7 @@ pub enum Format {
 pub enum Command {
     /// Write a commented blueprint to start from
     #[command(
-        after_help = "Examples:\n  standfast init                       # simulated hosts, runs anywhere\n  standfast init --provider ssh shop.yaml"
+        after_help = "Examples:\n  standfast init                       # simulated hosts, runs anywhere\n  standfast init --provider ssh shop.yaml\n  standfast init --provider aws shop.yaml"
     )]
     Init(InitArgs),
     /// Write a blueprint of what somebody else built
@@ -568,4 +568,5 @@ pub struct InitArgs {
 pub enum Starter {
     Sim,
     Ssh,
+    Aws,
 }

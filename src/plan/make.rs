@@ -21,7 +21,7 @@ use standfast_state::{Head, OpenIntent};
 use super::{
     Action, Change, FORMAT_VERSION, Plan, Prior, Purpose, Selection, Step, Summary, Wait,
     diff::{Seen, Verdict, differences, judge},
-    in_flight,
+    in_flight, leaves,
     observe::{Look, Observations, Providers, secret_digests},
     recorded::{Interrupted, Recorded},
     select::{self, Selected},
@@ -482,6 +482,7 @@ impl<'a> Maker<'a> {
         let secrets = secret_digests(values.chain(places), situation.vault)?;
         let mut warnings = situation.observations.map(Observations::warnings).unwrap_or_default();
         warnings.extend(members::together(&self.steps, &rollouts));
+        warnings.extend(leaves::warnings(&self.steps, situation.providers));
         Ok(Plan {
             format_version: FORMAT_VERSION,
             id: situation.plan_id.clone(),

@@ -7,6 +7,7 @@
 
 pub mod diff;
 pub mod in_flight;
+mod leaves;
 pub mod make;
 pub mod moved;
 pub mod observe;

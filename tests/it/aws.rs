@@ -23,3 +23,4 @@ mod replaced;
 mod serving;
 mod session_stores;
 mod shop;
+mod starter;

@@ -1,6 +1,6 @@
 //! What somebody else built in a VPC, as a blueprint that leaves it as it is.
 //!
-//! Each component keeps by `lifecycle.ignore_changes` what a blueprint would say otherwise: names, subnets, security groups,
+//! Each component keeps by `lifecycle.ignore_changes` what a blueprint would say otherwise: subnets, security groups,
 //! what machines run. So taking it over changes nothing, and each line that is taken away later is a change that a plan
 //! shows. What carries the marks of a stack is that stack's and is left out. What no blueprint can say stands in a comment
 //! beside its component, or at the end.

@@ -13,7 +13,7 @@ use crate::{
     alarm::Alarm,
     resource::{Lifecycle, OnFailure},
     secret::SecretSource,
-    value::{Map, Value},
+    value::{Map, OutputRef, Value},
 };
 
 /// A place with a provider.
@@ -409,6 +409,22 @@ pub struct Workload {
     pub environment: Map,
 }
 
+impl Workload {
+    /// Calls `visit` for every reference in its environment and its files.
+    pub fn for_each_reference<'a>(&'a self, mut visit: impl FnMut(&'a OutputRef)) {
+        self.environment.values().for_each(|value| value.for_each_reference(&mut visit));
+        for file in &self.files {
+            match &file.content {
+                FileContent::Inline(value) => value.for_each_reference(&mut visit),
+                FileContent::Template { variables, .. } => {
+                    variables.values().for_each(|value| value.for_each_reference(&mut visit));
+                }
+                FileContent::From(_) => {}
+            }
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkloadSource {
@@ -428,6 +444,8 @@ pub enum WorkloadSource {
         image: String,
         command: Vec<String>,
     },
+    /// Nothing is installed: the image of the machines has all of it.
+    Image,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize)]

@@ -26,6 +26,7 @@ pub mod address;
 pub mod alarm;
 pub mod component;
 pub mod error;
+pub mod outputs;
 pub mod provider;
 pub mod resource;
 pub mod secret;
@@ -38,6 +39,6 @@ pub use provider::{
     Answers, Call, Context, ExpandRequest, Expansion, Found, Health, HealthState, Import, Lookup, Made,
     Observed, Obstacle, Operation, Probe, Problem, Provider, ReadRequest, Stack, Survey,
 };
-pub use resource::{Attribute, Desired, Kind, Lifecycle, Member, OnFailure, Rollout};
+pub use resource::{Attribute, Desired, Kind, LEFT, Lifecycle, Member, OnFailure, Rollout};
 pub use secret::{SecretSource, Sensitive, Vault};
 pub use value::{Map, OutputRef, Target, Value};

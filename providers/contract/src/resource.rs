@@ -112,11 +112,23 @@ pub struct Kind {
     pub holds_data: bool,
     /// Rolled back through a copy kept at its place even when the record holds only a digest.
     pub keeps_previous: bool,
+    /// How to be rid of what a delete leaves behind, which the output [`LEFT`] names; empty where it leaves nothing.
+    pub leaves: &'static str,
 }
+
+/// The output that names what a delete leaves behind and goes on to cost, such as a final snapshot.
+pub const LEFT: &str = "final_snapshot";
 
 impl Kind {
     pub const fn new(name: &'static str, attributes: &'static [Attribute]) -> Self {
-        Kind { name, attributes, create_before_destroy: false, holds_data: false, keeps_previous: false }
+        Kind {
+            name,
+            attributes,
+            create_before_destroy: false,
+            holds_data: false,
+            keeps_previous: false,
+            leaves: "",
+        }
     }
 
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
@@ -25,6 +25,8 @@ pub struct World {
 #[derive(Default)]
 struct Inner {
     ledger: Ledger,
+    /// Where the log is, or will be.
+    file: Option<PathBuf>,
     log: Option<Log>,
     buffer: Vec<u8>,
     /// `None`: nobody wants to know.
@@ -56,10 +58,14 @@ pub struct CallRecord {
 }
 
 impl World {
-    /// The world of this file, which is made when there is none.
+    /// The world of this file. Where there is none it is made when it is first needed: a stack that is all elsewhere leaves
+    /// none behind.
     pub fn open(path: &Path) -> Result<World, WorldError> {
-        let (log, ledger) = Log::open(path)?;
-        Ok(World { inner: Mutex::new(Inner { ledger, log: Some(log), ..Inner::default() }) })
+        let mut inner = Inner { file: Some(path.to_owned()), ..Inner::default() };
+        if path.exists() {
+            inner.reach()?;
+        }
+        Ok(World { inner: Mutex::new(inner) })
     }
 
     /// A world that ends with this process.
@@ -144,13 +150,25 @@ impl World {
         body: impl FnOnce(&mut Turn<'_>) -> Result<R, WorldError>,
     ) -> Result<R, WorldError> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Inner { ledger, log, buffer, calls } = &mut *inner;
+        inner.reach()?;
+        let Inner { ledger, log, buffer, calls, .. } = &mut *inner;
         match log {
             None => body(&mut Turn { ledger, log: None, buffer, calls }),
             Some(log) => {
                 log.locked(ledger, |log, ledger| body(&mut Turn { ledger, log: Some(log), buffer, calls }))
             }
         }
+    }
+}
+
+impl Inner {
+    /// Opens or makes the log, where there is to be one.
+    fn reach(&mut self) -> Result<(), WorldError> {
+        if let (None, Some(file)) = (&self.log, &self.file) {
+            let (log, ledger) = Log::open(file)?;
+            (self.log, self.ledger) = (Some(log), ledger);
+        }
+        Ok(())
     }
 }
 

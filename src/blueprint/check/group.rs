@@ -1,7 +1,7 @@
 //! Autoscaling groups: capacity, workload, health check and update.
 
 use standfast_contract::{
-    OnFailure,
+    Map, OnFailure,
     component::{
         AutoscalingGroup, Capacity, Common, HealthCheck, ScalingMetric, ScalingRule, ScheduledCapacity, Spot,
         UpdatePolicy, Workload, WorkloadSource,
@@ -11,7 +11,7 @@ use standfast_contract::{
 use super::{
     super::{
         diagnostic::Diagnostic,
-        keys::{CONTAINER_KEYS, RELEASE_KEYS},
+        keys::{CONTAINER_KEYS, RELEASE_KEYS, Shape, WORKLOAD},
         reader::Reader,
     },
     common::{Scope, check_path, hosts},
@@ -21,7 +21,10 @@ use super::{
 pub fn group(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'_>) -> Option<AutoscalingGroup> {
     let hosts = hosts(reader, scope, "an autoscaling group");
     let capacity = reader.child("capacity").and_then(|it| capacity(&it, hosts.as_deref()));
-    let workload = reader.child("workload").and_then(|it| workload(&it));
+    let workload = match reader.child("workload") {
+        Some(it) => workload(&it),
+        None => of_image(reader),
+    };
     let health_check = health_check(&reader.child_or_default("health_check")?);
     let scaling: Vec<_> = reader.children("scaling").map(|it| scaling(&it)).collect();
     let update = update(&reader.child_or_default("update")?, capacity);
@@ -168,6 +171,21 @@ fn workload(reader: &Reader<'_>) -> Option<Workload> {
         );
     }
     Some(Workload { source: source?, files: files?, environment })
+}
+
+/// What runs where no `workload` says it.
+fn of_image(reader: &Reader<'_>) -> Option<Workload> {
+    let is_of_hosts = reader.has("hosts");
+    if is_of_hosts || !reader.has("image") {
+        let or = if is_of_hosts { "" } else { ", or an `image` that has everything" };
+        reader.push(
+            Diagnostic::error(reader.owner, "missing key `workload`")
+                .label(format!("an autoscaling group needs it{or}"))
+                .expected(Shape::Object(&WORKLOAD).expected()),
+        );
+        return None;
+    }
+    Some(Workload { source: WorkloadSource::Image, files: Vec::new(), environment: Map::new() })
 }
 
 fn source(reader: &Reader<'_>) -> Option<WorkloadSource> {

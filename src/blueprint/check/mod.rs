@@ -12,6 +12,7 @@ mod group;
 mod history;
 mod load_balancer;
 mod objectives;
+mod reach;
 mod region;
 mod secret;
 mod surroundings;
@@ -24,6 +25,7 @@ use super::reader::Reader;
 pub use conflicts::{Placed, conflicts};
 pub use history::{Moved, moved, removed};
 pub use objectives::{Objective, Objectives, objectives};
+pub use reach::reach;
 pub use region::region;
 pub use secret::secrets;
 

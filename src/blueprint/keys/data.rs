@@ -29,7 +29,8 @@ pub static NETWORK: Object = Object::new(
 pub static DATABASE: Object = Object::new(
     "database",
     "a database",
-    "A replicated database.",
+    "A replicated database. On AWS one that is deleted leaves a final snapshot, which is billed until somebody deletes it: a plan \
+     says its name.",
     &[
         Key::new(
             "engine",

@@ -14,7 +14,7 @@ use standfast_contract::Section;
 
 pub use data::{DATABASE, DNS, MONITORING, NETWORK, RECOVERY, SESSION_STORE};
 pub use hosts::{BASELINE, FILE, HOST, REGION};
-pub use serving::{AUTOSCALING_GROUP, CONTAINER_KEYS, LOAD_BALANCER, RELEASE_KEYS};
+pub use serving::{AUTOSCALING_GROUP, CONTAINER_KEYS, LOAD_BALANCER, RELEASE_KEYS, WORKLOAD};
 pub use top::{BLUEPRINT, COMMON};
 
 /// What a value looks like.

@@ -122,13 +122,13 @@ pub static AUTOSCALING_GROUP: Object = Object::new(
     &[
         Key::new("hosts", Shape::List(&Shape::Reference("a host")), "A fixed pool of hosts. Needed where the region has hosts; absent where the provider makes machines."),
         Key::new("capacity", Shape::Object(&CAPACITY), "How many members.").required(),
-        Key::new("workload", Shape::Object(&WORKLOAD), "What runs.").required(),
+        Key::new("workload", Shape::Object(&WORKLOAD), "What runs. Needed unless an `image` has everything: its machines then start as they are in it, without a script of ours."),
         Key::new("port", Shape::Port, "What the workload listens on.").required().example("80"),
         Key::new("health_check", Shape::Object(&HEALTH_CHECK), "What makes a member healthy. A TCP connect by default."),
         Key::new("scaling", Shape::List(&Shape::Object(&SCALING)), "When to add and remove members."),
         Key::new("update", Shape::Object(&UPDATE), "How members are changed."),
         Key::new("instance_type", Shape::Text, "AWS: the size of a machine.").example("t3.small"),
-        Key::new("image", Shape::Text, "AWS: the machine image, by id or SSM parameter."),
+        Key::new("image", Shape::Text, "AWS: the machine image, by id or SSM parameter; the newest Debian 12 by default.").example("ami-0123456789abcdef0"),
         Key::new("instance_types", Shape::List(&Shape::Text), "AWS: several sizes of which any will do, the most wanted first, instead of `instance_type`. More of them are easier to get.")
             .example("[t3.small, t3a.small]"),
         Key::new("spot", Shape::Object(&SPOT), "AWS: runs a share of the machines on spare capacity: cheaper, and taken back with two minutes' notice."),

@@ -175,7 +175,8 @@ pub static COMMON: &[Key] = &[
     Key::new(
         "depends_on",
         Shape::List(&Shape::Reference("a component, as `SECTION.NAME`")),
-        "Components that must be done before it. References imply this by themselves.",
+        "Components that must be done before it. References imply this by themselves. On AWS either opens the port of what keeps data \
+         to a group.",
     )
     .example("[databases.orders]"),
     Key::new("lifecycle", Shape::Object(&LIFECYCLE), "What a plan may and may not do to it."),

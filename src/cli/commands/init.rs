@@ -10,12 +10,22 @@ use super::super::{
 
 const SIM: &str = include_str!("init/sim.yaml");
 const SSH: &str = include_str!("init/ssh.yaml");
+const AWS: &str = include_str!("init/aws.yaml");
+
+// What to do before the first plan.
+const LOOK: &str = "Look at it, then";
+const SIGN_IN: &str = "\
+It is for eu-west-1. Before the first plan
+  - say your region in `location`, and your account in `account`, so that no other is ever touched;
+  - sign in as for the AWS command line: `export AWS_PROFILE=...`, or `aws sso login`.
+Then";
 
 pub fn run(args: &InitArgs, global: &Global) -> Result<u8, CliError> {
     let name = args.name.clone().unwrap_or_else(|| folder_name(&args.path));
-    let template = match args.provider {
-        Starter::Sim => SIM,
-        Starter::Ssh => SSH,
+    let (template, next) = match args.provider {
+        Starter::Sim => (SIM, LOOK),
+        Starter::Ssh => (SSH, LOOK),
+        Starter::Aws => (AWS, SIGN_IN),
     };
     let text = template.replace("NAME", &name);
     // Never over something that is there.
@@ -33,7 +43,8 @@ pub fn run(args: &InitArgs, global: &Global) -> Result<u8, CliError> {
         terminal::out(super::pretty(&serde_json::json!({ "format_version": 1, "path": args.path })));
         return Ok(exit::OK);
     }
-    terminal::out(format_args!("{} is written. Look at it, then: standfast plan {0}", args.path.display()));
+    let path = args.path.display();
+    terminal::out(format_args!("{path} is written. {next}: standfast plan {path}"));
     Ok(exit::OK)
 }
 

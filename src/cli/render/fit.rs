@@ -1,6 +1,6 @@
 //! Long lines broken at spaces for a terminal, so that what goes on stands below where it began.
 
-use unicode_width::UnicodeWidthChar;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Narrower terminals are left to break lines themselves.
 const COLUMNS_MIN: usize = 40;
@@ -25,8 +25,7 @@ pub fn fit(text: &str, columns: usize) -> String {
 fn one(out: &mut String, line: &str, columns: usize) {
     let plain = anstream::adapter::strip_str(line).to_string();
     // The last column stays empty: some terminals go on to the next line when it is filled.
-    if unicode_width::UnicodeWidthStr::width(plain.as_str()) < columns || plain.trim_start().starts_with("$ ")
-    {
+    if UnicodeWidthStr::width(plain.as_str()) < columns || plain.trim_start().starts_with("$ ") {
         out.push_str(line);
         return;
     }
@@ -36,7 +35,7 @@ fn one(out: &mut String, line: &str, columns: usize) {
     let mut space: Option<(usize, usize)> = None;
     let (mut column, mut styled) = (0, false);
     let mut text_begun = false;
-    for c in line.chars() {
+    for (at, c) in line.char_indices() {
         match c {
             '\u{1b}' => styled = true,
             _ if styled => styled = c != 'm',
@@ -53,11 +52,19 @@ fn one(out: &mut String, line: &str, columns: usize) {
         if column >= columns
             && c != ' '
             && let Some((byte, after)) = space.take().filter(|(byte, after)| *byte > start && *after > indent)
+            // A word that fits on no line stays where it begins.
+            && indent + width(&out[byte + 1..]) + width(line[at + c.len_utf8()..].split(' ').next().unwrap_or_default())
+                <= columns
         {
             out.replace_range(byte..=byte, &format!("\n{:indent$}", ""));
             column = column - after + indent;
         }
     }
+}
+
+/// Columns of a text, whatever its styles.
+fn width(text: &str) -> usize {
+    UnicodeWidthStr::width(anstream::adapter::strip_str(text).to_string().as_str())
 }
 
 /// Where a broken line goes on.
@@ -108,6 +115,10 @@ mod tests {
     fn what_cannot_be_broken_or_must_not_stays() {
         let path = "a".repeat(90);
         assert_eq!(fit(&path, 40), path);
+        let output = format!("  databases.orders.secret  = {path}");
+        assert_eq!(fit(&output, 80), output);
+        let then = format!("{output}\n{:27}and others here", "");
+        assert_eq!(fit(&format!("{output} and others here"), 100), then);
         let command = format!("  $ standfast lab up {path}");
         assert_eq!(fit(&command, 40), command);
         assert_eq!(fit("many words that are too wide for it", 20), "many words that are too wide for it");

@@ -16,8 +16,11 @@ pub use text::text;
 
 use standfast_contract::{Map, Value};
 
-use super::words::{count, thousands};
-use crate::plan::{Action, Plan, Purpose, Step};
+use super::{
+    value::{self, Difference},
+    words::{count, thousands},
+};
+use crate::plan::{Action, Change, Plan, Purpose, Step};
 
 /// The plan in one sentence.
 pub fn summary(plan: &Plan) -> String {
@@ -85,9 +88,22 @@ fn title(plan: &Plan) -> String {
 fn label(step: &Step) -> String {
     let leaf = step.address.as_str().rsplit('/').next().unwrap_or_default();
     match (&step.moved_from, step.deposed.is_empty()) {
-        (Some(from), _) => format!("{leaf} (was {from})"),
-        (None, false) => format!("{leaf} (old copy)"),
-        (None, true) => leaf.to_owned(),
+        // Where that is all, the reason says it.
+        (Some(from), _) if step.action != Action::Move => format!("{leaf} (was {from})"),
+        (_, false) => format!("{leaf} (old copy)"),
+        (_, true) => leaf.to_owned(),
+    }
+}
+
+/// What differs. A text of lines is compared as far as it is known, with a reference in the place of what is not.
+fn difference(step: &Step, change: &Change) -> Difference {
+    match (&change.after, step.inputs.get(&change.attribute)) {
+        (Value::Unknown, Some(text @ Value::Join(_))) if !text.is_sensitive() => {
+            let text = text.to_string();
+            let after = if text.contains('\n') { Value::Text(text) } else { Value::Unknown };
+            value::difference(&change.before, &after)
+        }
+        (after, _) => value::difference(&change.before, after),
     }
 }
 

@@ -183,15 +183,24 @@ fn entries(value: &Value) -> String {
     text
 }
 
+/// What an item of a list begins with.
+const DASH: &str = "- ";
+
 fn spread(value: &Value, depth: usize, text: &mut String) {
     let mut entry = |head: &str, value: &Value| {
         let pad = "  ".repeat(depth);
+        let is_of_entries = match value {
+            Value::List(inner) => !inner.is_empty(),
+            Value::Map(inner) => !inner.is_empty(),
+            _ => false,
+        };
         match value {
-            Value::List(inner) if !inner.is_empty() => {
-                text.push_str(&format!("{pad}{}\n", head.trim_end()));
-                spread(value, depth + 1, text);
+            _ if is_of_entries && head == DASH => {
+                let mut below = String::new();
+                spread(value, depth + 1, &mut below);
+                text.push_str(&format!("{pad}{DASH}{}", below.trim_start()));
             }
-            Value::Map(inner) if !inner.is_empty() => {
+            _ if is_of_entries => {
                 text.push_str(&format!("{pad}{}\n", head.trim_end()));
                 spread(value, depth + 1, text);
             }
@@ -203,7 +212,7 @@ fn spread(value: &Value, depth: usize, text: &mut String) {
         }
     };
     match value {
-        Value::List(values) => values.iter().for_each(|value| entry("- ", value)),
+        Value::List(values) => values.iter().for_each(|value| entry(DASH, value)),
         Value::Map(map) => map.iter().for_each(|(key, value)| entry(&format!("{key}: "), value)),
         _ => {}
     }
@@ -318,6 +327,19 @@ mod tests {
             shown(subnets(1), subnets(4)),
             "  - subnet-0123456789abcdef0\n+ - subnet-0123456789abcdef1\n+ - subnet-0123456789abcdef2\n\
              + - subnet-0123456789abcdef3\n"
+        );
+    }
+
+    #[test]
+    fn a_list_of_maps_is_spread_as_yaml_has_it() {
+        let route = |to: &str, by: &str| -> Value {
+            let by = Value::from_iter([by.to_owned() + "-with-a-rather-long-name-of-its-own"]);
+            Value::Map(Map::from([("by".into(), by), ("to".into(), to.into())]))
+        };
+        assert_eq!(
+            block(&Value::List(vec![route("0.0.0.0/0", "gateway"), route("10.0.0.0/8", "peering")])),
+            "- by:\n    - gateway-with-a-rather-long-name-of-its-own\n  to: 0.0.0.0/0\n\
+             - by:\n    - peering-with-a-rather-long-name-of-its-own\n  to: 10.0.0.0/8\n"
         );
     }
 

@@ -90,6 +90,7 @@ fn notes(component: &Component) -> Vec<String> {
                     archive.rsplit('/').next().unwrap_or(archive).to_owned()
                 }
                 WorkloadSource::Container { image, .. } => image.clone(),
+                WorkloadSource::Image => it.image.clone().unwrap_or_default(),
             };
             let capacity = it.capacity;
             let members = match capacity.min == capacity.max {

@@ -113,13 +113,23 @@ impl Account {
     }
 
     /// Starts a command and cuts it off as soon as it says this.
-    pub fn kill_at(&self, line: &str, said: &str) {
+    fn kill_at(&self, line: &str, said: &str) {
         let mut command = self.command(line);
         let file = std::fs::File::create(self.sandbox.path("cut.err")).unwrap();
         let mut running = command.stdout(Stdio::null()).stderr(file).spawn().unwrap();
         self.sandbox.wait_for("cut.err", said);
         running.kill().unwrap();
         running.wait().unwrap();
+    }
+
+    /// Applies, cut off as soon as each of these is said, and once more to the end: nothing is there twice.
+    #[track_caller]
+    pub fn apply_through_kills(&self, said: &[&str]) {
+        // A killed run holds the lock until its lease is over.
+        let line = "apply --auto-approve --lock-timeout 60s";
+        said.iter().for_each(|said| self.kill_at(line, said));
+        self.run(line).code(0);
+        self.assert_settled();
     }
 
     /// Starts a command and cuts it off at the call that `halt` is armed for. False where it does not come so far.

@@ -51,10 +51,11 @@ fn a_database_is_made_once_and_leaves_a_snapshot_and_nothing_else() {
     assert_ne!(refused.code, Some(0));
     account.sandbox.write("standfast.yaml", &format!("{SHOP}    deletion_protection: false\n"));
     account.run("apply --auto-approve").code(0);
-    account.run("destroy --auto-approve").code(0);
+    let destroyed = account.run("destroy --auto-approve").code(0);
     assert_eq!(account.census(), Default::default());
-    let left = account.python("print([s['DBSnapshotIdentifier'] for s in rds.describe_db_snapshots(SnapshotType='manual')['DBSnapshots']])");
+    let left = account.python("print(*[s['DBSnapshotIdentifier'] for s in rds.describe_db_snapshots(SnapshotType='manual')['DBSnapshots']])");
     assert_eq!(left.matches("-final-").count(), 1, "{left}");
+    destroyed.prints(&format!("left behind: the final snapshot {left}, billed by the GB"));
 }
 
 #[test]

@@ -171,16 +171,12 @@ fn a_lost_state_is_found_again_in_both_each_thing_once() {
 #[test]
 fn a_run_that_is_killed_is_finished_by_the_next_in_both() {
     let account = account();
-    for said in [
+    account.apply_through_kills(&[
         "created   frankfurt/networks.frankfurt/vpc.main",
         "created   ireland/databases.orders/db_instance.main",
         "created   frankfurt/disaster_recovery.main/db_copy.orders",
         "created   frankfurt/autoscaling_groups.frankfurt/autoscaling_group.main",
-    ] {
-        account.kill_at("apply --auto-approve --lock-timeout 60s", said);
-    }
-    account.run("apply --auto-approve --lock-timeout 60s").code(0);
-    account.assert_settled();
+    ]);
 }
 
 #[test]

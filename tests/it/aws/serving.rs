@@ -94,14 +94,9 @@ fn what_was_changed_by_hand_is_put_back() {
 #[test]
 fn a_run_that_is_killed_is_finished_by_the_next_without_duplicates() {
     let account = Account::new(SHOP);
-    for said in [
+    account.apply_through_kills(&[
         "created   refuge/networks.main/vpc.main",
         "created   refuge/load_balancers.raw/load_balancer.main",
         "created   refuge/load_balancers.raw/listener.9000",
-    ] {
-        // A killed run holds the lock until its lease is over.
-        account.kill_at("apply --auto-approve --lock-timeout 60s", said);
-    }
-    account.run("apply --auto-approve --lock-timeout 60s").code(0);
-    account.assert_settled();
+    ]);
 }

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use standfast_contract::{
-    Component, ComponentId, Desired, ExpandRequest, Map, Region, SecretSource, Section, Target, Value,
+    Component, ComponentId, Desired, ExpandRequest, Expansion, Map, Region, SecretSource, Section, Target,
+    Value,
     component::{
         Certificate, Common, DatabaseEngine, DisasterRecovery, Dns, DnsHealthCheck, DnsRecord, DnsRouting,
         Listener, Nat, Network, RecoveryStrategy, WorkloadSource,
     },
+    outputs,
 };
 
-use super::{database, expand, monitoring, session_store, tests};
+use super::{PROVIDER, database, expand, monitoring, session_store, tests};
 use crate::recorded::stack;
 
 const PEM: &str = "-----BEGIN CERTIFICATE-----\na\n-----END CERTIFICATE-----\n\
@@ -19,27 +21,41 @@ const PASSWORD: &str = "correct7Horse8Battery";
 
 /// Every resource, with outputs and secrets that are known.
 pub(crate) fn resources() -> Vec<Desired> {
-    let haven = Region { name: "haven".into(), location: Some("eu-central-1".into()), ..tests::region() };
-    let regions = [tests::region(), haven];
-    let mut resources = Vec::new();
-    for strategy in [RecoveryStrategy::WarmStandby, RecoveryStrategy::BackupRestore] {
-        let components = components(strategy);
-        for component in &components {
-            let region = regions.iter().find(|one| one.name == component.common().region).unwrap();
-            let request = ExpandRequest {
-                stack: &stack(),
-                region,
-                component,
-                components: &components,
-                regions: &regions,
-            };
-            resources.extend(expand(&request, &tests::debian()).unwrap().resources);
-        }
-    }
+    let strategies = [RecoveryStrategy::WarmStandby, RecoveryStrategy::BackupRestore];
+    let expansions = strategies.into_iter().flat_map(|strategy| expansions(&components(strategy)));
+    let mut resources: Vec<Desired> = expansions.flat_map(|(_, expansion)| expansion.resources).collect();
     for resource in &mut resources {
         resource.inputs = resource.inputs.iter().map(|(key, value)| (key.clone(), known(value))).collect();
     }
     resources
+}
+
+fn expansions(components: &[Component]) -> Vec<(Section, Expansion)> {
+    let haven = Region { name: "haven".into(), location: Some("eu-central-1".into()), ..tests::region() };
+    let regions = [tests::region(), haven];
+    let expanded = |component: &Component| {
+        let region = regions.iter().find(|one| one.name == component.common().region).unwrap();
+        let request = ExpandRequest { stack: &stack(), region, component, components, regions: &regions };
+        (component.section(), expand(&request, &tests::debian()).unwrap())
+    };
+    components.iter().map(expanded).collect()
+}
+
+/// That no other is offered is asserted wherever something is expanded.
+#[test]
+fn every_output_of_the_table_is_offered() {
+    let mut single = database::tests::database();
+    (single.common.name, single.replicas, single.password) = ("single".into(), 1, None);
+    single.read_write_split = false;
+    let others = components(RecoveryStrategy::WarmStandby);
+    let alone = expansions(&[others[0].clone(), Component::Database(single)]);
+    let all: Vec<_> = expansions(&others).into_iter().chain(alone).collect();
+    for output in outputs::OUTPUTS.iter().filter(|output| output.providers.contains(&PROVIDER)) {
+        let is_offered = all.iter().any(|(section, expansion)| {
+            *section == output.section && expansion.outputs.keys().any(|name| output.is(name))
+        });
+        assert!(is_offered, "{}.{}", output.section, output.name);
+    }
 }
 
 fn components(strategy: RecoveryStrategy) -> Vec<Component> {

@@ -258,6 +258,11 @@ fn add_template(build: &mut Build<'_>, group: &AutoscalingGroup, within: &Within
     else {
         let (message, hint) = match &found {
             None => (format!("which image `{name}` is could not be looked up"), String::new()),
+            Some(_) if group.image.is_none() => (
+                format!("{} has no image of Debian 12 (`{name}`), the default", build.place.location),
+                "Say which one its machines start from: `image: ami-...`, or the name of an SSM parameter."
+                    .into(),
+            ),
             Some(_) => (
                 format!("there is no image `{name}` in {}", build.place.location),
                 "Give an id (`ami-...`) of that region, or the name of an SSM parameter that holds one."

@@ -25,7 +25,7 @@ mod user_data;
 
 use standfast_contract::{
     Address, Answers, Component, ComponentId, Desired, ExpandRequest, Expansion, Lookup, Problem,
-    ProviderError, Region, Value,
+    ProviderError, Region, Value, outputs,
 };
 
 use crate::{look_up, place::Place};
@@ -164,6 +164,12 @@ impl<'a> Build<'a> {
     }
 
     fn finish(self) -> Result<Expansion, Vec<Problem>> {
+        debug_assert!(
+            outputs::are_known(self.id.section, PROVIDER, &self.out.outputs),
+            "{}: {:?}",
+            self.id,
+            self.out.outputs
+        );
         if self.problems.is_empty() { Ok(self.out) } else { Err(self.problems) }
     }
 

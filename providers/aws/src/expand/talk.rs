@@ -2,8 +2,7 @@
 //! workload, or name it in `depends_on`. Nobody else can, from inside the network or from outside.
 
 use standfast_contract::{
-    Address, Component, ComponentId, OutputRef, Target, Value,
-    component::{AutoscalingGroup, FileContent},
+    Address, Component, ComponentId, OutputRef, Target, Value, component::AutoscalingGroup,
 };
 
 use super::{Build, network::Within};
@@ -59,19 +58,9 @@ fn talkers<'a>(build: &Build<'a>, output: Option<&str>) -> impl Iterator<Item = 
 
 fn refers(group: &AutoscalingGroup, id: &ComponentId, output: Option<&str>) -> bool {
     let mut found = false;
-    let mut visit = |reference: &OutputRef| {
+    group.workload.for_each_reference(|reference| {
         let is_asked = output.is_none_or(|output| reference.output == output);
         found = found || is_asked && matches!(&reference.of, Target::Component(of) if of == id);
-    };
-    group.workload.environment.values().for_each(|value| value.for_each_reference(&mut visit));
-    for file in &group.workload.files {
-        match &file.content {
-            FileContent::Inline(value) => value.for_each_reference(&mut visit),
-            FileContent::Template { variables, .. } => {
-                variables.values().for_each(|value| value.for_each_reference(&mut visit));
-            }
-            FileContent::From(_) => {}
-        }
-    }
+    });
     found
 }

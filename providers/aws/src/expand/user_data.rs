@@ -43,6 +43,7 @@ pub(super) fn of(build: &mut Build<'_>, workload: &Workload) -> Option<Script> {
     let mut script = session_manager(build);
     let mut fetched = Vec::new();
     match &workload.source {
+        WorkloadSource::Image => return Some(Script { text: Value::Null, parameters: Vec::new() }),
         WorkloadSource::Package { package, version, service } => {
             script += &install(package, version.as_deref());
             write_files(build, &mut script, &workload.files);
@@ -234,13 +235,31 @@ fn write_file(script: &mut String, to: &str, content: &str, file: &FileSpec) {
     let folder = to.rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
     let _ = writeln!(
         script,
-        "mkdir -p {}\nbase64 -d >{to} <<'END'\n{}\nEND\nchown {} {to}\nchmod {} {to}",
+        "mkdir -p {}\n{}\nchown {} {to}\nchmod {} {to}",
         quoted(folder),
-        base64::encode(content),
+        put(to, content),
         quoted(&format!("{}:{}", file.owner, file.group)),
         quoted(&file.mode),
         to = quoted(to),
     );
+}
+
+/// Commands that write a file byte for byte, with its lines as they are where that can be: a plan shows which of them
+/// change. cloud-init takes a script that holds `mime-version:` for a message, and a shell loses bytes that are zero.
+/// <https://github.com/canonical/cloud-init/blob/main/cloudinit/user_data.py>
+fn put(to: &str, content: &str) -> String {
+    let to = quoted(to);
+    if content.contains('\0') || content.to_ascii_lowercase().contains("mime-version:") {
+        return format!("base64 -d >{to} <<'END'\n{}\nEND", base64::encode(content));
+    }
+    if !content.is_empty() && !content.ends_with('\n') {
+        return format!("printf %s {} >{to}", quoted(content));
+    }
+    let mut end = "END".to_owned();
+    while content.lines().any(|line| line == end) {
+        end.push('_');
+    }
+    format!("cat >{to} <<'{end}'\n{content}{end}")
 }
 
 /// Plain variables as lines; the others become parameters.
@@ -292,11 +311,9 @@ fn container(image: &str, command: &[String], environment: &str, has_secrets: bo
         word(image)
     );
     format!(
-        "base64 -d >/etc/workload.env <<'END'\n{}\nEND\n\
-         base64 -d >/etc/systemd/system/workload.service <<'END'\n{}\nEND\n\
-         systemctl daemon-reload\nsystemctl enable --now workload.service\n",
-        base64::encode(environment),
-        base64::encode(&unit),
+        "{}\n{}\nsystemctl daemon-reload\nsystemctl enable --now workload.service\n",
+        put("/etc/workload.env", environment),
+        put("/etc/systemd/system/workload.service", &unit),
     )
 }
 
@@ -308,5 +325,26 @@ mod tests {
     fn a_name_from_the_blueprint_stays_one_word() {
         let script = install("nginx'; reboot; '", Some("1.0"));
         assert!(script.contains(r"'nginx'\''; reboot; '\''=1.0'"), "{script}");
+    }
+
+    /// A shell runs what a machine would.
+    #[test]
+    fn files_are_written_byte_for_byte_and_can_be_read_in_the_script() {
+        for (content, is_readable) in [
+            ("", true),
+            ("\n", true),
+            ("one\n\n  two $HOME `id` \\n \\\n\\\n", true),
+            ("it's \"quoted\", 100%s, Köln\r\n", true),
+            ("it's 50% of\nno end", true),
+            ("END\nEND_\n END\n", true),
+            ("<<'END'\nEND", true),
+            ("a\0b\n", false),
+            ("MIME-Version: 1.0\n", false),
+        ] {
+            let script = put("/dev/stdout", content);
+            assert_eq!(!script.starts_with("base64"), is_readable, "{script}");
+            let ran = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(ran.stdout).unwrap(), content, "{script}");
+        }
     }
 }

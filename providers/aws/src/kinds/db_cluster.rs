@@ -7,7 +7,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_rds::types::DbCluster as Found;
-use standfast_contract::{Attribute, Call, Kind, Map, Value};
+use standfast_contract::{Attribute, Call, Kind, LEFT, Map, Value};
 
 use super::{
     ID, Job, Parts, Seen, Select, TAGS, Works, db_instance, fixed, global_cluster, list, map, may, must, out,
@@ -28,6 +28,7 @@ pub(super) struct DbCluster;
 /// source.
 static KIND: Kind = Kind {
     holds_data: true,
+    leaves: "`aws rds delete-db-cluster-snapshot --db-cluster-snapshot-identifier NAME` deletes one",
     ..Kind::new(
         "db_cluster",
         &[
@@ -53,6 +54,7 @@ static KIND: Kind = Kind {
             out("reader_endpoint"),
             out("port"),
             Attribute::new("secret").computed(),
+            out(LEFT),
         ],
     )
 };
@@ -229,6 +231,7 @@ fn seen_as(found: &Found) -> Option<Seen> {
             ("reader_endpoint", text(found.reader_endpoint())),
             ("port", int(found.port())),
             ("secret", text(found.master_user_secret().and_then(|secret| secret.secret_arn()))),
+            (LEFT, final_snapshot(found).into()),
         ]),
         parts: Parts::new(),
     })

@@ -7,7 +7,7 @@
 //! expansion makes no copies: <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstanceReadReplica.html>.
 
 use async_trait::async_trait;
-use standfast_contract::{Attribute, Kind, Map};
+use standfast_contract::{Attribute, Kind, LEFT, Map};
 
 use super::{ID, Job, Seen, Select, TAGS, Works, db_instance, fixed, may, must, out, rds};
 use crate::{
@@ -22,29 +22,33 @@ mod tests;
 pub(super) struct DbCopy;
 
 /// `source` is an ARN; `kms_key` a key of the copy's own region.
-static KIND: Kind = Kind::new(
-    "db_copy",
-    &[
-        ID,
-        TAGS,
-        fixed("name").kept(),
-        fixed("source").unobserved(),
-        fixed("engine"),
-        fixed("subnet_group"),
-        fixed("kms_key").unobserved(),
-        must("version"),
-        must("class"),
-        Attribute::new("storage_gib").required().unit("GiB"),
-        must("multi_az"),
-        must("public"),
-        must("parameter_group"),
-        must("security_groups"),
-        may("maintenance_window"),
-        out("identifier"),
-        out("endpoint"),
-        out("port"),
-    ],
-);
+static KIND: Kind = Kind {
+    leaves: rds::LEAVES,
+    ..Kind::new(
+        "db_copy",
+        &[
+            ID,
+            TAGS,
+            fixed("name").kept(),
+            fixed("source").unobserved(),
+            fixed("engine"),
+            fixed("subnet_group"),
+            fixed("kms_key").unobserved(),
+            must("version"),
+            must("class"),
+            Attribute::new("storage_gib").required().unit("GiB"),
+            must("multi_az"),
+            must("public"),
+            must("parameter_group"),
+            must("security_groups"),
+            may("maintenance_window"),
+            out("identifier"),
+            out("endpoint"),
+            out("port"),
+            Attribute::new(LEFT).computed(),
+        ],
+    )
+};
 
 #[async_trait]
 impl Works for DbCopy {

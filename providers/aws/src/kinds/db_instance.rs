@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluentBuilder;
-use standfast_contract::{Attribute, Call, Kind, Map, Value};
+use standfast_contract::{Attribute, Call, Kind, LEFT, Map, Value};
 
 use super::{ID, Job, Parts, Seen, Select, TAGS, Works, fixed, may, must, out, rds};
 use crate::{
@@ -22,6 +22,7 @@ pub(super) struct DbInstance;
 /// `password`: without one RDS makes it, keeps it in Secrets Manager and changes it every week.
 pub(super) static KIND: Kind = Kind {
     holds_data: true,
+    leaves: rds::LEAVES,
     ..Kind::new(
         "db_instance",
         &[
@@ -49,6 +50,7 @@ pub(super) static KIND: Kind = Kind {
             out("endpoint"),
             out("port"),
             Attribute::new("secret").computed(),
+            Attribute::new(LEFT).computed(),
         ],
     )
 };
@@ -284,20 +286,14 @@ pub(crate) fn wrong_password(password: &str, engine: &str) -> Option<String> {
     is_bad.then(|| "may hold printable ASCII only, without spaces, `/`, `@` and quotes".to_owned())
 }
 
-/// Takes a final snapshot of what holds data of its own: a replica that nobody promoted does not, nor a server of a
-/// cluster.
+/// What holds data of its own leaves a final snapshot.
 pub(super) async fn remove(site: &Site, id: &str) -> Result<(), Failure> {
     let found = rds::instances(site, Select::Ids(&[id])).await?;
     let Some(found) = found.first() else { return Ok(()) };
-    let status = found.db_instance_status().unwrap_or_default();
-    if status == "deleting" {
+    if found.db_instance_status() == Some("deleting") {
         return Ok(());
     }
-    // RDS takes none of these.
-    let has_nothing = matches!(status, "failed" | "incompatible-restore" | "incompatible-network");
-    let is_copy = found.read_replica_source_db_instance_identifier().is_some();
-    let is_member = found.db_cluster_identifier().is_some();
-    let snapshot = (!has_nothing && !is_copy && !is_member).then(|| final_snapshot(found));
+    let snapshot = rds::final_snapshot_of(found);
     let call = site
         .change
         .rds
@@ -307,13 +303,4 @@ pub(super) async fn remove(site: &Site, id: &str) -> Result<(), Failure> {
         .set_final_db_snapshot_identifier(snapshot);
     call.send().await.map_err(failed("rds:DeleteDBInstance"))?;
     Ok(())
-}
-
-/// The same for the same instance, and another one for a later instance of the same name.
-fn final_snapshot(found: &aws_sdk_rds::types::DbInstance) -> String {
-    let born = found.instance_create_time().map_or(0, |time| time.secs());
-    rds::final_snapshot(
-        found.db_instance_identifier().unwrap_or_default(),
-        &format!("{} {born}", found.dbi_resource_id().unwrap_or_default()),
-    )
 }

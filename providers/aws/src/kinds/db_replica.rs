@@ -4,7 +4,7 @@
 //! only, and when it is deleted it leaves a snapshot like any other database.
 
 use async_trait::async_trait;
-use standfast_contract::{Attribute, Kind, Map};
+use standfast_contract::{Attribute, Kind, LEFT, Map};
 
 use super::{ID, Job, Seen, Select, TAGS, Works, db_instance, fixed, may, must, out, rds};
 use crate::{
@@ -15,26 +15,30 @@ use crate::{
 
 pub(super) struct DbReplica;
 
-static KIND: Kind = Kind::new(
-    "db_replica",
-    &[
-        ID,
-        TAGS,
-        fixed("name").kept(),
-        fixed("source").unobserved(),
-        fixed("zone"),
-        must("version"),
-        must("class"),
-        Attribute::new("storage_gib").required().unit("GiB"),
-        must("public"),
-        must("parameter_group"),
-        must("security_groups"),
-        may("maintenance_window"),
-        out("identifier"),
-        out("endpoint"),
-        out("port"),
-    ],
-);
+static KIND: Kind = Kind {
+    leaves: rds::LEAVES,
+    ..Kind::new(
+        "db_replica",
+        &[
+            ID,
+            TAGS,
+            fixed("name").kept(),
+            fixed("source").unobserved(),
+            fixed("zone"),
+            must("version"),
+            must("class"),
+            Attribute::new("storage_gib").required().unit("GiB"),
+            must("public"),
+            must("parameter_group"),
+            must("security_groups"),
+            may("maintenance_window"),
+            out("identifier"),
+            out("endpoint"),
+            out("port"),
+            Attribute::new(LEFT).computed(),
+        ],
+    )
+};
 
 #[async_trait]
 impl Works for DbReplica {

@@ -113,22 +113,25 @@ impl Works for LaunchTemplate {
     }
 }
 
-/// Whole every time: a version takes nothing over from the one before. Machines and disks carry the tags too.
+/// Whole every time: a version takes nothing over from the one before. Machines and disks carry the tags too. One that
+/// was taken over may say nothing of its disk or its metadata, which then stay the image's and AWS's.
 fn data(job: &Job<'_>) -> Result<RequestLaunchTemplateData, Failure> {
     let groups = job.texts("security_groups").into_iter().map(str::to_owned).collect();
-    let disk = LaunchTemplateEbsBlockDeviceRequest::builder()
-        .encrypted(job.is("disks_encrypted"))
-        .volume_size(job.int("root_gib")?)
-        .volume_type(VolumeType::Gp3)
-        .delete_on_termination(true)
-        .build();
-    let disk = LaunchTemplateBlockDeviceMappingRequest::builder()
-        .device_name(job.text("root_device")?)
-        .ebs(disk)
-        .build();
-    let metadata = LaunchTemplateInstanceMetadataOptionsRequest::builder()
-        .http_tokens(LaunchTemplateHttpTokensState::from(job.text("metadata_tokens")?))
-        .build();
+    let root_gib = job.find("root_gib").map(|_| job.int("root_gib")).transpose()?;
+    let disk = job.maybe("root_device").map(|device| {
+        let disk = LaunchTemplateEbsBlockDeviceRequest::builder()
+            .encrypted(job.is("disks_encrypted"))
+            .set_volume_size(root_gib)
+            .volume_type(VolumeType::Gp3)
+            .delete_on_termination(true)
+            .build();
+        vec![LaunchTemplateBlockDeviceMappingRequest::builder().device_name(device).ebs(disk).build()]
+    });
+    let metadata = job.maybe("metadata_tokens").map(|tokens| {
+        LaunchTemplateInstanceMetadataOptionsRequest::builder()
+            .http_tokens(LaunchTemplateHttpTokensState::from(tokens))
+            .build()
+    });
     let profile = job
         .maybe("instance_profile")
         .map(|name| LaunchTemplateIamInstanceProfileSpecificationRequest::builder().name(name).build());
@@ -143,8 +146,8 @@ fn data(job: &Job<'_>) -> Result<RequestLaunchTemplateData, Failure> {
         .set_security_group_ids(Some(groups))
         .set_iam_instance_profile(profile)
         .set_user_data(job.maybe("user_data").map(base64::encode))
-        .metadata_options(metadata)
-        .block_device_mappings(disk)
+        .set_metadata_options(metadata)
+        .set_block_device_mappings(disk)
         .set_tag_specifications(Some(tagged.to_vec()))
         .build())
 }

@@ -2,7 +2,7 @@
 
 use aws_sdk_rds::types::{DbInstance, Filter, Tag};
 use futures::future::try_join_all;
-use standfast_contract::{Map, Value};
+use standfast_contract::{LEFT, Map, Value};
 
 use super::{Phase, Select, list, map, text};
 use crate::{
@@ -121,10 +121,30 @@ pub(super) fn phase(status: &str) -> Phase {
     }
 }
 
+/// How to be rid of a final snapshot.
+pub(super) const LEAVES: &str = "`aws rds delete-db-snapshot --db-snapshot-identifier NAME` deletes one";
+
 /// The name of what is left of a thing: `own` tells it from a later one of the same name.
 pub(super) fn final_snapshot(name: &str, own: &str) -> String {
     let digest = blake3::hash(own.as_bytes()).to_hex();
     format!("{name}-final-{}", &digest[..8])
+}
+
+/// That of an instance, where it holds data of its own: a replica that nobody promoted does not, nor a server of a cluster.
+/// The same for the same instance, and another one for a later instance of the same name.
+pub(super) fn final_snapshot_of(found: &DbInstance) -> Option<String> {
+    // RDS takes none of these.
+    let status = found.db_instance_status().unwrap_or_default();
+    let has_nothing = matches!(status, "failed" | "incompatible-restore" | "incompatible-network");
+    let is_copy = found.read_replica_source_db_instance_identifier().is_some();
+    let is_member = found.db_cluster_identifier().is_some();
+    let born = found.instance_create_time().map_or(0, |time| time.secs());
+    (!has_nothing && !is_copy && !is_member).then(|| {
+        final_snapshot(
+            found.db_instance_identifier().unwrap_or_default(),
+            &format!("{} {born}", found.dbi_resource_id().unwrap_or_default()),
+        )
+    })
 }
 
 /// As it will be when what is under way is done: else the same change would be planned again meanwhile.
@@ -171,6 +191,7 @@ pub(super) fn outputs(found: &DbInstance) -> Map {
         ("endpoint", text(endpoint.and_then(|endpoint| endpoint.address()))),
         ("port", port.map_or(Value::Null, |port| Value::Int(port.into()))),
         ("secret", text(found.master_user_secret().and_then(|secret| secret.secret_arn()))),
+        (LEFT, text(final_snapshot_of(found).as_deref())),
     ])
 }
 

@@ -15,7 +15,7 @@ use crate::{
 /// What stays as it is.
 #[rustfmt::skip]
 const KEPT: &[&str] = &[
-    "name", "subnet_group", "parameter_group", "security_groups", "encrypted", "public", "backup_window",
+    "subnet_group", "parameter_group", "security_groups", "encrypted", "public", "backup_window",
     "maintenance_window",
 ];
 /// As AWS and as a blueprint calls them.

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What stays as it is, target groups and listeners included.
-const KEPT: &[&str] = &["name", "subnets", "security_groups", "settings", "check_matcher", "tls_policy"];
+const KEPT: &[&str] = &["subnets", "security_groups", "settings", "check_matcher", "tls_policy"];
 
 pub(super) struct Balancer {
     is: LoadBalancer,

@@ -13,7 +13,7 @@ use crate::{
 /// What stays as it is.
 #[rustfmt::skip]
 const KEPT: &[&str] = &[
-    "name", "subnet_group", "parameter_group", "security_groups", "storage_type", "encrypted", "public", "backup_window",
+    "subnet_group", "parameter_group", "security_groups", "storage_type", "encrypted", "public", "backup_window",
     "maintenance_window",
 ];
 const ENGINES: [&str; 3] = ["postgres", "mysql", "mariadb"];

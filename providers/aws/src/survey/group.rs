@@ -18,7 +18,7 @@ use crate::{
 /// What stays as it is, what its machines run included.
 #[rustfmt::skip]
 const KEPT: &[&str] = &[
-    "name", "desired", "initial", "subnets", "template_version", "health", "grace_s", "scaling", "reports_members",
+    "desired", "initial", "subnets", "template_version", "health", "grace_s", "scaling", "reports_members",
     "schedule", "mixed", "rebalance", "min_healthy_percent", "canary_percent", "warmup_s", "on_failure", "root_device",
     "root_gib", "security_groups", "instance_profile", "user_data", "metadata_tokens", "disks_encrypted",
 ];
@@ -138,10 +138,7 @@ pub(super) fn write(text: &mut Text, groups: &[Group], served: &[String]) {
             "    instance_type: {size}\n    image: {}",
             machine.image_id().unwrap_or_default()
         ));
-        text.note(
-            "What runs there cannot be read: say it. It stays as it is while `user_data` stands below.",
-        );
-        text.line("    workload: {}");
+        text.note("What runs there is the image's, and its script's, which stays as it is while `user_data` stands below.");
         text.line(format!("    port: {}", target.port().unwrap_or(80)));
         text.line(format!("    health_check: {{ {} }}", health_check(target)));
         let mut kept = KEPT.to_vec();

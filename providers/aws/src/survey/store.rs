@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What stays as it is.
-const KEPT: &[&str] = &["name", "subnet_group", "security_groups", "encrypted", "tls"];
+const KEPT: &[&str] = &["subnet_group", "security_groups", "encrypted", "tls"];
 const ENGINES: [&str; 2] = ["redis", "valkey"];
 /// Where one of a blueprint listens.
 const PORT: i32 = 6379;

@@ -40,6 +40,7 @@ pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
         WorkloadSource::Package { service, .. } => ("package", Some(service.as_str()), None),
         WorkloadSource::Release { run, user, .. } => ("release", Some(run.as_str()), user.as_deref()),
         WorkloadSource::Container { .. } => ("container", None, None),
+        WorkloadSource::Image => ("image", None, None),
     };
     let template = build.add(
         "launch_template",
@@ -60,6 +61,7 @@ pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
         }
         WorkloadSource::Release { archive, .. } => build.digest("workload.release", archive),
         WorkloadSource::Container { image, .. } => image.as_str().into(),
+        WorkloadSource::Image => text(group.image.as_deref()),
     };
     let files = build.file_list("workload.files", &group.workload.files);
     let balancers = balancers(build, group);

@@ -16,6 +16,7 @@ use standfast_contract::{
     Address, Answers, Component, ComponentId, Desired, ExpandRequest, Expansion, Lifecycle, Lookup, Map,
     OutputRef, Probe, Problem, Region, Rollout, Value,
     component::{FileContent, FileSpec},
+    outputs,
 };
 
 use crate::{health, kinds, settings::Settings};
@@ -138,6 +139,12 @@ impl<'a> Build<'a> {
     }
 
     fn finish(self) -> Result<Expansion, Vec<Problem>> {
+        debug_assert!(
+            outputs::are_known(self.id.section, PROVIDER, &self.out.outputs),
+            "{}: {:?}",
+            self.id,
+            self.out.outputs
+        );
         if self.problems.is_empty() { Ok(self.out) } else { Err(self.problems) }
     }
 

@@ -102,7 +102,7 @@ pub fn expand(
             WorkloadSource::Release { archive, run, user } => {
                 release::expand(&site, group, (archive, run, user.as_deref()), answers, problems)
             }
-            WorkloadSource::Container { .. } => Vec::new(),
+            WorkloadSource::Container { .. } | WorkloadSource::Image => Vec::new(),
         };
         members.push(member(
             &site,
@@ -134,6 +134,13 @@ fn check(group: &AutoscalingGroup, hosts: usize, problems: &mut Problems) {
             "workload.container",
             format!("the ssh provider cannot run containers yet ({image})"),
             "it runs a Debian package (`package:`) or an archive with a command (`release:` and `run:`)",
+        );
+    }
+    if group.workload.source == WorkloadSource::Image {
+        problems.add(
+            "workload",
+            "hosts have no `image`: the group needs a `workload`",
+            "say what runs on them",
         );
     }
     let of_machines = [

@@ -27,7 +27,7 @@ mod tests;
 mod units;
 mod writer;
 
-use standfast_contract::{Answers, Component, ExpandRequest, Expansion, Lookup, Problem};
+use standfast_contract::{Answers, Component, ExpandRequest, Expansion, Lookup, Problem, outputs};
 
 use self::site::Problems;
 
@@ -61,5 +61,11 @@ pub fn expand(request: &ExpandRequest<'_>, answers: &Answers) -> Result<Expansio
             Expansion::default()
         }
     };
+    debug_assert!(
+        outputs::are_known(request.component.section(), "ssh", &expansion.outputs),
+        "{}: {:?}",
+        request.component.id(),
+        expansion.outputs
+    );
     problems.into_result(expansion)
 }

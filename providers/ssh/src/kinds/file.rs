@@ -41,6 +41,7 @@ static KIND: Kind = Kind {
     create_before_destroy: false,
     holds_data: false,
     keeps_previous: true,
+    leaves: "",
 };
 
 /// Where a content comes from.

@@ -28,6 +28,7 @@ static KIND: Kind = Kind {
     create_before_destroy: false,
     holds_data: false,
     keeps_previous: true,
+    leaves: "",
 };
 
 /// The table of a name: nft allows letters, digits and `_` in it.

@@ -26,6 +26,7 @@ static KIND: Kind = Kind {
     create_before_destroy: false,
     holds_data: false,
     keeps_previous: true,
+    leaves: "",
 };
 
 const RELOAD: &str = "systemctl daemon-reload";

@@ -7,7 +7,7 @@ use super::{
         value::{self, Difference, Line},
         words,
     },
-    attributes, label,
+    attributes, difference, label,
     outline::{self, Group},
     summary, title,
 };
@@ -128,7 +128,7 @@ impl Page {
         self.put(format_args!(
             "<details class=\"step {class}\"{open}><summary class=\"row\">{row}</summary>\n"
         ));
-        step.changes.iter().for_each(|change| self.change(change));
+        step.changes.iter().for_each(|change| self.change(step, change));
         if made {
             self.out.push_str("<div class=\"change\"><div class=\"diff\">");
             for (name, value) in attributes(step) {
@@ -145,7 +145,7 @@ impl Page {
         self.out.push_str("</details>\n");
     }
 
-    fn change(&mut self, change: &Change) {
+    fn change(&mut self, step: &Step, change: &Change) {
         self.put(format_args!("<div class=\"change\"><p><code>{}</code>", escaped(&change.attribute)));
         if change.because == Because::Drift {
             self.out.push_str("<span class=\"tag drift\">drift</span>");
@@ -154,7 +154,7 @@ impl Page {
             self.out.push_str("<span class=\"tag forces\">forces replacement</span>");
         }
         self.out.push_str("</p><div class=\"diff\">");
-        match value::difference(&change.before, &change.after) {
+        match difference(step, change) {
             Difference::Added(after) => self.diff_line("new", &format!("+ {after}")),
             Difference::Removed(before) => self.diff_line("gone", &format!("- {before}")),
             Difference::Hidden => self.diff_line("note", value::SENSITIVE),

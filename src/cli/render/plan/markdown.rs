@@ -7,7 +7,7 @@ use super::{
         value::{self, Difference, Line},
         words,
     },
-    label,
+    difference, label,
     outline::{self, Group},
     summary, title,
 };
@@ -84,7 +84,7 @@ fn differences(out: &mut String, plan: &Plan, groups: &[Group<'_>]) {
     );
     for (at, step) in steps.iter().enumerate() {
         let mut diff = String::new();
-        step.changes.iter().for_each(|change| one(&mut diff, change));
+        step.changes.iter().for_each(|change| one(&mut diff, step, change));
         let fence = fence(&diff, 3);
         let section = format!("\n{}\n\n{fence}diff\n{diff}{fence}\n", code(step.address.as_str()));
         if out.len() + section.len() > CHARACTERS_MAX {
@@ -98,7 +98,7 @@ fn differences(out: &mut String, plan: &Plan, groups: &[Group<'_>]) {
 }
 
 /// A change in the lines of a `diff` block.
-fn one(diff: &mut String, change: &Change) {
+fn one(diff: &mut String, step: &Step, change: &Change) {
     let name = &change.attribute;
     let mut notes = String::new();
     if change.because == Because::Drift {
@@ -110,7 +110,7 @@ fn one(diff: &mut String, change: &Change) {
     let mut line = |mark: &str, text: &str| {
         let _ = writeln!(diff, "{mark} {text}");
     };
-    match value::difference(&change.before, &change.after) {
+    match difference(step, change) {
         Difference::Added(after) => line("+", &format!("{name}: {after}{notes}")),
         Difference::Removed(before) => line("-", &format!("{name}: {before}{notes}")),
         Difference::Hidden => line("!", &format!("{name}: {}{notes}", value::SENSITIVE)),

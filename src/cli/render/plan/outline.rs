@@ -7,6 +7,8 @@ use standfast_contract::{OnFailure, Operation};
 use super::super::words;
 use crate::plan::{MemberPlan, Plan, RolloutPlan, in_flight::OUT_OF_SERVICE};
 
+/// Proves a group whose machines the provider makes: it is one member to us.
+const MEMBERS: &str = "members";
 /// Names in a sentence before it says "and 7 more".
 const NAMES_MAX: usize = 8;
 
@@ -77,7 +79,7 @@ pub fn rollout(rollout: &RolloutPlan) -> Vec<String> {
         sentences.push(format!("{} {verb} out of service: put back after the health check", names(&out)));
     }
     if !old.is_empty() {
-        sentences.push(order(rollout, &old));
+        sentences.extend((!is_whole(&old)).then(|| order(rollout, &old)));
         sentences.push(handling(&old));
         sentences.push(match rollout.on_failure {
             OnFailure::Rollback => {
@@ -87,15 +89,29 @@ pub fn rollout(rollout: &RolloutPlan) -> Vec<String> {
         });
     }
     if !new.is_empty() {
-        let names = names(&new);
-        let proven = new.iter().any(|member| member.after.iter().any(|one| one.verb == "health"));
-        let then = if proven { " and held to its health check" } else { "" };
-        sentences.push(match new.len() {
-            1 => format!("{names} is new: it is made{then}, with nothing to drain"),
-            _ => format!("{names} are new: each is made{then}, with nothing to drain"),
+        let proof = new.iter().flat_map(|member| &member.after).find_map(held);
+        let then = proof.map(|held| format!(" and {held}")).unwrap_or_default();
+        sentences.push(match names(&new) {
+            _ if is_whole(&new) => format!("the group is new: it is made{then}"),
+            names if new.len() == 1 => format!("{names} is new: it is made{then}, with nothing to drain"),
+            names => format!("{names} are new: each is made{then}, with nothing to drain"),
         });
     }
     sentences
+}
+
+/// Whether it is a group as a whole, whose machines the provider rolls by itself.
+fn is_whole(members: &[&MemberPlan]) -> bool {
+    matches!(members, [only] if only.after.iter().any(|one| one.verb == MEMBERS))
+}
+
+/// How a member is proven to serve.
+fn held(operation: &Operation) -> Option<&'static str> {
+    match operation.verb.as_str() {
+        "health" => Some("held to its health check"),
+        MEMBERS => Some("held until its machines serve"),
+        _ => None,
+    }
 }
 
 fn names(members: &[&MemberPlan]) -> String {
@@ -128,8 +144,7 @@ fn handling(members: &[&MemberPlan]) -> String {
     let verb = |operation: &Operation| match operation.verb.as_str() {
         "drain" => "drained".to_owned(),
         "undrain" => "undrained".to_owned(),
-        "health" => "held to its health check".to_owned(),
-        other => format!("put through `{other}`"),
+        other => held(operation).map_or_else(|| format!("put through `{other}`"), str::to_owned),
     };
     let steps: Vec<String> = member
         .before
@@ -138,6 +153,10 @@ fn handling(members: &[&MemberPlan]) -> String {
         .chain(["changed".to_owned()])
         .chain(member.after.iter().map(verb))
         .collect();
-    let whom = if members.len() == 1 { "it" } else { "each" };
+    let whom = match members {
+        members if is_whole(members) => "the group",
+        [_] => "it",
+        _ => "each",
+    };
     format!("{whom} is {}", steps.join(", "))
 }

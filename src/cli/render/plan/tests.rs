@@ -104,11 +104,30 @@ fn steps() -> Vec<Step> {
         step(&front, "listener", "443", Action::Update, "follows a change of what it uses: id");
     listener.changes = vec![Change { because: Because::Upstream, ..change("id", "vip-1", Value::Unknown) }];
     listener.after = vec![Wait { step: 2, soft: false }];
-    let mut renamed = step(&web(), "user", "web1.app", Action::Move, "`moved` says so");
-    renamed.moved_from = Some(Address::new("home", &web(), "user", "web1.shop"));
+    let mut template = step(
+        &front,
+        "launch_template",
+        "main",
+        Action::Update,
+        "follows a change of what it uses: user_data",
+    );
+    let version = OutputRef::resource(&Address::new("home", &front, "parameter", "TOKEN"), "version");
+    let script = "\nset -eu\nfetch TOKEN\n";
+    template.inputs.insert(
+        "user_data".into(),
+        Value::Join(vec!["#!/bin/sh\n# TOKEN: version ".into(), version, script.into()]),
+    );
+    template.changes = vec![Change {
+        because: Because::Upstream,
+        ..change("user_data", format!("#!/bin/sh\n# TOKEN: version 1{script}"), Value::Unknown)
+    }];
+    let old = Address::new("home", &web(), "user", "web1.shop");
+    let mut renamed = step(&web(), "user", "web1.app", Action::Move, &format!("was {old}"));
+    renamed.moved_from = Some(old);
     let mut steps = vec![package, config, address, listener, renamed];
     for host in ["web1", "web2", "web3"] {
         let mut site = step(&web(), "file", &format!("{host}.site"), Action::Update, "changed: content");
+        site.moved_from = (host == "web3").then(|| Address::new("home", &web(), "file", "web3.page"));
         site.changes = vec![change("content", "<h1>1.4.2</h1>\n", "<h1>1.5.0</h1>\n")];
         steps.push(site);
     }
@@ -118,7 +137,7 @@ fn steps() -> Vec<Step> {
     let mut left = step(&web(), "release", "web2.app", Action::Delete, "left over from a replacement");
     left.deposed = "d41d8c".into();
     let gone = step(&web(), "sysctl", "web3.somaxconn", Action::Forget, "it is gone already");
-    steps.extend([deleted, left, gone]);
+    steps.extend([deleted, left, gone, template]);
     steps
 }
 

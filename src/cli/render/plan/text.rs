@@ -9,7 +9,7 @@ use super::{
         value::{self, Difference, Line},
         words,
     },
-    attributes, label,
+    attributes, difference, label,
     outline::{self, Group},
     summary, title,
 };
@@ -116,7 +116,7 @@ impl Layout {
         // A replacement's changes say why; those of what is created again or deleted say nothing that is wanted.
         let widest = step.changes.iter().map(|change| change.attribute.len()).max().unwrap_or(0);
         for change in &step.changes {
-            self.change(change, widest);
+            self.change(step, change, widest);
         }
         if self.details {
             let widest = attributes(step).map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -136,7 +136,7 @@ impl Layout {
         }
     }
 
-    fn change(&mut self, change: &Change, widest: usize) {
+    fn change(&mut self, step: &Step, change: &Change, widest: usize) {
         let name = &change.attribute;
         let mut notes = String::new();
         if change.because == Because::Drift {
@@ -146,7 +146,7 @@ impl Layout {
             let _ = write!(notes, "  {RED}# forces replacement{RED:#}");
         }
         let at = ATTRIBUTE_INDENT;
-        match value::difference(&change.before, &change.after) {
+        match difference(step, change) {
             Difference::Added(after) => {
                 self.line(at, format_args!("{name:<widest$}  {GREEN}+ {after}{GREEN:#}{notes}"));
             }

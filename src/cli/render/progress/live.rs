@@ -38,6 +38,8 @@ pub fn possible() -> bool {
 }
 
 pub async fn follow(events: &mut UnboundedReceiver<Event>, operations: HashSet<String>) {
+    // Apart from the plan above and the report below.
+    terminal::say_as_it_is("");
     let mut screen = Screen::new(ProgressDrawTarget::stderr_with_hz(30));
     let mut board = Board::new(Instant::now());
     let mut teller = Teller::new(operations);
@@ -61,6 +63,7 @@ pub async fn follow(events: &mut UnboundedReceiver<Event>, operations: HashSet<S
     }
     screen.tell(&teller.lines());
     screen.clear();
+    terminal::say_as_it_is("");
 }
 
 /// The bars on the terminal.

@@ -127,7 +127,7 @@ fn done(did: &str) -> &str {
     match did {
         "drain" => "drained",
         "undrain" => "undrained",
-        "health" => "healthy",
+        "health" | "members" => "healthy",
         other => other,
     }
 }
@@ -137,7 +137,7 @@ pub fn doing(doing: &str) -> &str {
     match doing {
         "drain" => "draining",
         "undrain" => "undraining",
-        "health" => "checking",
+        "health" | "members" => "checking",
         other => other,
     }
 }

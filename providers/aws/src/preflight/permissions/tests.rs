@@ -1,4 +1,7 @@
-use super::*;
+use super::{
+    needs::{ADD_TAGS, TAG_CACHE, TAG_EC2, TAG_RDS},
+    *,
+};
 use crate::preflight::fixtures::{Asking, call};
 
 const DEPLOY: &str = "arn:aws:sts::123456789012:assumed-role/deploy/jane";

@@ -148,6 +148,14 @@ fn a_container_is_refused_with_what_is_supported() {
 }
 
 #[test]
+fn hosts_have_no_image_to_start_from() {
+    assert_eq!(
+        web(|it| it.workload.source = WorkloadSource::Image),
+        ["workload: hosts have no `image`: the group needs a `workload`"]
+    );
+}
+
+#[test]
 fn a_template_that_does_not_render_is_named_with_its_line() {
     let mut answers = fixtures::answers();
     let broken =

@@ -35,6 +35,7 @@ static KIND: Kind = Kind {
     create_before_destroy: false,
     holds_data: false,
     keeps_previous: true,
+    leaves: "",
 };
 
 struct Asked<'a> {

@@ -1,0 +1,345 @@
+//! What the calls of each kind need: a table.
+
+/// What a kind's calls need.
+pub(super) struct Needs {
+    pub kind: &'static str,
+    pub create: &'static [&'static str],
+    pub delete: &'static [&'static str],
+    /// Where this attribute differs; empty: where any does, but tags.
+    pub update: &'static [(&'static str, &'static str)],
+    /// Service, region, account and the rest of each ARN that a policy may allow this for.
+    /// <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>
+    pub arn: &'static str,
+}
+
+pub(super) const ADD_TAGS: &str = "elasticloadbalancing:AddTags";
+pub(super) const TAG_RDS: &str = "rds:AddTagsToResource";
+pub(super) const TAG_CACHE: &str = "elasticache:AddTagsToResource";
+pub(super) const TAG_EC2: &str = "ec2:CreateTags";
+
+pub(super) static NEEDS: &[Needs] = &[
+    Needs {
+        kind: "vpc",
+        create: &["ec2:CreateVpc", TAG_EC2, "ec2:ModifyVpcAttribute"],
+        delete: &["ec2:DeleteVpc"],
+        update: &[("", "ec2:ModifyVpcAttribute"), ("tags", TAG_EC2)],
+        arn: "ec2:REGION:ACCOUNT:vpc/new",
+    },
+    Needs {
+        kind: "subnet",
+        create: &["ec2:CreateSubnet", TAG_EC2],
+        delete: &["ec2:DeleteSubnet"],
+        update: &[("", "ec2:ModifySubnetAttribute"), ("tags", TAG_EC2)],
+        arn: "ec2:REGION:ACCOUNT:subnet/new",
+    },
+    Needs {
+        kind: "internet_gateway",
+        create: &["ec2:CreateInternetGateway", "ec2:AttachInternetGateway", TAG_EC2],
+        delete: &["ec2:DetachInternetGateway", "ec2:DeleteInternetGateway"],
+        update: &[("tags", TAG_EC2)],
+        arn: "ec2:REGION:ACCOUNT:internet-gateway/new",
+    },
+    Needs {
+        kind: "elastic_ip",
+        create: &["ec2:AllocateAddress", TAG_EC2],
+        delete: &["ec2:ReleaseAddress"],
+        update: &[("tags", TAG_EC2)],
+        arn: "ec2:REGION:ACCOUNT:elastic-ip/new",
+    },
+    Needs {
+        kind: "nat_gateway",
+        create: &["ec2:CreateNatGateway", TAG_EC2],
+        delete: &["ec2:DeleteNatGateway"],
+        update: &[("tags", TAG_EC2)],
+        arn: "ec2:REGION:ACCOUNT:natgateway/new",
+    },
+    Needs {
+        kind: "route_table",
+        create: &["ec2:CreateRouteTable", "ec2:CreateRoute", "ec2:AssociateRouteTable", TAG_EC2],
+        delete: &["ec2:DisassociateRouteTable", "ec2:DeleteRouteTable"],
+        update: &[
+            ("routes", "ec2:CreateRoute"),
+            ("routes", "ec2:ReplaceRoute"),
+            ("subnets", "ec2:AssociateRouteTable"),
+            ("tags", TAG_EC2),
+        ],
+        arn: "ec2:REGION:ACCOUNT:route-table/new",
+    },
+    Needs {
+        kind: "vpc_endpoint",
+        create: &["ec2:CreateVpcEndpoint", TAG_EC2],
+        delete: &["ec2:DeleteVpcEndpoints"],
+        update: &[("", "ec2:ModifyVpcEndpoint"), ("tags", TAG_EC2)],
+        arn: "ec2:REGION:ACCOUNT:vpc-endpoint/new",
+    },
+    Needs {
+        kind: "security_group",
+        create: &["ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupIngress", TAG_EC2],
+        delete: &["ec2:DeleteSecurityGroup"],
+        update: &[
+            ("ingress", "ec2:AuthorizeSecurityGroupIngress"),
+            ("egress", "ec2:AuthorizeSecurityGroupEgress"),
+            ("tags", TAG_EC2),
+        ],
+        arn: "ec2:REGION:ACCOUNT:security-group/new",
+    },
+    Needs {
+        kind: "load_balancer",
+        create: &[
+            "elasticloadbalancing:CreateLoadBalancer",
+            "elasticloadbalancing:ModifyLoadBalancerAttributes",
+            ADD_TAGS,
+        ],
+        delete: &["elasticloadbalancing:DeleteLoadBalancer"],
+        update: &[
+            ("settings", "elasticloadbalancing:ModifyLoadBalancerAttributes"),
+            ("security_groups", "elasticloadbalancing:SetSecurityGroups"),
+            ("subnets", "elasticloadbalancing:SetSubnets"),
+            ("tags", ADD_TAGS),
+        ],
+        arn: "elasticloadbalancing:REGION:ACCOUNT:loadbalancer/TYPE/NAME/new",
+    },
+    Needs {
+        kind: "target_group",
+        create: &[
+            "elasticloadbalancing:CreateTargetGroup",
+            "elasticloadbalancing:ModifyTargetGroupAttributes",
+            ADD_TAGS,
+        ],
+        delete: &["elasticloadbalancing:DeleteTargetGroup"],
+        update: &[("settings", "elasticloadbalancing:ModifyTargetGroupAttributes"), ("tags", ADD_TAGS)],
+        arn: "elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/new",
+    },
+    Needs {
+        kind: "listener",
+        create: &["elasticloadbalancing:CreateListener", ADD_TAGS],
+        delete: &["elasticloadbalancing:DeleteListener"],
+        update: &[("rules", "elasticloadbalancing:CreateRule"), ("tags", ADD_TAGS)],
+        arn: "elasticloadbalancing:REGION:ACCOUNT:listener/app/new/new/new \
+              elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/new/new \
+              elasticloadbalancing:REGION:ACCOUNT:loadbalancer/net/new/new",
+    },
+    Needs {
+        kind: "parameter",
+        create: &["ssm:PutParameter", "ssm:AddTagsToResource"],
+        delete: &["ssm:DeleteParameter"],
+        update: &[("value", "ssm:PutParameter"), ("tags", "ssm:AddTagsToResource")],
+        arn: "ssm:REGION:ACCOUNT:parameterNAME",
+    },
+    Needs {
+        kind: "instance_profile",
+        create: &[
+            "iam:CreateRole",
+            "iam:TagRole",
+            "iam:AttachRolePolicy",
+            "iam:CreateInstanceProfile",
+            "iam:AddRoleToInstanceProfile",
+            "iam:PassRole",
+        ],
+        delete: &[
+            "iam:RemoveRoleFromInstanceProfile",
+            "iam:DeleteInstanceProfile",
+            "iam:DetachRolePolicy",
+            "iam:DeleteRole",
+        ],
+        update: &[
+            ("managed_policies", "iam:AttachRolePolicy"),
+            ("profile", "iam:CreateInstanceProfile"),
+            ("policy", "iam:PutRolePolicy"),
+            ("tags", "iam:TagRole"),
+        ],
+        arn: "iam::ACCOUNT:role/NAME iam::ACCOUNT:instance-profile/NAME",
+    },
+    Needs {
+        kind: "launch_template",
+        create: &["ec2:CreateLaunchTemplate", TAG_EC2],
+        delete: &["ec2:DeleteLaunchTemplate"],
+        update: &[
+            ("", "ec2:CreateLaunchTemplateVersion"),
+            ("", "ec2:ModifyLaunchTemplate"),
+            ("tags", TAG_EC2),
+        ],
+        arn: "ec2:REGION:ACCOUNT:launch-template/new",
+    },
+    Needs {
+        kind: "autoscaling_group",
+        create: &[
+            "autoscaling:CreateAutoScalingGroup",
+            "autoscaling:CreateOrUpdateTags",
+            "autoscaling:EnableMetricsCollection",
+            "ec2:RunInstances",
+        ],
+        delete: &["autoscaling:DeleteAutoScalingGroup"],
+        update: &[
+            ("min", "autoscaling:UpdateAutoScalingGroup"),
+            ("max", "autoscaling:UpdateAutoScalingGroup"),
+            ("desired", "autoscaling:UpdateAutoScalingGroup"),
+            ("template_version", "autoscaling:StartInstanceRefresh"),
+            ("template_version", "ec2:RunInstances"),
+            ("scaling", "autoscaling:PutScalingPolicy"),
+            ("schedule", "autoscaling:PutScheduledUpdateGroupAction"),
+            ("target_groups", "autoscaling:AttachLoadBalancerTargetGroups"),
+            ("tags", "autoscaling:CreateOrUpdateTags"),
+        ],
+        arn: "autoscaling:REGION:ACCOUNT:autoScalingGroup:new:autoScalingGroupName/NAME \
+              ec2:REGION:ACCOUNT:instance/new ec2:REGION:ACCOUNT:launch-template/new",
+    },
+    Needs {
+        kind: "db_subnet_group",
+        create: &["rds:CreateDBSubnetGroup", TAG_RDS],
+        delete: &["rds:DeleteDBSubnetGroup"],
+        update: &[("", "rds:ModifyDBSubnetGroup"), ("tags", TAG_RDS)],
+        arn: "rds:REGION:ACCOUNT:subgrp:NAME",
+    },
+    Needs {
+        kind: "db_parameter_group",
+        create: &["rds:CreateDBParameterGroup", TAG_RDS],
+        delete: &["rds:DeleteDBParameterGroup"],
+        update: &[("", "rds:ModifyDBParameterGroup"), ("tags", TAG_RDS)],
+        arn: "rds:REGION:ACCOUNT:pg:NAME",
+    },
+    Needs {
+        kind: "db_instance",
+        create: &["rds:CreateDBInstance", TAG_RDS],
+        delete: &["rds:DeleteDBInstance"],
+        update: &[("", "rds:ModifyDBInstance"), ("tags", TAG_RDS)],
+        arn: "rds:REGION:ACCOUNT:db:NAME",
+    },
+    Needs {
+        kind: "db_replica",
+        create: &["rds:CreateDBInstanceReadReplica", TAG_RDS],
+        delete: &["rds:DeleteDBInstance"],
+        update: &[("", "rds:ModifyDBInstance"), ("tags", TAG_RDS)],
+        arn: "rds:REGION:ACCOUNT:db:NAME",
+    },
+    Needs {
+        kind: "db_cluster_parameter_group",
+        create: &["rds:CreateDBClusterParameterGroup", TAG_RDS],
+        delete: &["rds:DeleteDBClusterParameterGroup"],
+        update: &[("", "rds:ModifyDBClusterParameterGroup"), ("tags", TAG_RDS)],
+        arn: "rds:REGION:ACCOUNT:cluster-pg:NAME",
+    },
+    Needs {
+        kind: "db_cluster",
+        create: &["rds:CreateDBCluster", TAG_RDS],
+        delete: &["rds:DeleteDBCluster"],
+        update: &[("", "rds:ModifyDBCluster"), ("tags", TAG_RDS)],
+        arn: "rds:REGION:ACCOUNT:cluster:NAME",
+    },
+    Needs {
+        kind: "db_cluster_instance",
+        create: &["rds:CreateDBInstance", TAG_RDS],
+        delete: &["rds:DeleteDBInstance"],
+        update: &[("", "rds:ModifyDBInstance"), ("tags", TAG_RDS)],
+        arn: "rds:REGION:ACCOUNT:db:NAME",
+    },
+    Needs {
+        kind: "db_copy",
+        create: &["rds:CreateDBInstanceReadReplica", TAG_RDS],
+        delete: &["rds:DeleteDBInstance"],
+        update: &[("", "rds:ModifyDBInstance"), ("tags", TAG_RDS)],
+        arn: "rds:REGION:ACCOUNT:db:NAME",
+    },
+    Needs {
+        kind: "db_backup_copy",
+        create: &["rds:StartDBInstanceAutomatedBackupsReplication"],
+        delete: &["rds:StopDBInstanceAutomatedBackupsReplication"],
+        update: &[],
+        arn: "rds:REGION:ACCOUNT:auto-backup:new",
+    },
+    Needs {
+        kind: "global_cluster",
+        create: &["rds:CreateGlobalCluster", TAG_RDS],
+        delete: &["rds:DeleteGlobalCluster"],
+        update: &[("tags", TAG_RDS)],
+        arn: "rds::ACCOUNT:global-cluster:NAME",
+    },
+    Needs {
+        kind: "cache_subnet_group",
+        create: &["elasticache:CreateCacheSubnetGroup", TAG_CACHE],
+        delete: &["elasticache:DeleteCacheSubnetGroup"],
+        update: &[("", "elasticache:ModifyCacheSubnetGroup"), ("tags", TAG_CACHE)],
+        arn: "elasticache:REGION:ACCOUNT:subnetgroup:NAME",
+    },
+    Needs {
+        kind: "replication_group",
+        create: &["elasticache:CreateReplicationGroup", TAG_CACHE],
+        delete: &["elasticache:DeleteReplicationGroup"],
+        update: &[
+            ("replicas", "elasticache:IncreaseReplicaCount"),
+            ("class", "elasticache:ModifyReplicationGroup"),
+            ("tags", TAG_CACHE),
+        ],
+        arn: "elasticache:REGION:ACCOUNT:replicationgroup:NAME",
+    },
+    Needs {
+        kind: "health_check",
+        create: &["route53:CreateHealthCheck", "route53:ChangeTagsForResource"],
+        delete: &["route53:DeleteHealthCheck"],
+        update: &[("", "route53:UpdateHealthCheck"), ("tags", "route53:ChangeTagsForResource")],
+        arn: "route53:::healthcheck/new",
+    },
+    Needs {
+        kind: "hosted_zone",
+        create: &["route53:CreateHostedZone", "route53:ChangeTagsForResource"],
+        delete: &["route53:DeleteHostedZone"],
+        update: &[("tags", "route53:ChangeTagsForResource")],
+        arn: "route53:::hostedzone/new",
+    },
+    Needs {
+        kind: "dns_record",
+        create: &["route53:ChangeResourceRecordSets"],
+        delete: &["route53:ChangeResourceRecordSets"],
+        update: &[("", "route53:ChangeResourceRecordSets")],
+        arn: "route53:::hostedzone/ZONE",
+    },
+    Needs {
+        kind: "topic",
+        create: &["sns:CreateTopic", "sns:TagResource"],
+        delete: &["sns:DeleteTopic"],
+        update: &[("tags", "sns:TagResource")],
+        arn: "sns:REGION:ACCOUNT:NAME",
+    },
+    Needs {
+        kind: "subscription",
+        create: &["sns:Subscribe"],
+        delete: &["sns:Unsubscribe"],
+        update: &[],
+        arn: "sns:REGION:ACCOUNT:new",
+    },
+    Needs {
+        kind: "alarm",
+        create: &["cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"],
+        delete: &["cloudwatch:DeleteAlarms"],
+        update: &[("", "cloudwatch:PutMetricAlarm"), ("tags", "cloudwatch:TagResource")],
+        arn: "cloudwatch:REGION:ACCOUNT:alarm:NAME",
+    },
+    Needs {
+        kind: "dashboard",
+        create: &["cloudwatch:PutDashboard"],
+        delete: &["cloudwatch:DeleteDashboards"],
+        update: &[("", "cloudwatch:PutDashboard")],
+        arn: "cloudwatch::ACCOUNT:dashboard/NAME",
+    },
+    Needs {
+        kind: "certificate",
+        create: &["acm:ImportCertificate", "acm:AddTagsToCertificate"],
+        delete: &["acm:DeleteCertificate"],
+        update: &[("pem", "acm:ImportCertificate"), ("tags", "acm:AddTagsToCertificate")],
+        arn: "acm:REGION:ACCOUNT:certificate/new",
+    },
+    Needs {
+        kind: "requested_certificate",
+        create: &["acm:RequestCertificate", "acm:AddTagsToCertificate"],
+        delete: &["acm:DeleteCertificate"],
+        update: &[("tags", "acm:AddTagsToCertificate")],
+        arn: "acm:REGION:ACCOUNT:certificate/new",
+    },
+    Needs {
+        kind: "validation_record",
+        create: &["route53:ChangeResourceRecordSets"],
+        delete: &["route53:ChangeResourceRecordSets"],
+        update: &[("", "route53:ChangeResourceRecordSets")],
+        arn: "route53:::hostedzone/ZONE",
+    },
+];
