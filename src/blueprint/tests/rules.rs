@@ -1,0 +1,233 @@
+//! Rules that no key alone can tell, each as a table of what is written and what is said of it.
+
+use super::*;
+
+const AWS: &str = "\
+standfast: 1
+name: shop
+regions: { home: { provider: aws, location: eu-west-1, zones: 2 } }
+networks: { main: {} }
+";
+
+/// Everything that is said, errors and warnings: the message, then the help.
+fn said(text: &str) -> String {
+    let found = match run(text, &Options::default()) {
+        Ok(blueprint) => blueprint.warnings,
+        Err(problems) => problems.diagnostics,
+    };
+    let one = |one: Diagnostic| match one.help {
+        Some(help) => format!("{} | {help}", one.message),
+        None => one.message,
+    };
+    found.into_iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+fn scheduled(schedule: &str) -> String {
+    said(&format!(
+        "{AWS}autoscaling_groups:\n  web:\n    capacity: {{ min: 2, max: 6 }}\n    workload: {{ package: nginx }}\n    port: 80\n    schedule: {schedule}\n"
+    ))
+}
+
+#[test]
+fn a_schedule_comes_and_is_possible() {
+    let cases = [
+        ("{ a: { cron: \"0 8 * * MON-FRI\", time_zone: Europe/Berlin, min: 4, desired: 5, max: 8 } }", ""),
+        ("{ a: { cron: \"0 8 * * *\", time_zone: UTC, desired: 6 } }", ""),
+        ("{ a: { cron: \"0 8 * * *\", max: 9 }, b: { cron: \"0 20 * * *\", desired: 8 } }", ""),
+        ("{ a: { cron: \"0 8 * * *\", min: 0, desired: 0, max: 0 } }", ""),
+        (
+            "{ a: { cron: \"0 25 * * *\", min: 2 } }",
+            "`0 25 * * *` is no time in cron's form: the hour is from 0 to 23, not `25` | for example `0 8 * * MON-FRI`: at eight on working days",
+        ),
+        (
+            "{ a: { cron: \"0 8 * * *\", time_zone: berlin, min: 2 } }",
+            "`berlin` is no time zone | did you mean `Europe/Berlin`?",
+        ),
+        (
+            "{ a: { cron: \"0 8 * * *\", time_zone: Europe/Berln, min: 2 } }",
+            "`Europe/Berln` is no time zone | did you mean `Europe/Berlin`?",
+        ),
+        (
+            "{ a: { cron: \"0 8 * * *\", time_zone: america/new york, min: 2 } }",
+            "`america/new york` is no time zone | did you mean `America/New_York`?",
+        ),
+        ("{ a: { cron: \"0 8 * * *\", time_zone: Mars/Olympus, min: 2 } }", "`Mars/Olympus` is no time zone"),
+        ("{ a: { cron: \"0 8 * * *\" } }", "the schedule `a` changes nothing"),
+        ("{ a: { cron: \"0 8 * * *\", min: 5, max: 4 } }", "`min` is 5, and `max` only 4"),
+        (
+            "{ a: { cron: \"0 8 * * *\", desired: 7 } }",
+            "`desired` is 7, and the group never has more than 6 | say `max: 7` beside it, or a larger `max` in `capacity`",
+        ),
+        (
+            "{ a: { cron: \"0 8 * * *\", min: 7 } }",
+            "`min` is 7, and the group never has more than 6 | say `max: 7` beside it, or a larger `max` in `capacity`",
+        ),
+        (
+            "{ a: { cron: \"0 8 * * *\", max: 1 } }",
+            "`max` is 1, and the group never has fewer than 2 | say `min: 1` beside it, or a smaller `min` in `capacity`",
+        ),
+        (
+            "{ a: { cron: \"0 8 * * *\", desired: 1 } }",
+            "`desired` is 1, and the group never has fewer than 2 | say `min: 1` beside it, or a smaller `min` in `capacity`",
+        ),
+    ];
+    for (schedule, message) in cases {
+        assert_eq!(scheduled(schedule), message, "{schedule}");
+    }
+}
+
+fn named(zone: &str, records: &str) -> String {
+    said(&format!(
+        "{AWS}load_balancers:\n  front: {{ listeners: [{{ port: 80, redirect: https }}, {{ port: 443, certificate: \"arn:aws:acm:eu-west-1:123456789012:certificate/1\", to: web }}] }}\n  back: {{ listeners: [{{ port: 80, to: web }}] }}\nautoscaling_groups: {{ web: {{ capacity: {{ min: 1, max: 1 }}, workload: {{ package: nginx }}, port: 80 }} }}\ndns: {{ names: {{ zone: {zone}, records: {records} }} }}\n"
+    ))
+}
+
+#[test]
+fn zones_and_records_have_names_of_dns() {
+    let cases = [
+        (
+            "example.net",
+            "[{ name: www, to: front }, { name: \"@\", to: front }, { name: \"*\", to: front }]",
+            "",
+        ),
+        ("Example.net.", "[{ name: \"*.shop\", to: front }, { name: WWW.example.net, to: front }]", ""),
+        ("example.net", "[{ name: www.shop.example.net., to: front }]", ""),
+        ("\".\"", "[{ name: www, to: front }]", "`.` is no DNS zone: a label of it is empty"),
+        ("a..b", "[{ name: www, to: front }]", "`a..b` is no DNS zone: a label of it is empty"),
+        ("\"*.example.net\"", "[]", "`*.example.net` is no DNS zone: `*` can only be the whole first label"),
+        (
+            "münchen.example",
+            "[]",
+            "`münchen.example` is no DNS zone: DNS has it in another form | did you mean `xn--mnchen-3ya.example`?",
+        ),
+        (
+            "example.net",
+            "[{ name: bücher, to: front }]",
+            "`bücher` is no name of a record: DNS has it in another form | did you mean `xn--bcher-kva`?",
+        ),
+        (
+            "example.net",
+            "[{ name: web shop, to: front }]",
+            "`web shop` is no name of a record: a blank cannot be in a name",
+        ),
+        (
+            "example.net",
+            "[{ name: \"www.*\", to: front }]",
+            "`www.*` is no name of a record: `*` can only be the whole first label",
+        ),
+        (
+            "example.net",
+            "[{ name: \"a*\", to: front }]",
+            "`a*` is no name of a record: `*` can only be the whole first label",
+        ),
+        (
+            "example.net",
+            "[{ name: -www, to: front }]",
+            "`-www` is no name of a record: `-www` begins or ends with a hyphen",
+        ),
+        (
+            "example.net",
+            "[{ name: my_shop, to: front }]",
+            "`my_shop` is no name of a host: those have no `_` | say `my-shop`",
+        ),
+        (
+            "example.net",
+            "[{ name: www.example.org., to: front }]",
+            "`www.example.org.` is outside of the zone `example.net` | a name within it has no dot at its end, and one of another zone belongs under its own `dns`",
+        ),
+        (
+            "example.net",
+            "[{ name: www.exmaple.net, to: front }]",
+            "this makes the name `www.exmaple.net.example.net` | a name of another zone belongs under its own `dns`",
+        ),
+        (
+            "example.net",
+            "[{ name: www, to: front, ttl: 500ms }]",
+            "DNS counts in whole seconds, 68 years at most",
+        ),
+        (
+            "example.net",
+            "[{ name: www, to: front, ttl: 4000w }]",
+            "DNS counts in whole seconds, 68 years at most",
+        ),
+        (
+            "example.net",
+            "[{ name: www, to: front, routing: failover }]",
+            "nothing takes over for `www.example.net` when `front` fails | give the name a second record, which leads to another load balancer; or say `routing: simple`",
+        ),
+        (
+            "example.net",
+            "[{ name: www, to: front, routing: failover }, { name: WWW.example.net, to: back, routing: failover }]",
+            "",
+        ),
+    ];
+    for (zone, records, message) in cases {
+        assert_eq!(named(zone, records), message, "{zone} {records}");
+    }
+    let long = "a".repeat(50);
+    let told = named("example.net", &format!("[{{ name: {}, to: front }}]", [long.as_str(); 5].join(".")));
+    assert!(told.ends_with("it has 254 characters, and a name has 253 at most"), "{told}");
+}
+
+#[test]
+fn networks_are_whole_and_such_as_hosts_may_have() {
+    let of_region = |provider: &str, network: &str| {
+        said(&format!(
+            "standfast: 1\nname: shop\nregions: {{ home: {{ provider: {provider}, location: eu-west-1, zones: 2, network: {network} }} }}\n"
+        ))
+    };
+    let private = "take a private network, such as `10.20.0.0/16`";
+    let cases = [
+        ("10.20.0.0/16", String::new()),
+        ("100.64.0.0/16", String::new()),
+        ("fd00::/48", String::new()),
+        ("10.20.5.0/16", "`10.20.5.0/16` is an address within a network | did you mean `10.20.0.0/16`?".into()),
+        ("10.20.0.0", "`10.20.0.0` is one address, and not a network".into()),
+        ("127.0.0.0/16", format!("hosts cannot have addresses of `127.0.0.0/16` | {private}")),
+        ("169.254.0.0/16", format!("hosts cannot have addresses of `169.254.0.0/16` | {private}")),
+        ("224.0.0.0/16", format!("hosts cannot have addresses of `224.0.0.0/16` | {private}")),
+        ("0.0.0.0/0", format!("hosts cannot have addresses of `0.0.0.0/0` | {private}")),
+        ("fe80::/64", format!("hosts cannot have addresses of `fe80::/64` | {private}")),
+        (
+            "172.17.0.0/20",
+            "172.17.0.0/20 meets 172.17.0.0/16, which some services of AWS use themselves | take another one, such as `10.20.0.0/16`"
+                .into(),
+        ),
+        (
+            "8.8.0.0/16",
+            format!("8.8.0.0/16 is not private: others on the Internet may have these addresses | {private}, unless these addresses are yours"),
+        ),
+    ];
+    for (network, message) in cases {
+        assert_eq!(of_region("aws", network), message, "{network}");
+    }
+    // Whose hosts have addresses that the whole world knows says nothing wrong.
+    assert_eq!(of_region("sim", "8.8.0.0/16"), "");
+    let own = format!(
+        "{}networks:\n  main: {{ cidr: 10.20.0.1/16 }}\n",
+        AWS.replace("networks: { main: {} }\n", "")
+    );
+    assert_eq!(said(&own), "`10.20.0.1/16` is an address within a network | did you mean `10.20.0.0/16`?");
+}
+
+#[test]
+fn regions_that_take_over_from_each_other_have_networks_apart() {
+    let with = |here: &str, there: &str| {
+        said(&format!(
+            "standfast: 1\nname: shop\nregions:\n  a: {{ provider: aws, location: eu-west-1, zones: 2, network: {here} }}\n  b: {{ provider: aws, location: eu-west-3, zones: 2, network: {there} }}\ndisaster_recovery: {{ from: a, into: b, strategy: warm_standby }}\n"
+        ))
+    };
+    assert_eq!(with("10.20.0.0/16", "10.21.0.0/16"), "");
+    assert_eq!(
+        with("10.20.0.0/16", "10.20.128.0/20"),
+        "the networks of `a` (10.20.0.0/16) and `b` (10.20.128.0/20) overlap | give one of the regions another `network` before anything stands in it"
+    );
+}
+
+#[test]
+fn a_zone_is_there_once() {
+    let text = format!(
+        "{AWS}dns:\n  names: {{ zone: example.net, records: [] }}\n  more: {{ zone: Example.net., records: [] }}\n"
+    );
+    assert_eq!(said(&text), "the zone `Example.net.` is there twice | put the records of both into one");
+}
