@@ -333,7 +333,17 @@ fn scan_error(text: &str, error: &ScanError) -> Diagnostic {
     let diagnostic = match error.kind() {
         ErrorKind::UnknownAnchor => Diagnostic::error(span, "an alias of an anchor that is not defined")
             .help("define it earlier in the file with `&NAME`"),
-        _ => Diagnostic::error(span, format!("this is not valid YAML: {info}")),
+        _ => {
+            let problem = Diagnostic::error(span, format!("this is not valid YAML: {info}"));
+            // Where a line begins, its indentation is what does not fit; else what stands before it.
+            match text[line_start..at].trim().is_empty() && !line.trim().is_empty() {
+                true => problem.help(
+                    "look at the indentation: the keys of one map begin in the same column, and a quote or bracket opened above \
+                     is closed",
+                ),
+                false => problem,
+            }
+        }
     };
     if let Some(tab) = indent.find('\t') {
         let span = Span::new(line_start + tab, line_start + tab + 1);

@@ -170,6 +170,51 @@ fn zones_and_records_have_names_of_dns() {
 }
 
 #[test]
+fn words_of_other_tools_lead_to_the_key_that_does_the_same() {
+    let of_group = |line: &str| {
+        said(&format!(
+            "{AWS}autoscaling_groups:\n  web:\n    capacity: {{ min: 2, max: 6 }}\n    workload: {{ package: nginx }}\n    port: 80\n    {line}\n"
+        ))
+    };
+    let of_database =
+        |line: &str| said(&format!("{AWS}databases:\n  orders:\n    engine: postgres\n    {line}\n"));
+    let told = |word: &str, help: &str| format!("unknown key `{word}` | {help}");
+    for (word, help) in [
+        ("ami", "did you mean `image`?"),
+        ("instance_class", "did you mean `instance_type`?"),
+        ("desired_capacity", "did you mean `capacity.desired`?"),
+        ("min_size", "did you mean `capacity.min`?"),
+        ("health_check_path", "did you mean `health_check.path`?"),
+        ("target_groups", "did you mean `load_balancers.NAME.listeners.to`?"),
+        (
+            "vpc_id",
+            "`networks.NAME.existing` does this: everything of a region goes into the network of that region",
+        ),
+        ("security_groups", "security groups follow from who uses whom: routes, references and `depends_on`"),
+        // Of no other tool: a slip.
+        ("intance_type", "did you mean `instance_type`?"),
+    ] {
+        assert_eq!(of_group(&format!("{word}: x")), told(word, help));
+    }
+    for (word, help) in [
+        (
+            "multi_az",
+            "`replicas` does this: the first is the standby of Multi-AZ, which `topology: single` has not",
+        ),
+        ("allocated_storage", "`storage` does this: with its unit, such as `20GiB`"),
+        ("backup_retention_period", "`backup.keep` does this: with its unit, such as `7d`"),
+        ("skip_final_snapshot", "deleting a database always leaves a snapshot"),
+    ] {
+        assert_eq!(of_database(&format!("{word}: x")), told(word, help));
+    }
+    // What is there under another word is not missing too.
+    assert_eq!(
+        said(&format!("{AWS}dns:\n  names: {{ hosted_zone: example.net, records: [] }}\n")),
+        told("hosted_zone", "did you mean `zone`?")
+    );
+}
+
+#[test]
 fn networks_are_whole_and_such_as_hosts_may_have() {
     let of_region = |provider: &str, network: &str| {
         said(&format!(
