@@ -271,6 +271,7 @@ fn a_later_problem_is_shown_at_its_place() {
             key: key.into(),
             message: "unsupported".into(),
             hint: Some("do not".into()),
+            unanswered: false,
         };
         let problems = blueprint.problems(&[problem]);
         let one = &problems.diagnostics[0];

@@ -143,7 +143,8 @@ fn private_folder(blueprint: &Path) -> PathBuf {
 pub fn providers_beside(blueprint: &Path, stack: &Stack, registry: &Registry) -> Result<Providers, CliError> {
     let folder = private_folder(blueprint);
     make_private(&folder)?;
-    (registry.providers)(&ProviderSettings { sim_world: folder.join(format!("{}.world.jsonl", stack.name)) })
+    let sim_world = Some(folder.join(format!("{}.world.jsonl", stack.name)));
+    (registry.providers)(&ProviderSettings { sim_world })
 }
 
 /// Makes the folder, for its owner alone.
@@ -249,7 +250,7 @@ impl Engine {
         make_private(&folder)?;
         let vault = vault(&store, LocalSecrets::new(folder.join("secrets"))).await?;
         let lab = if global.lab { "lab." } else { "" };
-        let sim_world = folder.join(format!("{}.{lab}world.jsonl", stack.name));
+        let sim_world = Some(folder.join(format!("{}.{lab}world.jsonl", stack.name)));
         let providers = (registry.providers)(&ProviderSettings { sim_world })?;
         Ok(Engine { stack, store, vault, providers })
     }

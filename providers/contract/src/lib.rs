@@ -26,6 +26,7 @@ pub mod address;
 pub mod alarm;
 pub mod component;
 pub mod error;
+pub mod outputs;
 pub mod provider;
 pub mod resource;
 pub mod secret;

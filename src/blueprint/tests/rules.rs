@@ -276,3 +276,46 @@ fn a_zone_is_there_once() {
     );
     assert_eq!(said(&text), "the zone `Example.net.` is there twice | put the records of both into one");
 }
+
+#[test]
+fn an_output_that_a_component_never_has_is_told_at_its_place() {
+    let with = |provider: &str, output: &str| {
+        said(&format!(
+            "standfast: 1\nname: shop\nregions:\n  home: {{ provider: {provider}, location: eu-west-1, zones: 2 }}\n  away: {{ provider: {provider}, location: eu-west-3, zones: 2 }}\ndisaster_recovery: {{ from: home, into: away, strategy: pilot_light }}\ndatabases:\n  orders: {{ region: home, engine: postgres }}\n  books: {{ region: away, engine: postgres }}\nload_balancers:\n  front: {{ region: home, listeners: [{{ port: 80, to: web }}] }}\nautoscaling_groups:\n  web: {{ region: home, capacity: {{ min: 1, max: 1 }}, port: 80, workload: {{ container: x, environment: {{ X: \"${{{output}}}\" }} }} }}\n"
+        ))
+    };
+    for (provider, output) in [
+        ("aws", "databases.orders.writer"),
+        ("aws", "databases.orders.secret"),
+        ("sim", "databases.orders.writer"),
+        ("sim", "load_balancers.front.hosts"),
+        ("aws", "disaster_recovery.main.orders"),
+    ] {
+        assert_eq!(with(provider, output), "", "{provider} {output}");
+    }
+    for (provider, output, message) in [
+        (
+            "aws",
+            "databases.orders.writter",
+            "databases.orders has no output `writter` | did you mean `writer`?",
+        ),
+        (
+            "aws",
+            "load_balancers.front.nonsense",
+            "load_balancers.front has no output `nonsense` | the outputs are: address, url, zone_id",
+        ),
+        (
+            "sim",
+            "load_balancers.front.zone_id",
+            "load_balancers.front has no output `zone_id` | the outputs are: address, url, hosts",
+        ),
+        // A copy is of what is protected.
+        (
+            "aws",
+            "disaster_recovery.main.books",
+            "disaster_recovery.main has no output `books` | the outputs are: into, orders",
+        ),
+    ] {
+        assert_eq!(with(provider, output), message, "{provider} {output}");
+    }
+}

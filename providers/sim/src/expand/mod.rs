@@ -132,6 +132,7 @@ impl<'a> Build<'a> {
                 key: String::new(),
                 message: format!("no zone is known of region `{}`", region.name),
                 hint: Some(format!("Name its zones: `zones: 3` under `regions.{}`.", region.name)),
+                unanswered: true,
             });
         }
         Build { request, answers, region, id, zones, out: Expansion::default(), problems }
@@ -147,6 +148,7 @@ impl<'a> Build<'a> {
             key: key.into(),
             message: message.into(),
             hint: None,
+            unanswered: false,
         });
     }
 
