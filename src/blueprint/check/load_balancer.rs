@@ -63,6 +63,7 @@ pub fn load_balancer(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'
         listeners: listeners?,
         stickiness,
         drain_timeout: reader.duration("drain_timeout")?,
+        internal: reader.bool("internal")?,
         access_logs: match reader.has("access_logs") {
             true => Some(access_logs(reader)?),
             false => None,

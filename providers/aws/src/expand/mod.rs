@@ -16,6 +16,8 @@ mod measure;
 mod monitoring;
 mod network;
 mod recovery;
+#[cfg(test)]
+mod refusals;
 mod session_store;
 mod tags;
 mod talk;
