@@ -160,6 +160,9 @@ impl Pass<'_> {
                     "write which output is meant: `${{{section}.{name}.OUTPUT}}`; a key that names a component takes its name alone"
                 ))
             }
+            None if path.len() == 1 && self.variables.contains_key(head) => {
+                problem.help(format!("did you mean `${{variables.{head}}}`?"))
+            }
             None if is_of_environment(path) => {
                 let variable = path.last().copied().unwrap_or_default();
                 problem.help(format!(

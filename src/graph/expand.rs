@@ -108,14 +108,14 @@ pub async fn expand(
     Ok(Graph::build(parts)?)
 }
 
-/// Everything that is wrong with the components as far as they and local files tell: nobody is asked. What has no provider
-/// here is left to [`expand`].
+/// Fails where anything is wrong with the components as far as they and local files tell: nobody is asked. What has no
+/// provider here is left to [`expand`].
 pub fn foresee(
     wanted: &Wanted<'_>,
     provider: &dyn Fn(&str) -> Option<Arc<dyn Provider>>,
     stack: &Stack,
-) -> Result<Vec<Problem>, ProviderError> {
-    let mut problems = Vec::new();
+) -> Result<(), ExpandError> {
+    let (mut problems, mut parts) = (Vec::new(), Vec::new());
     for component in wanted.components {
         let region = wanted.regions.iter().find(|region| region.name == component.common().region);
         let Some((region, provider)) = region.and_then(|it| Some((it, provider(&it.provider)?))) else {
@@ -124,16 +124,19 @@ pub fn foresee(
         let (components, regions) = (wanted.components, wanted.regions);
         let request = ExpandRequest { stack, region, component, components, regions };
         let (answers, _) = answer_here(provider.lookups(&request).into_iter().collect())?;
-        problems.extend(wrong(&request, provider.as_ref(), &answers));
+        match provider.expand(&request, &answers) {
+            Ok(expansion) => parts.push((component, expansion)),
+            Err(found) => problems.extend(found.into_iter().filter(|problem| !problem.unanswered)),
+        }
     }
-    Ok(problems)
-}
-
-/// What is wrong whatever is answered.
-fn wrong(request: &ExpandRequest<'_>, provider: &dyn Provider, answers: &Answers) -> Vec<Problem> {
-    let mut found = provider.expand(request, answers).err().unwrap_or_default();
-    found.retain(|problem| !problem.unanswered);
-    found
+    if !problems.is_empty() {
+        return Err(ExpandError::Problems { problems, unanswered: Vec::new() });
+    }
+    // Circles show only in the whole.
+    if parts.len() == wanted.components.len() {
+        Graph::build(parts)?;
+    }
+    Ok(())
 }
 
 /// The questions of each region.
@@ -173,8 +176,10 @@ async fn answer(
     let lookups = placed.iter().flat_map(|(request, provider)| provider.lookups(request));
     let (mut answers, asked) = answer_here(lookups.collect())?;
     if !asked.is_empty() {
-        let wrong = placed.iter().flat_map(|(request, provider)| wrong(request, provider.as_ref(), &answers));
-        let problems: Vec<_> = wrong.collect();
+        let found = placed
+            .iter()
+            .flat_map(|(request, provider)| provider.expand(request, &answers).err().unwrap_or_default());
+        let problems: Vec<_> = found.filter(|problem| !problem.unanswered).collect();
         if !problems.is_empty() {
             return Err(ExpandError::Problems { problems, unanswered: Vec::new() });
         }

@@ -2,7 +2,7 @@
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::super::reader::Reader;
+use super::super::{diagnostic::Diagnostic, node::Node, reader::Reader, scalar};
 
 /// What no host may have, and what it is for. <https://www.iana.org/assignments/iana-ipv4-special-registry>
 const SPECIAL: [(IpNet, &str); 8] = [
@@ -58,6 +58,22 @@ pub fn network(reader: &Reader<'_>, key: &str, provider: Option<&str>) -> Option
         warn_of_aws(reader, key, &network);
     }
     Some(network)
+}
+
+/// From where a firewall lets in: one address, or a whole network, so that nobody lets in more than he meant.
+pub fn check_source(reader: &Reader<'_>, node: &Node) {
+    let Some(text) = node.as_scalar().map(|scalar| &scalar.text) else { return };
+    if let Some(network) = scalar::network(text)
+        && network != network.trunc()
+    {
+        reader.push(
+            Diagnostic::error(node.span, format!("`{text}` is an address within a network")).help(format!(
+                "say `{}` for all of it, or `{}` for the one",
+                network.trunc(),
+                network.addr()
+            )),
+        );
+    }
 }
 
 fn warn_of_aws(reader: &Reader<'_>, key: &str, network: &IpNet) {

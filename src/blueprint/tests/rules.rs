@@ -319,3 +319,58 @@ fn an_output_that_a_component_never_has_is_told_at_its_place() {
         assert_eq!(with(provider, output), message, "{provider} {output}");
     }
 }
+
+#[test]
+fn what_is_written_in_another_form_is_answered_with_the_right_one() {
+    let of_group = |line: &str| {
+        said(&format!(
+            "{AWS}variables: {{ port: {{ default: 80 }} }}\nautoscaling_groups:\n  web:\n    capacity: {{ min: 2, max: 6 }}\n    workload: {{ package: nginx }}\n    port: 80\n    {line}\n"
+        ))
+    };
+    for (line, help) in [
+        ("health_check: /up", "write `{ path: /up }`"),
+        ("health_check: http://localhost/up", "write `{ path: /up }`"),
+        ("spot: 50%", "write `{ share: 50% }`"),
+        ("update: rolling", "write `{ strategy: rolling }`"),
+        ("health_check: { path: /up, interval: 10 }", "say in which unit: `10s`, `10m`, `10h` or `10d`"),
+        ("scaling: { metric: cpu, target: 60% }", "write a list: put it into `[...]`, or begin it with `- `"),
+        ("region: [home]", "write it without the brackets: `home`"),
+        (
+            "schedule: [{ cron: x }]",
+            "each of the schedules has a name: write `NAME: ...`, without `-` and `[ ]`",
+        ),
+        ("image: ${port}", "did you mean `${variables.port}`?"),
+        (
+            "image: ${IMAGE}",
+            "for a plain `${IMAGE}`, write `$${IMAGE}`; to read the environment, declare `secrets: { NAME: { env: IMAGE } }` and write `${secrets.NAME}`",
+        ),
+        (
+            "image: ${databases.orders}",
+            "write which output is meant: `${databases.orders.OUTPUT}`; a key that names a component takes its name alone",
+        ),
+        ("image:ami-1", "a colon needs a blank behind it: `image: ami-1`"),
+    ] {
+        let told = of_group(line);
+        assert!(told.ends_with(&format!("| {help}")), "{line}: {told}");
+    }
+    let of_host = |rest: &str| said(&format!("{HEAD}{WEB}{rest}"));
+    for (rest, help) in [
+        (
+            "load_balancers: { front: { hosts: [lb1, lb2], algorithm: leastconn, listeners: [{ port: 81, to: web }] } }\n",
+            "did you mean `least_connections`?",
+        ),
+        (
+            "baselines: { base: { hosts: all, firewall: { allow: [{ ports: [80], from: [10.0.0.5/24] }] } } }\n",
+            "say `10.0.0.0/24` for all of it, or `10.0.0.5` for the one",
+        ),
+        ("baselines: { base: { hosts: all, firewall: { allow: [80] } } }\n", "write `{ ports: [80] }`"),
+    ] {
+        let told = of_host(rest);
+        assert!(told.ends_with(&format!("| {help}")), "{rest}: {told}");
+    }
+    let ansible = HEAD.replace("provider: ssh\n", "provider: ssh\n    ssh: { become: true }\n");
+    assert!(said(&ansible).ends_with("| did you mean `sudo`?"), "{}", said(&ansible));
+    let zones =
+        HEAD.replace("{ hosts: { lb1: 10.0.0.11, web1: 10.0.0.21, db1: 10.0.0.31 } }", "{ lb1: 10.0.0.11 }");
+    assert!(said(&zones).ends_with("did you mean `hosts: { lb1: ... }`?"), "{}", said(&zones));
+}

@@ -4,7 +4,7 @@ use super::super::{
     CliError, ProviderSettings, Registry,
     args::{BlueprintArgs, Global},
     exit, render,
-    session::{load, mistakes, stack_of, warn},
+    session::{load, not_expanded, stack_of, warn},
     terminal,
 };
 use crate::graph::expand::{Wanted, foresee};
@@ -13,10 +13,8 @@ pub fn run(args: &BlueprintArgs, global: &Global, registry: &Registry) -> Result
     let blueprint = load(args, global)?;
     let providers = (registry.providers)(&ProviderSettings { sim_world: None })?;
     let wanted = Wanted { regions: &blueprint.regions, components: &blueprint.components };
-    let found = foresee(&wanted, &|name| providers.get(name).cloned(), &stack_of(&blueprint))?;
-    if !found.is_empty() {
-        return Err(mistakes(&blueprint.problems(&found), global.format));
-    }
+    foresee(&wanted, &|name| providers.get(name).cloned(), &stack_of(&blueprint))
+        .map_err(|error| not_expanded(&blueprint, error, global.format))?;
     let hosts: usize = blueprint.regions.iter().map(|region| region.hosts().count()).sum();
     if super::is_json(global.format) {
         let components: Vec<String> = blueprint.components.iter().map(|one| one.id().to_string()).collect();

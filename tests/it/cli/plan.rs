@@ -357,6 +357,7 @@ fn cycles_are_told_by_name_along_the_path() {
     for name in ["autoscaling_groups.web", "databases.orders"] {
         assert!(ran.stderr.contains(name), "{name}:\n{}", ran.shown());
     }
+    assert_eq!(sandbox.run("check").code(65).stderr, ran.stderr, "a check sees it too");
     let itself =
         Sandbox::new(&SHOP.replace("engine: postgres,", "engine: postgres, depends_on: [databases.orders],"));
     let alone = itself.run("plan").code(65);

@@ -33,6 +33,8 @@ fn one_that_is_not_there_is_told_from_a_blueprint() {
         plan.contains("there is no saved plan next.plan") && plan.contains("plan --out next.plan"),
         "{plan}"
     );
+    let shown = told("show next.plan");
+    assert!(shown.contains("there is no saved plan next.plan") && shown.contains("state list"), "{shown}");
     let blueprint = told("apply next.yaml");
     assert!(blueprint.contains("init") && !blueprint.contains("saved plan"), "{blueprint}");
 }
