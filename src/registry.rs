@@ -12,8 +12,11 @@ use standfast_state::Stores;
 
 /// Every provider that this program was built with.
 pub fn providers(settings: &ProviderSettings) -> Result<Providers, CliError> {
-    let world = World::open(&settings.sim_world)
-        .map_err(|error| CliError::new(format!("could not open the simulated world: {error}")))?;
+    let world = match &settings.sim_world {
+        Some(path) => World::open(path)
+            .map_err(|error| CliError::new(format!("could not open the simulated world: {error}")))?,
+        None => World::memory(),
+    };
     let mut providers: BTreeMap<&'static str, Arc<dyn Provider>> = BTreeMap::new();
     let mut add = |provider: Arc<dyn Provider>| providers.insert(provider.name(), provider);
     add(Arc::new(Sim::new(Arc::new(world))));

@@ -128,7 +128,7 @@ fn files_that_cannot_be_blueprints_are_refused_before_they_are_read() {
         assert!(problems.diagnostics[0].message.contains(wanted), "{:?}", problems.diagnostics[0]);
         assert!(begun.elapsed() < 5 * TIME_MAX);
     };
-    said("could not open");
+    said("there is no such file");
     // Sparse: 50 MB that take no space.
     std::fs::File::create(&path).unwrap().set_len(50_000_000).unwrap();
     said("larger than 4 MiB");

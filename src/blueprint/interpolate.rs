@@ -155,7 +155,20 @@ impl Pass<'_> {
                 problem.help(format!("write `${{{head}.NAME}}`"))
             }
             Some(section) => {
-                problem.help(format!("write which output of which component: `${{{section}.NAME.OUTPUT}}`"))
+                let name = path.get(1).filter(|name| is_plain_name(name)).unwrap_or(&"NAME");
+                problem.help(format!(
+                    "write which output is meant: `${{{section}.{name}.OUTPUT}}`; a key that names a component takes its name alone"
+                ))
+            }
+            None if path.len() == 1 && self.variables.contains_key(head) => {
+                problem.help(format!("did you mean `${{variables.{head}}}`?"))
+            }
+            None if is_of_environment(path) => {
+                let variable = path.last().copied().unwrap_or_default();
+                problem.help(format!(
+                    "for a plain `${{{0}}}`, write `$${{{0}}}`; to read the environment, declare `secrets: {{ NAME: {{ env: {variable} }} }}` and write `${{secrets.NAME}}`",
+                    expression.trim()
+                ))
             }
             None => problem.help(format!("for a plain `${{{0}}}`, write `$${{{0}}}`", expression.trim())),
         }
@@ -189,6 +202,15 @@ impl Pass<'_> {
             None => span,
         }
     }
+}
+
+/// `${DB_HOST}` or `${env.DB_HOST}`, as shells and other tools have it.
+fn is_of_environment(path: &[&str]) -> bool {
+    let is_loud = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    };
+    matches!(path, [name] | ["env" | "ENV", name] if is_loud(name))
 }
 
 fn variable_name(expression: &str) -> Option<&str> {

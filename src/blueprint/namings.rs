@@ -1,6 +1,9 @@
 //! Which component names which other, and where: for drawings, and for circles that are found later than here.
 
-use standfast_contract::{Component, ComponentId};
+use standfast_contract::{
+    Component, ComponentId, Section,
+    outputs::{OF_DATABASES, offered},
+};
 
 use super::{
     Blueprint,
@@ -95,6 +98,34 @@ impl Blueprint {
             }
         }
         (sink.errors() > 0).then(|| sink.into_problems(&self.path, &self.text))
+    }
+
+    /// Tells of references to outputs that no component of the kind has with its provider. What depends on more than that
+    /// is found when everything is linked.
+    pub(super) fn check_outputs(&self, sink: &Sink) {
+        for naming in self.namings() {
+            let How::Output(name) = &naming.how else { continue };
+            let Some(of) = self.component(&naming.to) else { continue };
+            let Some(region) = self.region(&of.common().region) else { continue };
+            let known: Vec<&str> = offered(of.section(), &region.provider)
+                .flat_map(|output| match output.name {
+                    OF_DATABASES => self.databases_of(&region.name),
+                    name => vec![name],
+                })
+                .collect();
+            // Of what a provider does not build it says that itself.
+            if !known.is_empty() && !known.contains(&name.as_str()) {
+                let message = format!("{} has no output `{name}`", naming.to);
+                let help = names::suggest(name, known.iter().copied(), "outputs");
+                sink.push(Diagnostic::error(naming.place, message).help_maybe(help));
+            }
+        }
+    }
+
+    fn databases_of(&self, region: &str) -> Vec<&str> {
+        let is_there =
+            |one: &&Component| one.section() == Section::Databases && one.common().region == region;
+        self.components.iter().filter(is_there).map(|one| one.common().name.as_str()).collect()
     }
 
     /// Components that wait for each other in a circle, at the places that make it one. The first and the last of

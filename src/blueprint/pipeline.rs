@@ -44,6 +44,9 @@ pub fn check_with(
     let sink = Sink::default();
     let text: Arc<str> = text.into();
     let blueprint = stages(&text, path, options, given, &sink);
+    if let Some(blueprint) = &blueprint {
+        blueprint.check_outputs(&sink);
+    }
     match blueprint {
         Some(mut blueprint) if sink.errors() == 0 => {
             (blueprint.warnings, _) = sink.finish(&text);

@@ -27,9 +27,11 @@ pub fn read_file(path: &Path) -> Result<String, Problems> {
     let file = match files::must_be_file(path).and_then(|()| std::fs::File::open(path)) {
         Ok(file) => file,
         Err(error) => {
-            let help = (error.kind() == std::io::ErrorKind::NotFound)
-                .then_some("`standfast init` writes a blueprint to begin with");
-            return refuse(format!("could not open the file: {error}"), help);
+            if error.kind() == std::io::ErrorKind::NotFound {
+                let help = "`standfast init` writes a blueprint to begin with";
+                return refuse("there is no such file".to_owned(), Some(help));
+            }
+            return refuse(format!("could not open the file: {error}"), None);
         }
     };
     // The length is asked for first, so that a huge file costs nothing; `take` holds for what has no length.
@@ -333,7 +335,26 @@ fn scan_error(text: &str, error: &ScanError) -> Diagnostic {
     let diagnostic = match error.kind() {
         ErrorKind::UnknownAnchor => Diagnostic::error(span, "an alias of an anchor that is not defined")
             .help("define it earlier in the file with `&NAME`"),
-        _ => Diagnostic::error(span, format!("this is not valid YAML: {info}")),
+        _ => {
+            let problem = Diagnostic::error(span, format!("this is not valid YAML: {info}"));
+            // `port:8080` is one text, and not a key.
+            let word = line.trim().split([' ', '"', '\'', '{', '[']).next().unwrap_or_default();
+            if let Some((key, value)) = word.split_once(':')
+                && !key.is_empty()
+                && !value.is_empty()
+                && !line.contains(": ")
+            {
+                return problem.help(format!("a colon needs a blank behind it: `{key}: {value}`"));
+            }
+            // Where a line begins, its indentation is what does not fit; else what stands before it.
+            match text[line_start..at].trim().is_empty() && !line.trim().is_empty() {
+                true => problem.help(
+                    "look at the indentation: the keys of one map begin in the same column, and a quote or bracket opened above \
+                     is closed",
+                ),
+                false => problem,
+            }
+        }
     };
     if let Some(tab) = indent.find('\t') {
         let span = Span::new(line_start + tab, line_start + tab + 1);

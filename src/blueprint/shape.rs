@@ -6,7 +6,7 @@ use standfast_contract::Section;
 
 use super::{
     diagnostic::{Diagnostic, Sink},
-    keys::{Naming, Object, Shape},
+    keys::{Naming, Object, Shape, elsewhere},
     names::{Names, PLAIN_NAME_RULE, is_plain_name, nearest, suggest},
     node::{Entries, Kind, Node, Part, Scalar, Span},
     scalar,
@@ -168,10 +168,19 @@ impl Walk<'_> {
             return None;
         }
         let known = || object.keys().map(|key| key.name);
-        let near = nearest(name, known());
-        let help = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("its keys are: {}", known().collect::<Vec<_>>().join(", ")),
+        let elsewhere = elsewhere::find(object.id, name);
+        let near = match elsewhere {
+            Some(elsewhere) => known().find(|key| elsewhere.here.split('.').next() == Some(key)),
+            None => nearest(name, known()),
+        };
+        let help = match (elsewhere, near) {
+            (Some(elsewhere), _) => elsewhere.help(),
+            (None, Some(near)) => format!("did you mean `{near}`?"),
+            // A map of one key, and its content where that belongs.
+            (None, None) if object.keys().count() == 1 => {
+                format!("did you mean `{}: {{ {name}: ... }}`?", object.keys[0].name)
+            }
+            (None, None) => format!("its keys are: {}", known().collect::<Vec<_>>().join(", ")),
         };
         self.sink.push(
             Diagnostic::error(key, format!("unknown key `{}`", super::node::shorten(name)))
@@ -297,11 +306,62 @@ pub fn reads_as(shape: &Shape, text: &Scalar) -> bool {
     }
 }
 
+/// Whether a word was only begun: `leastconn` of `least_connections`.
+fn is_short(written: &str, word: &str) -> bool {
+    let plain = |text: &str| text.to_lowercase().replace(['_', '-', ' '], "");
+    let written = plain(written);
+    written.len() >= 4 && plain(word).starts_with(&written)
+}
+
+/// What was probably meant by one value in the place of a map.
+fn short_for(object: &str, value: &str) -> Option<String> {
+    let (key, value) = match object {
+        "variable" => ("default", value),
+        "workload" if value.contains(['/', ':']) => ("container", value),
+        "workload" => ("package", value),
+        "notify" if value.contains("://") => ("webhook", value),
+        "notify" => ("email", value),
+        "spot" => ("share", value),
+        "update" => ("strategy", value),
+        "stickiness" => return Some("{ cookie: SRV }".to_owned()),
+        "health_check" => {
+            let behind = value
+                .split_once("://")
+                .map_or(value, |(_, rest)| &rest[rest.find('/').unwrap_or(rest.len())..]);
+            ("path", if behind.starts_with('/') { behind } else { "/healthz" })
+        }
+        "firewall_rule" => return Some(format!("{{ ports: [{value}] }}")),
+        "capacity" => return Some(format!("{{ min: {value}, max: {value} }}")),
+        "listener" => return Some("{ port: 80, to: GROUP }".to_owned()),
+        "scaling" => return Some("{ metric: cpu, target: 60% }".to_owned()),
+        "dns_record" => return Some(format!("{{ name: {value}, to: LOAD_BALANCER }}")),
+        _ => return None,
+    };
+    Some(format!("{{ {key}: {value} }}"))
+}
+
 /// The next move for a value that does not fit.
 fn help(shape: &Shape, node: &Node) -> Option<String> {
     let Some(text) = node.as_scalar() else {
-        return matches!((shape, &node.kind), (Shape::Object(_) | Shape::Map(..), Kind::List(_)))
-            .then(|| "write `key: value` without the leading `-`".to_owned());
+        return match (shape, &node.kind) {
+            (Shape::Map(Naming::Plain(noun) | Naming::Dotted(noun), _), Kind::List(_)) => {
+                Some(format!("each of the {noun} has a name: write `NAME: ...`, without `-` and `[ ]`"))
+            }
+            (Shape::Object(_) | Shape::Map(..), Kind::List(_)) => {
+                Some("write `key: value`, without `-` and `[ ]`".to_owned())
+            }
+            (Shape::List(_), Kind::Map(_)) => {
+                Some("write a list: put it into `[...]`, or begin it with `- `".to_owned())
+            }
+            (_, Kind::List(items)) => match items.as_slice() {
+                [only] => only
+                    .as_scalar()
+                    .filter(|only| reads_as(shape, only))
+                    .map(|only| format!("write it without the brackets: `{}`", only.text)),
+                _ => None,
+            },
+            _ => None,
+        };
     };
     let unquoted = Scalar { text: text.text.clone(), plain: true };
     if !text.plain
@@ -316,19 +376,27 @@ fn help(shape: &Shape, node: &Node) -> Option<String> {
             "no" | "off" | "n" | "false" => Some("write `false`".into()),
             _ => None,
         },
+        Shape::Duration if scalar::integer(&unquoted).is_some_and(|number| number > 0) => {
+            let number = &text.text;
+            Some(format!("say in which unit: `{number}s`, `{number}m`, `{number}h` or `{number}d`"))
+        }
         Shape::Duration => scalar::probably_meant(text, &["s", "m", "h", "d", "w", "ms"]),
         Shape::Size => scalar::probably_meant(text, &["GiB", "KiB", "MiB", "TiB", "GB", "MB"]),
         Shape::Share => scalar::probably_meant(text, &["%"]),
-        Shape::Choice(words) => nearest(&text.text, words.iter().map(|(word, _)| *word))
-            .map(|near| format!("did you mean `{near}`?")),
+        Shape::Choice(words) => {
+            let known = || words.iter().map(|(word, _)| *word);
+            // `become: true` is Ansible's.
+            let is_sudo = matches!(text.text.as_str(), "true" | "yes" | "root");
+            let meant = nearest(&text.text, known())
+                .or_else(|| known().find(|word| is_short(&text.text, word) || (is_sudo && *word == "sudo")));
+            meant.map(|meant| format!("did you mean `{meant}`?"))
+        }
         Shape::List(item) if reads_as(item, text) => Some(format!("write a list: `[{}]`", text.text)),
         Shape::Secret => {
             Some("declare it under `secrets` and refer to it; a secret is never written down".into())
         }
         Shape::Either(shapes) => shapes.iter().find_map(|shape| help(shape, node)),
-        Shape::Object(object) if object.id == "variable" => {
-            Some(format!("write `{{ default: {} }}`", text.text))
-        }
+        Shape::Object(object) => short_for(object.id, &text.text).map(|whole| format!("write `{whole}`")),
         _ => None,
     }
 }

@@ -7,7 +7,9 @@ use standfast_contract::{
     component::{AutoscalingGroup, Baseline, FileContent, WorkloadSource},
 };
 
-use super::{Blueprint, Options, Problems, Severity, pipeline};
+use super::{Blueprint, Diagnostic, Options, Problems, Severity, pipeline};
+
+mod rules;
 
 const HEAD: &str = "\
 standfast: 1
@@ -269,6 +271,7 @@ fn a_later_problem_is_shown_at_its_place() {
             key: key.into(),
             message: "unsupported".into(),
             hint: Some("do not".into()),
+            unanswered: false,
         };
         let problems = blueprint.problems(&[problem]);
         let one = &problems.diagnostics[0];
@@ -314,8 +317,14 @@ fn rules_of_load_balancers() {
     );
     let named =
         |names: &str| front(&format!("    listeners: [{{ port: 443, certificate: {names}, to: web }}]\n"));
-    assert_eq!(named("{ domain: shop }"), ["`shop` is no domain name [shop]"]);
-    assert_eq!(named("{ domain: \"a.*.net\" }"), ["`a.*.net` is no domain name [\"a.*.net\"]"]);
+    assert_eq!(
+        named("{ domain: shop }"),
+        ["`shop` is no name of a certificate: it is of no domain that anybody can own [shop]"]
+    );
+    assert_eq!(
+        named("{ domain: \"a.*.net\" }"),
+        ["`a.*.net` is no name of a certificate: `*` can only be the whole first label [\"a.*.net\"]"]
+    );
     assert_eq!(
         named("{ domain: example.net, also: [Example.net.] }"),
         ["`example.net` is named twice [[Example.net.]]"]
@@ -428,7 +437,7 @@ databases:
 session_stores:
   sessions: { region: home, engine: redis, hosts: [db1, db2, db3] }
 dns:
-  public: { region: refuge, zone: example.net, records: [{ name: www, to: front, routing: failover, ttl: 30s }] }
+  public: { region: refuge, zone: example.net, records: [{ name: www, to: front, routing: latency, ttl: 30s }] }
 monitoring: { region: home, hosts: [ops1], notify: { page: { webhook: "https://pager.example.net/x" }, mail: { email: ops@example.net } }, retention: 30d }
 disaster_recovery: { from: home, into: refuge, strategy: warm_standby }
 baselines:

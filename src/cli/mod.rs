@@ -26,8 +26,8 @@ pub use error::CliError;
 
 /// What the registry must know to build the providers.
 pub struct ProviderSettings {
-    /// Where the simulated world lives; beside the state.
-    pub sim_world: PathBuf,
+    /// Where the simulated world lives; beside the state. `None`: nowhere, for what asks and changes nothing.
+    pub sim_world: Option<PathBuf>,
 }
 
 /// Builds the providers of this program.

@@ -103,6 +103,21 @@ fn with_reasons(error: CliError, unanswered: &[ProviderError]) -> CliError {
     error.hint(format!("the reason may be that nobody answered:\n  - {}", reasons.join("\n  - ")))
 }
 
+/// Why a blueprint could not be expanded, at its places in it.
+pub fn not_expanded(blueprint: &Blueprint, error: ExpandError, format: Format) -> CliError {
+    let problems = match &error {
+        ExpandError::Problems { problems, unanswered } => {
+            return with_reasons(mistakes(&blueprint.problems(problems), format), unanswered);
+        }
+        ExpandError::Graph(GraphError::UnknownOutput { component, output, outputs }) => {
+            blueprint.no_output(component, output, outputs)
+        }
+        ExpandError::Graph(error) => blueprint.circle(&error.circle()),
+        ExpandError::Lookup(_) => None,
+    };
+    problems.map_or_else(|| error.into(), |problems| mistakes(&problems, format))
+}
+
 /// The blueprint that is meant when none is named.
 pub fn find_blueprint(named: Option<&Path>) -> Result<PathBuf, CliError> {
     if let Some(path) = named {
@@ -143,7 +158,8 @@ fn private_folder(blueprint: &Path) -> PathBuf {
 pub fn providers_beside(blueprint: &Path, stack: &Stack, registry: &Registry) -> Result<Providers, CliError> {
     let folder = private_folder(blueprint);
     make_private(&folder)?;
-    (registry.providers)(&ProviderSettings { sim_world: folder.join(format!("{}.world.jsonl", stack.name)) })
+    let sim_world = Some(folder.join(format!("{}.world.jsonl", stack.name)));
+    (registry.providers)(&ProviderSettings { sim_world })
 }
 
 /// Makes the folder, for its owner alone.
@@ -249,7 +265,7 @@ impl Engine {
         make_private(&folder)?;
         let vault = vault(&store, LocalSecrets::new(folder.join("secrets"))).await?;
         let lab = if global.lab { "lab." } else { "" };
-        let sim_world = folder.join(format!("{}.{lab}world.jsonl", stack.name));
+        let sim_world = Some(folder.join(format!("{}.{lab}world.jsonl", stack.name)));
         let providers = (registry.providers)(&ProviderSettings { sim_world })?;
         Ok(Engine { stack, store, vault, providers })
     }
@@ -333,20 +349,7 @@ impl Session {
         let wanted = Wanted { regions: &self.regions, components: &self.blueprint.components };
         let find = |name: &str| self.engine.providers.get(name).cloned();
         let graph = expand(&wanted, &find, &self.engine.providers.names(), &self.engine.context()).await;
-        graph.map_err(|error| {
-            let problems = match &error {
-                ExpandError::Problems { problems, unanswered } => {
-                    let found = mistakes(&self.blueprint.problems(problems), self.format);
-                    return with_reasons(found, unanswered);
-                }
-                ExpandError::Graph(GraphError::UnknownOutput { component, output, outputs }) => {
-                    self.blueprint.no_output(component, output, outputs)
-                }
-                ExpandError::Graph(error) => self.blueprint.circle(&error.circle()),
-                ExpandError::Lookup(_) => None,
-            };
-            problems.map_or_else(|| error.into(), |problems| mistakes(&problems, self.format))
-        })
+        graph.map_err(|error| not_expanded(&self.blueprint, error, self.format))
     }
 
     /// Plans, from what the state says now. The snapshot is the one that the plan was made from.

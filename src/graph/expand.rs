@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use standfast_contract::{
-    Answers, Component, Context, ExpandRequest, Lookup, Problem, Provider, ProviderError, Region,
+    Answers, Component, Context, ExpandRequest, Lookup, Problem, Provider, ProviderError, Region, Stack,
 };
 
 use super::{Graph, GraphError, local};
@@ -68,6 +68,7 @@ pub async fn expand(
                     region.name
                 ),
                 hint: Some(format!("providers here: {}", known.join(", "))),
+                unanswered: false,
             }),
         }
     }
@@ -107,17 +108,44 @@ pub async fn expand(
     Ok(Graph::build(parts)?)
 }
 
-/// Asks every question once. What was not answered is told beside the answers.
-async fn answer(
-    regions: &[Region],
-    placed: &[(ExpandRequest<'_>, Arc<dyn Provider>)],
-    provider: &(dyn Fn(&str) -> Option<Arc<dyn Provider>> + Send + Sync),
-    context: &Context,
-) -> Result<(Answers, Vec<ProviderError>), ExpandError> {
-    let questions: BTreeSet<Lookup> =
-        placed.iter().flat_map(|(request, provider)| provider.lookups(request)).collect();
+/// Fails where anything is wrong with the components as far as they and local files tell: nobody is asked. What has no
+/// provider here is left to [`expand`].
+pub fn foresee(
+    wanted: &Wanted<'_>,
+    provider: &dyn Fn(&str) -> Option<Arc<dyn Provider>>,
+    stack: &Stack,
+) -> Result<(), ExpandError> {
+    let (mut problems, mut parts) = (Vec::new(), Vec::new());
+    for component in wanted.components {
+        let region = wanted.regions.iter().find(|region| region.name == component.common().region);
+        let Some((region, provider)) = region.and_then(|it| Some((it, provider(&it.provider)?))) else {
+            continue;
+        };
+        let (components, regions) = (wanted.components, wanted.regions);
+        let request = ExpandRequest { stack, region, component, components, regions };
+        let (answers, _) = answer_here(provider.lookups(&request).into_iter().collect())?;
+        match provider.expand(&request, &answers) {
+            Ok(expansion) => parts.push((component, expansion)),
+            Err(found) => problems.extend(found.into_iter().filter(|problem| !problem.unanswered)),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(ExpandError::Problems { problems, unanswered: Vec::new() });
+    }
+    // Circles show only in the whole.
+    if parts.len() == wanted.components.len() {
+        Graph::build(parts)?;
+    }
+    Ok(())
+}
+
+/// The questions of each region.
+type Asked = BTreeMap<String, Vec<Lookup>>;
+
+/// What this machine answers, and what the regions are to be asked.
+fn answer_here(questions: BTreeSet<Lookup>) -> Result<(Answers, Asked), ProviderError> {
     let mut answers = Answers::default();
-    let mut asked: BTreeMap<String, Vec<Lookup>> = BTreeMap::new();
+    let mut asked = Asked::new();
     for question in questions {
         match &question {
             // A provider may ask for both, not knowing which it is. What has no answer is absent, and the expansion
@@ -133,6 +161,27 @@ async fn answer(
                 }
             }
             Lookup::Provider { region, .. } => asked.entry(region.clone()).or_default().push(question),
+        }
+    }
+    Ok((answers, asked))
+}
+
+/// Asks every question once. What was not answered is told beside the answers. Who has made a mistake needs no answer first.
+async fn answer(
+    regions: &[Region],
+    placed: &[(ExpandRequest<'_>, Arc<dyn Provider>)],
+    provider: &(dyn Fn(&str) -> Option<Arc<dyn Provider>> + Send + Sync),
+    context: &Context,
+) -> Result<(Answers, Vec<ProviderError>), ExpandError> {
+    let lookups = placed.iter().flat_map(|(request, provider)| provider.lookups(request));
+    let (mut answers, asked) = answer_here(lookups.collect())?;
+    if !asked.is_empty() {
+        let found = placed
+            .iter()
+            .flat_map(|(request, provider)| provider.expand(request, &answers).err().unwrap_or_default());
+        let problems: Vec<_> = found.filter(|problem| !problem.unanswered).collect();
+        if !problems.is_empty() {
+            return Err(ExpandError::Problems { problems, unanswered: Vec::new() });
         }
     }
     let replies = join_all(asked.into_iter().map(|(name, lookups)| async move {

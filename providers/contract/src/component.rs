@@ -292,6 +292,8 @@ pub struct LoadBalancer {
     pub listeners: Vec<Listener>,
     pub stickiness: Option<Stickiness>,
     pub drain_timeout: Duration,
+    /// AWS: only what is inside its network reaches it.
+    pub internal: bool,
     /// AWS: where a log of its requests goes.
     pub access_logs: Option<AccessLogs>,
 }

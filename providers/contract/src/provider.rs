@@ -126,6 +126,8 @@ pub struct Problem {
     pub key: String,
     pub message: String,
     pub hint: Option<String>,
+    /// It comes of a question that nobody answered: with the answer it may be none.
+    pub unanswered: bool,
 }
 
 /// What to read. `place` is resolved.

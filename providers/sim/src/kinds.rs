@@ -101,6 +101,7 @@ pub(crate) static KINDS: &[SimKind] = &[
         may("cookie"),
         ms("cookie_ttl_ms"),
         ms("drain_timeout_ms"),
+        may_fixed("internal"),
         may("access_logs"),
         out("dns_name"),
     ]),

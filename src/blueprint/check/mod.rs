@@ -2,11 +2,14 @@
 //!
 //! A function here returns `None` where something needed is missing or wrong, and that has been reported.
 
+mod addresses;
 mod alarms;
 mod baseline;
 mod common;
 mod conflicts;
+mod cron;
 mod data;
+mod domain;
 mod files;
 mod group;
 mod history;
@@ -40,7 +43,7 @@ pub fn component(
     let common = common::common(section, name, &reader, regions);
     let scope = common::Scope::new(common.as_ref(), regions);
     match section {
-        Section::Networks => data::network(&reader, common).map(Component::Network),
+        Section::Networks => data::network(&reader, common, scope).map(Component::Network),
         Section::Baselines => baseline::baseline(&reader, common, scope).map(Component::Baseline),
         Section::LoadBalancers => {
             load_balancer::load_balancer(&reader, common, scope).map(Component::LoadBalancer)

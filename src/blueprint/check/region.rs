@@ -15,12 +15,14 @@ use super::{
         reader::{Reader, reader},
         scalar,
     },
+    addresses,
     common::tags,
 };
 
 pub fn region(name: &str, reader: &Reader<'_>) -> Option<Region> {
     let provider = reader.text("provider");
     let zones = zones(reader, provider.as_deref());
+    let network = addresses::network(reader, "network", provider.as_deref());
     let ssh = reader.child("ssh");
     let sim = reader.child_or_default("sim")?;
     for (key, only) in [("ssh", "ssh"), ("sim", "sim"), ("account", "aws"), ("assume_role", "aws")] {
@@ -39,7 +41,7 @@ pub fn region(name: &str, reader: &Reader<'_>) -> Option<Region> {
         location: reader.text("location"),
         zones: zones?,
         ssh: ssh.map_or_else(|| Some(SshAccess::default()), |ssh| access(&ssh))?,
-        network: reader.cidr("network"),
+        network,
         account: reader.text("account"),
         assume_role: reader.text("assume_role"),
         sim: SimWorld {

@@ -6,6 +6,7 @@
 //! Deliberately absent: rules between keys. `super::check` has them.
 
 mod data;
+pub mod elsewhere;
 mod hosts;
 mod serving;
 mod top;
@@ -210,7 +211,7 @@ mod tests {
         *,
     };
 
-    fn visit(
+    pub(super) fn visit(
         object: &'static Object,
         seen: &mut BTreeSet<&'static str>,
         each: &mut impl FnMut(&'static Object),

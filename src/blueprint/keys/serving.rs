@@ -39,6 +39,13 @@ pub static LOAD_BALANCER: Object = Object::new(
         )
         .default("30s"),
         Key::new(
+            "internal",
+            Shape::Bool,
+            "AWS: only what is inside its network reaches it. AWS cannot change it: another value makes the load balancer anew, \
+             under another address.",
+        )
+        .default("false"),
+        Key::new(
             "access_logs",
             Shape::Text,
             "AWS, layer 7: a bucket of the same region, and a folder in it, that get a log of every request. The bucket must be there, \

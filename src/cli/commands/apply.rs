@@ -38,10 +38,20 @@ pub async fn run(args: &ApplyArgs, global: &Global, registry: &Registry) -> Resu
     if let Some(path) = named.filter(|path| saved::is_saved_plan(path)) {
         return saved_plan(path, args, global, registry).await;
     }
+    if let Some(path) = named.filter(|path| !path.exists() && !is_blueprint(path)) {
+        let path = path.display();
+        return Err(CliError::new(format!("there is no saved plan {path}"))
+            .hint(format!("`standfast plan --out {path}` makes one; a blueprint is a `.yaml` file")));
+    }
     let session = Session::open(&args.stack, global, registry).await?;
     let purpose = purpose(&args.select, false);
     let work = Work::New { session: &session, select: &args.select, purpose };
     carry_out(&session.engine, &work, &args.stack.store, &args.run, global).await
+}
+
+/// By its name.
+fn is_blueprint(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 /// A saved plan needs no blueprint, only the place where one was: its state lies there.

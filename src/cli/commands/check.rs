@@ -1,15 +1,20 @@
-//! `check`: the blueprint alone; no state, no host, no provider is asked.
+//! `check`: the blueprint and the files that it names; no state, no host, no cloud is asked.
 
 use super::super::{
-    CliError,
+    CliError, ProviderSettings, Registry,
     args::{BlueprintArgs, Global},
     exit, render,
-    session::{load, warn},
+    session::{load, not_expanded, stack_of, warn},
     terminal,
 };
+use crate::graph::expand::{Wanted, foresee};
 
-pub fn run(args: &BlueprintArgs, global: &Global) -> Result<u8, CliError> {
+pub fn run(args: &BlueprintArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let blueprint = load(args, global)?;
+    let providers = (registry.providers)(&ProviderSettings { sim_world: None })?;
+    let wanted = Wanted { regions: &blueprint.regions, components: &blueprint.components };
+    foresee(&wanted, &|name| providers.get(name).cloned(), &stack_of(&blueprint))
+        .map_err(|error| not_expanded(&blueprint, error, global.format))?;
     let hosts: usize = blueprint.regions.iter().map(|region| region.hosts().count()).sum();
     if super::is_json(global.format) {
         let components: Vec<String> = blueprint.components.iter().map(|one| one.id().to_string()).collect();

@@ -33,7 +33,7 @@ pub async fn run(cli: &Cli, registry: &Registry) -> Result<u8, CliError> {
     match &cli.command {
         Command::Init(args) => init::run(args, global),
         Command::Import(args) => import::run(args, global, registry).await,
-        Command::Check(args) => check::run(args, global),
+        Command::Check(args) => check::run(args, global, registry),
         Command::Plan(args) => plan::run(args, global, registry).await,
         Command::Apply(args) => apply::run(args, global, registry).await,
         Command::Destroy(args) => destroy::run(args, global, registry).await,

@@ -16,5 +16,12 @@ pub async fn run(args: &ShowArgs, global: &Global, registry: &Registry) -> Resul
         super::plan::print(&plan, global.format, true);
         return Ok(exit::OK);
     }
+    // Every address has a `/`.
+    if !path.exists() && !args.what.contains('/') {
+        let what = &args.what;
+        return Err(CliError::new(format!("there is no saved plan {what}")).hint(format!(
+            "`standfast plan --out {what}` makes one; a resource is named by its address, as `standfast state list` shows it"
+        )));
+    }
     super::state::show(&args.what, &args.target, global, registry).await
 }

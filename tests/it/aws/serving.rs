@@ -62,6 +62,21 @@ fn a_shop_is_made_once_and_leaves_an_empty_account() {
 }
 
 #[test]
+fn an_internal_load_balancer_is_one_and_facing_the_world_makes_it_anew() {
+    let account = Account::applied(
+        &SHOP.replace("  raw:\n    layer: 4\n", "  raw:\n    layer: 4\n    internal: true\n"),
+    );
+    let schemes =
+        "print(sorted((b['Type'], b['Scheme']) for b in elb.describe_load_balancers()['LoadBalancers']))";
+    assert_eq!(account.python(schemes), "[('application', 'internet-facing'), ('network', 'internal')]");
+    account.assert_settled();
+    account.sandbox.edit("    internal: true\n", "");
+    let steps = account.plan("").steps();
+    let anew = "replace refuge/load_balancers.raw/load_balancer.main (scheme cannot be changed in place)";
+    assert!(steps.iter().any(|step| step == anew), "{steps:#?}");
+}
+
+#[test]
 fn what_was_changed_by_hand_is_put_back() {
     let account = Account::applied(SHOP);
     account.python(

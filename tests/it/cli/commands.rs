@@ -92,6 +92,25 @@ fn check_tells_well_formed_from_mistaken() {
     snapshot("check", &ran);
 }
 
+/// What only a provider knows, without asking anybody and without leaving anything behind.
+#[cfg(feature = "aws")]
+#[test]
+fn check_tells_what_a_provider_cannot_build() {
+    let sandbox = Sandbox::new(
+        "standfast: 1\nname: shop\nregions: { away: { provider: aws, location: eu-west-1, zones: 2 } }\n\
+         networks: { main: { cidr: 10.0.0.0/8 } }\n\
+         load_balancers: { front: { layer: 4, algorithm: least_connections, listeners: [{ port: 80, to: web }] } }\n\
+         autoscaling_groups: { web: { capacity: { min: 1, max: 2 }, port: 80, instance_type: t3.small, workload: { package: nginx } } }\n",
+    );
+    let refused =
+        sandbox.run("check").code(65).says("10.0.0.0/8 is too large for a VPC").says("an NLB cannot choose");
+    assert!(!refused.stderr.contains("could not be looked up"), "{}", refused.shown());
+    sandbox.edit("10.0.0.0/8", "10.0.0.0/16");
+    sandbox.edit("algorithm: least_connections, ", "");
+    sandbox.run("check").code(0);
+    assert!(!sandbox.path(".standfast").exists(), "a check leaves nothing behind");
+}
+
 #[test]
 fn which_blueprint_is_meant() {
     let sandbox = Sandbox::new(SHOP);

@@ -357,6 +357,7 @@ fn cycles_are_told_by_name_along_the_path() {
     for name in ["autoscaling_groups.web", "databases.orders"] {
         assert!(ran.stderr.contains(name), "{name}:\n{}", ran.shown());
     }
+    assert_eq!(sandbox.run("check").code(65).stderr, ran.stderr, "a check sees it too");
     let itself =
         Sandbox::new(&SHOP.replace("engine: postgres,", "engine: postgres, depends_on: [databases.orders],"));
     let alone = itself.run("plan").code(65);
@@ -443,9 +444,12 @@ fn a_database_on_hosts_is_refused_with_what_hosts_can_have() {
         "standfast: 1\nname: shop\nregions:\n  home: { provider: ssh, zones: { rack: { hosts: { db1: 192.0.2.1, db2: 192.0.2.2 } } } }\n\
          databases: { orders: { engine: postgres, hosts: [db1, db2] } }\n",
     );
-    sandbox.run("check").code(0);
     // Before any host is asked for anything: these do not exist.
-    let ran = [sandbox.run("plan").code(65), sandbox.run("apply --auto-approve").code(65)];
+    let ran = [
+        sandbox.run("check").code(65),
+        sandbox.run("plan").code(65),
+        sandbox.run("apply --auto-approve").code(65),
+    ];
     super::snapshot("unsupported-on-hosts", &ran);
 }
 

@@ -25,6 +25,21 @@ fn it_is_applied_exactly_as_shown_and_once() {
 }
 
 #[test]
+fn one_that_is_not_there_is_told_from_a_blueprint() {
+    let sandbox = Sandbox::new(SHOP);
+    let told = |args: &str| sandbox.run(args).stderr;
+    let plan = told("apply next.plan");
+    assert!(
+        plan.contains("there is no saved plan next.plan") && plan.contains("plan --out next.plan"),
+        "{plan}"
+    );
+    let shown = told("show next.plan");
+    assert!(shown.contains("there is no saved plan next.plan") && shown.contains("state list"), "{shown}");
+    let blueprint = told("apply next.yaml");
+    assert!(blueprint.contains("init") && !blueprint.contains("saved plan"), "{blueprint}");
+}
+
+#[test]
 fn a_stale_one_is_refused() {
     let sandbox = Sandbox::new(SHOP);
     sandbox.ok("plan --out next.plan");

@@ -25,8 +25,11 @@ fn registry(points: &Arc<Points>, death: Death) -> Registry {
     let watching = Arc::clone(points);
     Registry {
         providers: Arc::new(move |settings: &ProviderSettings| {
-            let world = World::open(&settings.sim_world)
-                .map_err(|error| CliError::new(format!("could not open the simulated world: {error}")))?;
+            let world = match &settings.sim_world {
+                Some(path) => World::open(path)
+                    .map_err(|error| CliError::new(format!("could not open the simulated world: {error}")))?,
+                None => World::memory(),
+            };
             let provider = Sim::new(Arc::new(world));
             let watched: Arc<dyn Provider> =
                 Arc::new(WatchedProvider { provider, points: Arc::clone(&watching) });

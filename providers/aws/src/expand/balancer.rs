@@ -19,6 +19,9 @@ use crate::{
     names::{self, LONG_MAX, SHORT_MAX},
 };
 
+#[cfg(test)]
+mod tests;
+
 const SERVICE: &str = "elasticloadbalancing";
 /// TLS 1.2 and 1.3. <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/describe-ssl-policies.html>
 const TLS_POLICY: &str = "ELBSecurityPolicy-TLS13-1-2-2021-06";
@@ -31,6 +34,10 @@ const TIMEOUT_S: std::ops::RangeInclusive<u64> = 2..=120;
 const THRESHOLD: std::ops::RangeInclusive<u32> = 2..=10;
 const DRAIN_MAX_S: u64 = 3_600;
 const COOKIE_MAX_S: u64 = 7 * 24 * 60 * 60;
+/// Of a path or host of a rule, and what a path is made of.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html>
+const CONDITION_MAX: usize = 128;
+const OF_PATHS: &str = "_-.$/~\"'@:+&*?";
 
 /// The target group of a group behind a balancer.
 pub(super) fn target_group(region: &str, balancer: &ComponentId, group: &str) -> Address {
@@ -64,10 +71,9 @@ pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
         [
             ("name", names::name(stack, &address, SHORT_MAX).into()),
             ("type", if is_http { "application" } else { "network" }.into()),
-            // One that keeps its own and is lost must not come back where everybody can reach it.
-            ("scheme", if build.keeps("scheme") { Value::Null } else { "internet-facing".into() }),
+            ("scheme", if balancer.internal { "internal" } else { "internet-facing" }.into()),
             ("vpc", within.vpc.clone()),
-            ("subnets", within.public.clone().into()),
+            ("subnets", subnets(balancer, &within).to_vec().into()),
             ("elastic_ips", elastic_ips),
             ("security_groups", vec![OutputRef::resource(&guard, "id")].into()),
             ("settings", settings.into()),
@@ -84,6 +90,11 @@ pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
         add_listener(build, balancer, &main, (at, listener));
     }
     outputs(build, balancer, &main);
+}
+
+/// One that faces the Internet is where that is reached.
+fn subnets<'a>(balancer: &LoadBalancer, within: &'a Within) -> &'a [Value] {
+    if balancer.internal { &within.private } else { &within.public }
 }
 
 /// Said when there are none too, so that what is taken out of the blueprint ends.
@@ -125,10 +136,11 @@ fn check(build: &mut Build<'_>, balancer: &LoadBalancer, within: &Within) {
         );
     }
     // <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html>
-    if balancer.layer == 7 && within.public.len() < 2 && !build.keeps("subnets") {
+    if balancer.layer == 7 && subnets(balancer, within).len() < 2 && !build.keeps("subnets") {
+        let tier = if balancer.internal { "private" } else { "public" };
         build.problem(
             "region",
-            "an ALB needs public subnets in two zones at least",
+            format!("an ALB needs {tier} subnets in two zones at least"),
             format!("Say `zones: 2` or more under `regions.{}`.", build.region.name),
         );
     }
@@ -156,6 +168,7 @@ fn check(build: &mut Build<'_>, balancer: &LoadBalancer, within: &Within) {
             "Remove `access_logs`, or say `layer: 7`.",
         );
     }
+    check_conditions(build, balancer);
     let ttl = balancer.stickiness.as_ref().and_then(|stickiness| stickiness.ttl);
     if ttl.is_some_and(|ttl| ttl.is_zero() || ttl.as_secs() > COOKIE_MAX_S) {
         build.problem(
@@ -166,7 +179,29 @@ fn check(build: &mut Build<'_>, balancer: &LoadBalancer, within: &Within) {
     }
 }
 
-/// Who may come in: anyone, at the listeners' ports and nowhere else; and out to the members only.
+fn check_conditions(build: &mut Build<'_>, balancer: &LoadBalancer) {
+    for (at, listener) in balancer.listeners.iter().enumerate() {
+        for (route_at, route) in listener.routes.iter().enumerate() {
+            for (key, condition) in [("path", &route.path), ("host", &route.host)] {
+                let Some(condition) = condition else { continue };
+                let key_of = format!("listeners[{at}].routes[{route_at}].{key}");
+                let is_strange = |c: &char| !c.is_ascii_alphanumeric() && !OF_PATHS.contains(*c);
+                if condition.len() > CONDITION_MAX {
+                    let message = format!("an ALB takes a {key} of {CONDITION_MAX} characters at most");
+                    build.problem(key_of, message, "Name a shorter one.");
+                } else if let Some(strange) = condition.chars().find(is_strange) {
+                    build.problem(
+                        key_of,
+                        format!("an ALB takes no `{strange}` in a {key}"),
+                        format!("It takes letters, digits and {OF_PATHS}"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Who may come in: anyone, or what is in the network, at the listeners' ports and nowhere else; and out to the members only.
 fn add_guard(
     build: &mut Build<'_>,
     balancer: &LoadBalancer,
@@ -176,7 +211,8 @@ fn add_guard(
     let rule = |port: u16, cidr: Value| {
         Value::Map(map([("protocol", "tcp".into()), ("port", port.into()), ("cidr", cidr)]))
     };
-    let ingress = balancer.listeners.iter().map(|listener| rule(listener.port, ANYWHERE.into()));
+    let from: Value = if balancer.internal { within.cidr.clone() } else { ANYWHERE.into() };
+    let ingress = balancer.listeners.iter().map(|listener| rule(listener.port, from.clone()));
     let mut ports: Vec<u16> =
         groups.iter().flat_map(|group| [Some(group.port), group.health_check.port]).flatten().collect();
     ports.sort_unstable();
@@ -197,9 +233,9 @@ fn add_guard(
     )
 }
 
-/// An NLB has an address of its own in each zone, which stays; those of one that keeps its addresses are nobody's here.
+/// An NLB that faces the Internet has an address of its own in each zone, which stays; those of one that keeps its addresses are nobody's here.
 fn elastic_ips(build: &mut Build<'_>, balancer: &LoadBalancer, within: &Within) -> Value {
-    if balancer.layer == 7 || build.keeps("elastic_ips") {
+    if balancer.layer == 7 || balancer.internal || build.keeps("elastic_ips") {
         return Value::Null;
     }
     let zones = build.zones.clone();
@@ -378,7 +414,10 @@ fn add_listener(
 ) {
     let mut after = Vec::new();
     let certificate = match &listener.certificate {
-        Some(Certificate::Arn(arn)) => arn.as_str().into(),
+        Some(Certificate::Arn(arn)) => {
+            certificates::check_arn(build, at, arn);
+            arn.as_str().into()
+        }
         Some(Certificate::Pem(path)) => {
             let pem = Value::Secret(SecretSource::FileExact(path.clone()));
             let imported = build.add("acm", "certificate", &listener.port.to_string(), [("pem", pem)]);

@@ -15,6 +15,10 @@ mod tests;
 
 const KIND: &str = "requested_certificate";
 const RECORD: &str = "validation_record";
+/// Characters of the first name, and names in all.
+/// <https://docs.aws.amazon.com/acm/latest/APIReference/API_RequestCertificate.html>
+const FIRST_MAX: usize = 64;
+const NAMES_MAX: usize = 100;
 
 /// The certificate of a balancer's port.
 pub(super) fn address(region: &str, balancer: &ComponentId, port: u16) -> Address {
@@ -29,6 +33,20 @@ pub(super) fn add(
     domain: &str,
     also: &[String],
 ) -> Vec<Address> {
+    if domain.len() > FIRST_MAX {
+        build.problem(
+            format!("listeners[{at}].certificate.domain"),
+            format!("`{domain}` has {} characters, and the first name of a certificate of ACM {FIRST_MAX} at most", domain.len()),
+            "Name a shorter one here, and this one under `also`.",
+        );
+    }
+    if also.len() >= NAMES_MAX {
+        build.problem(
+            format!("listeners[{at}].certificate.also"),
+            format!("a certificate of ACM is good for {NAMES_MAX} names at most"),
+            "Spread the names over several certificates; `*.example.net` stands for many names.",
+        );
+    }
     let mut records = Vec::new();
     let keys = std::iter::once("domain".to_owned()).chain((0..also.len()).map(|at| format!("also[{at}]")));
     for (key, name) in keys.zip(names(domain, also)) {
@@ -54,6 +72,45 @@ pub(super) fn add(
     let also = list(also.iter().map(String::as_str));
     build.add("acm", KIND, &port.to_string(), [("domain", domain.into()), ("also", also)]);
     records
+}
+
+/// A certificate by ARN: one that a load balancer of this place can serve.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/https-listener-certificates.html>
+pub(super) fn check_arn(build: &mut Build<'_>, at: usize, arn: &str) {
+    let key = format!("listeners[{at}].certificate");
+    let location = build.place.location.clone();
+    let example = format!(
+        "For example `arn:{}:acm:{location}:123456789012:certificate/...`: `aws acm list-certificates --region {location}` lists those that are there.",
+        build.place.partition()
+    );
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let [_, partition, service, region, account, resource] = parts[..] else {
+        return build.problem(key, format!("`{arn}` is no whole ARN"), example);
+    };
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    // IAM is of no region.
+    let is_certificate = match service {
+        "acm" => resource.strip_prefix("certificate/").is_some_and(|id| !id.is_empty()),
+        "iam" => region.is_empty() && resource.starts_with("server-certificate/"),
+        _ => false,
+    };
+    if !is_certificate || !is_account || partition != build.place.partition() {
+        return build.problem(key, format!("`{arn}` is no certificate of ACM or IAM"), example);
+    }
+    if service == "acm" && region != location {
+        return build.problem(
+            key,
+            format!("the certificate is in {region}, and the load balancer in {location}"),
+            format!("ACM's certificates serve in their own region: request one in {location}, by `certificate: {{ domain: ... }}` or by hand."),
+        );
+    }
+    if let Some(pinned) = build.place.account.clone().filter(|pinned| pinned != account) {
+        build.problem(
+            key,
+            format!("the certificate is in the account {account}, and the load balancer in {pinned}"),
+            "Give one of the same account.",
+        );
+    }
 }
 
 /// Adds the records of every certificate whose names a zone holds, each once: the same name has the same record

@@ -232,6 +232,8 @@ fn class(build: &mut Build<'_>, database: &Database) -> Option<String> {
     match &database.instance_type {
         Some(class) if class.starts_with("db.") => Some(class.clone()),
         Some(class) => {
+            let is_machine = class.split('.').count() == 2;
+            let hint = if is_machine { format!("Did you mean `db.{class}`?") } else { hint.to_owned() };
             build.problem("instance_type", format!("`{class}` is no size of a database"), hint);
             None
         }

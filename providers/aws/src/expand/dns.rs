@@ -25,6 +25,14 @@ const INTERVALS_S: [u64; 2] = [10, 30];
 
 pub(super) fn expand(build: &mut Build<'_>, dns: &Dns) {
     let origin = origin(dns);
+    // <https://docs.aws.amazon.com/Route53/latest/APIReference/API_CreateHostedZone.html>
+    if !origin.contains('.') {
+        build.problem(
+            "zone",
+            format!("Route 53 makes no zone of a top-level domain: `{origin}`"),
+            "Name a domain, such as `example.net`.",
+        );
+    }
     let zone = build.add(SERVICE, "hosted_zone", "main", [("name", origin.as_str().into())]);
     let zone_id = OutputRef::resource(&zone, "id");
     let mut names = Vec::new();
@@ -130,6 +138,14 @@ fn add_health_check(
         Some(port) => listeners.iter().find(|listener| listener.port == port),
         None => listeners.iter().find(|listener| listener.certificate.is_some()).or(listeners.first()),
     };
+    if balancer.internal {
+        build.problem(
+            key,
+            format!("the load balancer `{}` is internal: nobody outside can ask it", balancer.common.name),
+            "Remove `health_check`: AWS asks its load balancer itself whether its members are healthy.",
+        );
+        return None;
+    }
     let Some(listener) = listener else {
         build.problem(
             format!("{key}.port"),

@@ -42,6 +42,22 @@ fn sizes(group: &AutoscalingGroup) -> Vec<&str> {
     group.instance_type.iter().chain(&group.instance_types).map(String::as_str).collect()
 }
 
+/// `t3.small`, `u-6tb1.metal`. <https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html>
+fn is_size(instance_type: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    instance_type.split_once('.').is_some_and(|(family, size)| is_word(family) && is_word(size))
+        && !instance_type.starts_with("db.")
+        && !instance_type.starts_with("cache.")
+}
+
+/// A parameter with a `/` in its name begins with one.
+/// <https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html>
+fn is_image(name: &str) -> bool {
+    name.starts_with("ami-") || name.starts_with('/') || !name.contains('/')
+}
+
 /// As the blueprint names it, else Debian for the type's processor.
 fn image(group: &AutoscalingGroup, instance_type: &str) -> String {
     let arch = if is_arm(instance_type) { "arm64" } else { "amd64" };
@@ -244,6 +260,23 @@ fn add_template(build: &mut Build<'_>, group: &AutoscalingGroup, within: &Within
         );
         return None;
     };
+    if let Some(wrong) = sizes.iter().find(|size| !is_size(size)) {
+        let key = if group.instance_type.is_some() { "instance_type" } else { "instance_types" };
+        build.problem(
+            key,
+            format!("`{wrong}` is no size of a machine"),
+            "It is a family and a size with a dot between, for example `t3.small`.",
+        );
+        return None;
+    }
+    if let Some(image) = group.image.as_deref().filter(|image| !is_image(image)) {
+        build.problem(
+            "image",
+            format!("`{image}` is neither the id of a machine image nor the name of an SSM parameter that holds one"),
+            "Say `ami-...`, or `/...`. The image of a container belongs under `workload`: `container: ...`.",
+        );
+        return None;
+    }
     if sizes.iter().any(|size| is_arm(size) != is_arm(instance_type)) {
         build.problem(
             "instance_types",
@@ -256,20 +289,22 @@ fn add_template(build: &mut Build<'_>, group: &AutoscalingGroup, within: &Within
     let of = |key: &str| found.as_ref()?.as_map()?.get(key).cloned();
     let (Some(image), Some(root_device), Some(root_gib)) = (of("id"), of("root_device"), of("root_gib"))
     else {
-        let (message, hint) = match &found {
-            None => (format!("which image `{name}` is could not be looked up"), String::new()),
-            Some(_) if group.image.is_none() => (
+        match &found {
+            None => build.unanswered(
+                if group.image.is_some() { "image" } else { "" },
+                format!("which image `{name}` is could not be looked up"),
+            ),
+            Some(_) if group.image.is_none() => build.problem(
+                "",
                 format!("{} has no image of Debian 12 (`{name}`), the default", build.place.location),
-                "Say which one its machines start from: `image: ami-...`, or the name of an SSM parameter."
-                    .into(),
+                "Say which one its machines start from: `image: ami-...`, or the name of an SSM parameter.",
             ),
-            Some(_) => (
+            Some(_) => build.problem(
+                "image",
                 format!("there is no image `{name}` in {}", build.place.location),
-                "Give an id (`ami-...`) of that region, or the name of an SSM parameter that holds one."
-                    .into(),
+                "Give an id (`ami-...`) of that region, or the name of an SSM parameter that holds one.",
             ),
-        };
-        build.problem(if group.image.is_some() { "image" } else { "" }, message, hint);
+        }
         return None;
     };
     let guard = add_guard(build, group, within);

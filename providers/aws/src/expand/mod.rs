@@ -16,6 +16,8 @@ mod measure;
 mod monitoring;
 mod network;
 mod recovery;
+#[cfg(test)]
+mod refusals;
 mod session_store;
 mod tags;
 mod talk;
@@ -111,8 +113,13 @@ impl<'a> Build<'a> {
         let is_first = request.components.iter().find(|one| one.common().region == region.name);
         let is_first = is_first.is_none_or(|first| first.id() == id);
         let at_location = |message: String, hint: String| {
-            let problem =
-                Problem { component: id.clone(), key: "region.location".into(), message, hint: Some(hint) };
+            let problem = Problem {
+                component: id.clone(),
+                key: "region.location".into(),
+                message,
+                hint: Some(hint),
+                unanswered: false,
+            };
             Err(if is_first { vec![problem] } else { Vec::new() })
         };
         let Some(place) = Place::of_region(region) else {
@@ -140,16 +147,41 @@ impl<'a> Build<'a> {
             problems: Vec::new(),
         };
         if is_first {
+            build.check_region();
             build.check_zones();
         }
         tags::check(&mut build, is_first);
         Ok(build)
     }
 
+    /// Whose account it is, and zones of another region: what is wrong whatever the region has.
+    fn check_region(&mut self) {
+        let region = self.region;
+        let is_account = |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if let Some(account) = region.account.as_deref().filter(|account| !is_account(account)) {
+            self.problem(
+                "region.account",
+                format!("`{account}` is no account of AWS: those have twelve digits"),
+                "`aws sts get-caller-identity` shows yours.",
+            );
+        }
+        let location = self.place.location.clone();
+        let zones = self.zones.clone();
+        for zone in zones.iter().filter(|zone| !zone.starts_with(&location)) {
+            self.problem(
+                "region.zones",
+                format!("the zone `{zone}` is not in {location}"),
+                format!("Say how many, `zones: 3`, or name zones such as `{location}a`."),
+            );
+        }
+    }
+
     fn check_zones(&mut self) {
         let Some(there) = self.answer(look_up::ZONES, "").and_then(Value::as_list) else { return };
         let there: Vec<&str> = there.iter().filter_map(Value::as_str).collect();
-        for zone in self.zones.iter().filter(|zone| !there.contains(&zone.as_str())) {
+        let is_missing =
+            |zone: &&String| zone.starts_with(&self.place.location) && !there.contains(&zone.as_str());
+        for zone in self.zones.iter().filter(is_missing) {
             self.problems.push(Problem {
                 component: self.id.clone(),
                 key: "region.zones".into(),
@@ -159,6 +191,7 @@ impl<'a> Build<'a> {
                     there.join(", "),
                     self.region.name
                 )),
+                unanswered: false,
             });
         }
     }
@@ -183,7 +216,16 @@ impl<'a> Build<'a> {
             key: key.into(),
             message: message.into(),
             hint: Some(hint.into()).filter(|hint| !hint.is_empty()),
+            unanswered: false,
         });
+    }
+
+    /// What could not be looked up. Why stands beside this.
+    fn unanswered(&mut self, key: impl Into<String>, message: impl Into<String>) {
+        self.problem(key, message, "");
+        if let Some(problem) = self.problems.last_mut() {
+            problem.unanswered = true;
+        }
     }
 
     fn not_built(&mut self) {

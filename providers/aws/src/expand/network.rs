@@ -5,7 +5,7 @@
 
 use ipnet::{IpNet, Ipv4Net};
 use standfast_contract::{
-    Address, Component, ExpandRequest, Lookup, Map, OutputRef, Value,
+    Address, Component, ExpandRequest, Lookup, Map, OutputRef, Section, Value,
     component::{Nat, Network},
 };
 
@@ -82,6 +82,12 @@ pub(super) struct Within {
 /// The network of the component's region; without one, a problem.
 pub(super) fn within(build: &mut Build<'_>) -> Option<Within> {
     let Some(network) = of_region(build.request) else {
+        // Told once, at the first that would be in it.
+        let here = |one: &&Component| one.common().region == build.region.name && is_within(one);
+        let first = build.request.components.iter().find(here);
+        if first.is_some_and(|first| first.id() != build.id) {
+            return None;
+        }
         let region = &build.region.name;
         let hint = format!(
             "Add one: `networks: {{ main: {{ region: {region} }} }}`, or with `existing: vpc-...` one that is there."
@@ -120,6 +126,12 @@ pub(super) fn within(build: &mut Build<'_>) -> Option<Within> {
     })
 }
 
+/// Whether a component is in the network of its region.
+fn is_within(component: &Component) -> bool {
+    use Section::{AutoscalingGroups, Databases, LoadBalancers, SessionStores};
+    matches!(component.section(), LoadBalancers | AutoscalingGroups | Databases | SessionStores)
+}
+
 /// The subnets of an existing VPC.
 fn ids(found: &Map, tier: Tier) -> Vec<Value> {
     let subnets = found.get(tier.word()).and_then(Value::as_list).unwrap_or_default();
@@ -128,6 +140,15 @@ fn ids(found: &Map, tier: Tier) -> Vec<Value> {
 
 pub(super) fn expand(build: &mut Build<'_>, network: &Network) {
     if let Some(existing) = &network.existing {
+        if !existing.starts_with("vpc-") {
+            let location = &build.place.location;
+            let hint = format!("`aws ec2 describe-vpcs --region {location}` lists those that are there.");
+            return build.problem(
+                "existing",
+                format!("`{existing}` is no id of a VPC: it begins with `vpc-`"),
+                hint,
+            );
+        }
         return expand_existing(build, existing);
     }
     let Some(cidr) = cidr(build, network) else { return };
@@ -176,11 +197,11 @@ pub(super) fn expand(build: &mut Build<'_>, network: &Network) {
 
 fn cidr(build: &mut Build<'_>, network: &Network) -> Option<Ipv4Net> {
     let given = network.cidr.or(build.region.network).or_else(|| CIDR_DEFAULT.parse().ok())?;
-    let key = if network.cidr.is_some() { "cidr" } else { "region" };
+    let key = if network.cidr.is_some() { "cidr" } else { "region.network" };
     let zones = build.zones.len();
     if zones > ZONES_MAX {
         build.problem(
-            "region",
+            "region.zones",
             format!("{zones} zones are more than any AWS region has"),
             "Name at most six.",
         );
@@ -266,8 +287,7 @@ fn add_nat(build: &mut Build<'_>, zone: &str, subnet: Value, public: &Address) -
 /// One that is there already: looked at, never changed.
 fn expand_existing(build: &mut Build<'_>, id: &str) {
     let Some(found) = build.answer(VPC, id) else {
-        // The look-up failed, and says why beside this.
-        build.problem("existing", format!("what is in `{id}` is not known"), "");
+        build.unanswered("existing", format!("what is in `{id}` is not known"));
         return;
     };
     let Some(found) = found.as_map() else {

@@ -246,7 +246,7 @@ pub(super) fn balancer(layer: u8) -> LoadBalancer {
         Listener {
             port: 443,
             redirect_https: false,
-            certificate: Some(Certificate::Arn("arn:aws:acm:x".into())),
+            certificate: Some(Certificate::Arn("arn:aws:acm:eu-west-1:123456789012:certificate/1".into())),
             routes: vec![to(Some("/api/*"), "api"), to(None, "web")],
         },
     ];
@@ -265,6 +265,7 @@ pub(super) fn balancer(layer: u8) -> LoadBalancer {
         listeners: if layer == 7 { http } else { tcp },
         stickiness: (layer == 7).then(|| Stickiness { cookie: "SRV".into(), ttl: None }),
         drain_timeout: Duration::from_secs(30),
+        internal: false,
         access_logs: None,
     }
 }

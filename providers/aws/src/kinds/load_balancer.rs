@@ -5,7 +5,7 @@ use aws_sdk_elasticloadbalancingv2::types::{
     LoadBalancer as Found, LoadBalancerAttribute, LoadBalancerSchemeEnum, LoadBalancerStateEnum,
     LoadBalancerTypeEnum, SubnetMapping,
 };
-use standfast_contract::{Call, Kind, Map, Value};
+use standfast_contract::{Kind, Map, Value};
 
 use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, elb, fixed, list, map, may, must, out, text};
 use crate::{
@@ -104,15 +104,6 @@ impl Works for LoadBalancer {
         let call = site.change.elb.delete_load_balancer().load_balancer_arn(id);
         call.send().await.map_err(failed("elasticloadbalancing:DeleteLoadBalancer"))?;
         Ok(())
-    }
-
-    fn foresee(&self, call: &Call) -> Result<(), Failure> {
-        if call.inputs.contains_key("scheme") {
-            return Ok(());
-        }
-        let message = "the blueprint keeps its `scheme` as it was, and it is gone: a new one would face the internet. Take \
-                       `scheme` out of `ignore_changes` if it shall; else make it by hand and take it over";
-        Err(Failure::refused("elasticloadbalancing:CreateLoadBalancer", message))
     }
 
     async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {

@@ -135,6 +135,9 @@ pub(super) fn write(text: &mut Text, balancers: &[Balancer], groups: &[Group]) -
         if balancer.is_network() {
             text.line("    layer: 4");
         }
+        if balancer.is_internal() {
+            text.line("    internal: true");
+        }
         text.line("    listeners:");
         lines.iter().for_each(|line| text.line(format!("      - {line}")));
         write_kept(text, balancer, &served);
@@ -155,13 +158,6 @@ pub(super) fn write(text: &mut Text, balancers: &[Balancer], groups: &[Group]) -
 
 fn write_kept(text: &mut Text, balancer: &Balancer, served: &[&Group]) {
     let mut kept = KEPT.to_vec();
-    if balancer.is_internal() {
-        kept.push("scheme");
-        text.note(
-            "It is internal, which no blueprint says: `scheme` and `subnets` below keep it so. Were it lost,",
-        );
-        text.note("no apply would make it anew while they stand there: a new one faces the internet.");
-    }
     if balancer.is_network() {
         // <https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-security-groups.html>
         if balancer.is.security_groups().is_empty() {

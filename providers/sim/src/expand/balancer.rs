@@ -29,6 +29,7 @@ pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
             ("cookie", text(stickiness.map(|it| it.cookie.as_str()))),
             ("cookie_ttl_ms", stickiness.and_then(|it| it.ttl).map_or(Value::Null, ms)),
             ("drain_timeout_ms", ms(balancer.drain_timeout)),
+            ("internal", if balancer.internal { true.into() } else { Value::Null }),
             (
                 "access_logs",
                 balancer

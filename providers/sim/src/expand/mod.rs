@@ -133,6 +133,7 @@ impl<'a> Build<'a> {
                 key: String::new(),
                 message: format!("no zone is known of region `{}`", region.name),
                 hint: Some(format!("Name its zones: `zones: 3` under `regions.{}`.", region.name)),
+                unanswered: true,
             });
         }
         Build { request, answers, region, id, zones, out: Expansion::default(), problems }
@@ -154,6 +155,7 @@ impl<'a> Build<'a> {
             key: key.into(),
             message: message.into(),
             hint: None,
+            unanswered: false,
         });
     }
 

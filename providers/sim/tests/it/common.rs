@@ -183,6 +183,7 @@ pub fn estate() -> Vec<Component> {
             ],
             stickiness: Some(Stickiness { cookie: "SRV".into(), ttl: None }),
             drain_timeout: Duration::from_secs(30),
+            internal: false,
             access_logs: None,
         }),
         Component::AutoscalingGroup(group("/releases/shop-1.tar.gz", 3)),

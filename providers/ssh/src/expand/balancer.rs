@@ -191,7 +191,7 @@ fn vrrp<'a>(
                 format!("no interface of host {} is in the subnet of {virtual_ip}", host.name),
                 "choose a free address of the subnet that all hosts of the load balancer share",
             ),
-            None => problems.add(
+            None => problems.unanswered(
                 "virtual_ip",
                 format!("nothing is known of host {}: which interface shall hold {virtual_ip}?", host.name),
                 format!("make sure that {} can be reached over ssh, then plan again", host.name),

@@ -16,6 +16,13 @@ pub fn check(request: &ExpandRequest<'_>, balancer: &LoadBalancer, problems: &mu
             "name two or more hosts of the region",
         );
     }
+    if balancer.internal {
+        problems.add(
+            "internal",
+            "who reaches a load balancer on hosts is a matter of their addresses and their firewall",
+            "remove `internal`; give it a `virtual_ip` of an inner network, and say `from` in the `firewall` of a baseline",
+        );
+    }
     if balancer.access_logs.is_some() {
         problems.add(
             "access_logs",

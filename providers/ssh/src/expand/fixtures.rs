@@ -214,6 +214,7 @@ pub fn front() -> LoadBalancer {
         ],
         stickiness: Some(Stickiness { cookie: "SRV".into(), ttl: Some(Duration::from_secs(3600)) }),
         drain_timeout: Duration::from_secs(30),
+        internal: false,
         access_logs: None,
     }
 }

@@ -144,6 +144,8 @@ fn check(group: &AutoscalingGroup, hosts: usize, problems: &mut Problems) {
         );
     }
     let of_machines = [
+        ("instance_type", group.instance_type.is_some()),
+        ("image", group.image.is_some()),
         ("instance_types", !group.instance_types.is_empty()),
         ("spot", group.spot.is_some()),
         ("schedule", !group.schedule.is_empty()),

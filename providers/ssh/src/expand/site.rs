@@ -114,12 +114,17 @@ impl Problems {
 
     /// `key` is below the component: `listeners[1].certificate`.
     pub fn add(&mut self, key: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) {
-        let problem = Problem {
-            component: self.component.clone(),
-            key: key.into(),
-            message: message.into(),
-            hint: Some(hint.into()),
-        };
+        self.push(key.into(), message.into(), hint.into(), false);
+    }
+
+    /// The same where a host did not tell what it was asked.
+    pub fn unanswered(&mut self, key: &str, message: String, hint: String) {
+        self.push(key.to_owned(), message, hint, true);
+    }
+
+    fn push(&mut self, key: String, message: String, hint: String, unanswered: bool) {
+        let component = self.component.clone();
+        let problem = Problem { component, key, message, hint: Some(hint), unanswered };
         if !self.found.contains(&problem) {
             self.found.push(problem);
         }

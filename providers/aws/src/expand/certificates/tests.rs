@@ -56,6 +56,32 @@ fn a_name_that_no_zone_holds_is_said_at_its_key() {
 }
 
 #[test]
+fn what_acm_would_refuse_is_said_at_its_key() {
+    let said = |domain: &str, also: &[&str]| {
+        let components = [network(), requested("front", domain, also), zone("names", "example.net")];
+        match expanded(&region(), &components, 1, &Answers::default()) {
+            Ok(_) => String::new(),
+            Err(found) => problems(Err(found)),
+        }
+    };
+    let of = |length: usize| format!("{}.shop.example.net", "a".repeat(length - ".shop.example.net".len()));
+    let names: Vec<String> = (0..100).map(|at| format!("shop{at}.example.net")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert_eq!(said(&of(64), &[&of(70)]), "");
+    assert_eq!(said("example.net", &names[..99]), "");
+    let long = said(&of(65), &[]);
+    assert!(
+        long.starts_with("listeners[0].certificate.domain: ") && long.contains("has 65 characters"),
+        "{long}"
+    );
+    let many = said("example.net", &names);
+    assert!(
+        many.starts_with("listeners[0].certificate.also: ") && many.contains("100 names at most"),
+        "{many}"
+    );
+}
+
+#[test]
 fn a_name_is_requested_in_one_account_only() {
     let regions =
         [region(), Region { name: "haven".into(), account: Some("210987654321".into()), ..region() }];

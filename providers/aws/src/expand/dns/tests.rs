@@ -20,6 +20,7 @@ fn balancer(name: &str, of: &str) -> Component {
         listeners: vec![Listener { port: 80, redirect_https: false, certificate: None, routes: vec![] }],
         stickiness: None,
         drain_timeout: Duration::from_secs(30),
+        internal: false,
         access_logs: None,
     })
 }

@@ -92,6 +92,7 @@ fn two_balancers_share_neither_hosts_nor_addresses() {
 fn every_mistake_of_a_balancer_is_reported_at_once() {
     let problems = front(|it| {
         it.hosts.push("lb9".into());
+        it.internal = true;
         it.access_logs = Some(AccessLogs { bucket: "logs".into(), prefix: String::new() });
         it.listeners[1].certificate = Some(Certificate::Arn("arn:aws:acm:x".into()));
         let requested = Certificate::Requested { domain: "shop.example.net".into(), also: vec![] };
@@ -104,6 +105,7 @@ fn every_mistake_of_a_balancer_is_reported_at_once() {
         problems,
         [
             "hosts[2]: region home has no host lb9",
+            "internal: who reaches a load balancer on hosts is a matter of their addresses and their firewall",
             "access_logs: a load balancer on hosts writes its log into the host's journal, and to no bucket",
             "listeners[1].certificate: arn:aws:acm:x stays at AWS: a host cannot have its private key",
             "listeners[2].certificate: a certificate that AWS issues for shop.example.net stays there: a host cannot have its \
