@@ -7,6 +7,15 @@ pub fn account() -> Account {
     Account::new(&blueprint())
 }
 
+/// Free to be destroyed; without a session store there is nothing to do.
+pub fn let_sessions_go(account: &Account) {
+    let path = account.sandbox.path("standfast.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text =
+        text.replace("sessions: { engine: redis,", "sessions: { deletion_protection: false, engine: redis,");
+    std::fs::write(path, text).unwrap();
+}
+
 fn blueprint() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/blueprints/shop-aws.yaml");
     let text = std::fs::read_to_string(path).unwrap();
@@ -33,6 +42,7 @@ fn it_is_made_once_and_leaves_an_empty_account() {
     ];
     assert_eq!(kinds.map(|(kind, _)| (kind, count(kind))), kinds);
     account.assert_settled();
+    insta::assert_snapshot!("shop-status", account.run("status").stdout);
     // Who names the stores reaches them, and nobody else.
     let reached = account.python(
         "groups = {g['GroupId']: g for g in ec2.describe_security_groups()['SecurityGroups']}\n\
@@ -49,6 +59,7 @@ fn it_is_made_once_and_leaves_an_empty_account() {
         )
     );
     account.sandbox.edit("parameters: {", "deletion_protection: false\n    parameters: {");
+    let_sessions_go(&account);
     account.run("apply --auto-approve").code(0);
     account.run("destroy --auto-approve").code(0);
     assert_eq!(account.census(), Default::default());

@@ -24,7 +24,7 @@ mod tests;
 mod user_data;
 
 use standfast_contract::{
-    Address, Answers, Component, ComponentId, Desired, ExpandRequest, Expansion, Lookup, Problem,
+    Address, Answers, Component, ComponentId, Desired, ExpandRequest, Expansion, Lookup, Probe, Problem,
     ProviderError, Region, Value,
 };
 
@@ -224,6 +224,18 @@ impl<'a> Build<'a> {
             lifecycle: self.request.component.common().lifecycle.clone(),
         });
         address
+    }
+
+    /// What `status` asks. `subject` is what it is about, within the component.
+    fn probe<const N: usize>(&mut self, subject: &str, verb: &str, inputs: [(&str, Value); N]) {
+        self.out.probes.push(Probe {
+            component: self.id.clone(),
+            subject: subject.to_owned(),
+            provider: PROVIDER.into(),
+            place: self.place.to_value(),
+            verb: verb.to_owned(),
+            inputs: crate::kinds::map(inputs),
+        });
     }
 
     fn output(&mut self, name: &str, value: impl Into<Value>) {

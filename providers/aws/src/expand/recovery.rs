@@ -54,6 +54,7 @@ pub(super) fn expand(build: &mut Build<'_>, recovery: &DisasterRecovery) {
         Ok(expansion) => {
             build.out.resources.extend(expansion.resources);
             build.out.outputs.extend(expansion.outputs);
+            build.out.probes.extend(expansion.probes);
         }
         // What stands in the way is in the region that takes over.
         Err(problems) => build.problems.extend(problems.into_iter().map(|problem| match &*problem.key {

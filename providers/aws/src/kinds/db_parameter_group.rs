@@ -22,7 +22,14 @@ static KIND: Kind = Kind {
     create_before_destroy: true,
     ..Kind::new(
         "db_parameter_group",
-        &[ID, TAGS, fixed("name").kept(), fixed("family").unobserved(), may("parameters"), out("identifier")],
+        &[
+            ID,
+            TAGS,
+            fixed("name").kept(),
+            fixed("family").unobserved(),
+            may("parameters").effect("static ones wait for a restart"),
+            out("identifier"),
+        ],
     )
 };
 

@@ -66,7 +66,12 @@ pub(crate) async fn obstacles(
     let mut places: BTreeMap<Place, AtPlace<'_>> = BTreeMap::new();
     let mut obstacles = Vec::new();
     for (at, call) in calls.iter().enumerate() {
-        let foreseen = kinds::by_name(&call.kind).map_or(Ok(()), |works| works.foresee(call));
+        let mut anew = call.clone();
+        if deletes.iter().any(|old| old.address == call.address) {
+            // What was before is no matter to what is made in its place.
+            anew.prior.clear();
+        }
+        let foreseen = kinds::by_name(&call.kind).map_or(Ok(()), |works| works.foresee(&anew));
         if let Err(failure) = foreseen {
             let verb = if call.id.is_some() { "update" } else { "create" };
             let error = failure.of(format!("{verb} {}", call.address), false);
