@@ -22,3 +22,4 @@ mod regions;
 mod serving;
 mod session_stores;
 mod shop;
+mod zones;

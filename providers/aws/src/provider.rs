@@ -181,6 +181,9 @@ impl Provider for AwsProvider {
                 ));
             };
             look_up::answer(&site, question, subject).await.map_err(|failure| {
+                if let Some(shut) = site.shut(&failure) {
+                    return shut;
+                }
                 let of = if subject.is_empty() { String::new() } else { format!(" {subject}") };
                 failure.of(format!("look up the {question}{of} in {}", site.place.location), false)
             })
@@ -341,6 +344,9 @@ impl Provider for AwsProvider {
 
     async fn survey(&self, _: &Context, region: &Region, within: &str) -> Result<Survey, ProviderError> {
         let place = Place::of_region(region).ok_or_else(|| expand::no_location(region))?;
+        if let Some((message, hint)) = place.no_region("--region ") {
+            return Err(ProviderError::permanent(format!("look into {within}"), message).hint(hint));
+        }
         survey::survey(self.site(&place).await?.as_ref(), region, within).await
     }
 

@@ -19,6 +19,7 @@ pub fn dns(reader: &Reader<'_>, common: Option<Common>) -> Option<Dns> {
     Some(Dns {
         common: common?,
         zone: reader.text("zone")?,
+        existing: reader.text("existing"),
         records: records.into_iter().collect::<Option<_>>()?,
     })
 }

@@ -4,7 +4,7 @@ use aws_sdk_elasticloadbalancingv2::types::{LoadBalancer, LoadBalancerStateEnum}
 use standfast_contract::{Health, Map};
 
 use super::{degraded, down, find, healthy, members::AllTargets, told};
-use crate::failure::Failure;
+use crate::failure::{Failure, Trouble};
 
 pub(super) type Balancers = Result<Vec<LoadBalancer>, Failure>;
 
@@ -32,6 +32,7 @@ pub(super) fn targets(all: &AllTargets, inputs: &Map) -> Result<Health, Failure>
     let Some(arn) = told(inputs, "target_group") else { return Ok(down("has not been made yet")) };
     let targets = match all.get(arn) {
         Some(Ok(targets)) => targets,
+        Some(Err(failure)) if failure.trouble == Trouble::NotFound => return Ok(down("is gone")),
         Some(Err(failure)) => return Err(failure.clone()),
         None => return Ok(down("is gone")),
     };

@@ -15,6 +15,7 @@ mod watch;
 
 use std::collections::BTreeSet;
 
+use aws_sdk_autoscaling::types::AutoScalingGroup;
 use futures::{future::join_all, join};
 use standfast_contract::{Health, HealthState, Map, Probe, Value};
 
@@ -94,7 +95,10 @@ async fn unless_none<T>(
 async fn answer(site: &Site, seen: &Seen, probe: &Probe) -> Result<Health, Failure> {
     let inputs = &probe.inputs;
     match probe.verb.as_str() {
-        MEMBERS => members::of_group(site, &seen.groups, &seen.targets, inputs).await.map(Health::from),
+        MEMBERS => match find(&seen.groups, inputs, "group", AutoScalingGroup::auto_scaling_group_name)? {
+            Ok(_) => members::of_group(site, &seen.groups, &seen.targets, inputs).await.map(Health::from),
+            Err(health) => Ok(health),
+        },
         BALANCER => balancer::health(&seen.balancers, inputs),
         TARGETS => balancer::targets(&seen.targets, inputs),
         DATABASE => data::database(&seen.instances, inputs),

@@ -208,6 +208,24 @@ async fn a_balancer_tells_its_state_and_how_many_members_are_up() {
 }
 
 #[tokio::test]
+async fn what_somebody_has_removed_is_down() {
+    let probes = [
+        probe(MEMBERS, [("group", "web".into())]),
+        probe(TARGETS, [("target_group", "tg".into())]),
+        probe(BALANCER, [("balancer", "lb".into())]),
+    ];
+    let (told, _) = told(&probes, |asked| {
+        Some(match asked.action.as_str() {
+            "DescribeAutoScalingGroups" => Answer::Empty,
+            "DescribeTargetHealth" => Answer::error(400, "TargetGroupNotFound", "not found"),
+            _ => Answer::error(400, "LoadBalancerNotFound", "not found"),
+        })
+    })
+    .await;
+    assert_eq!(told, ["Down: is gone"; 3]);
+}
+
+#[tokio::test]
 async fn what_may_not_be_looked_at_is_unreachable_and_hides_nothing_else() {
     let store = probe(STORE, [("store", STORE_ARN.into()), ("nodes", Value::Int(3))]);
     let (told, _) = told(&[store, of_instance(DATABASE, "main")], |asked| match asked.action.as_str() {

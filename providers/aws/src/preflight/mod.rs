@@ -10,6 +10,7 @@ mod offers;
 mod permissions;
 mod processors;
 mod standing;
+mod zones;
 
 use std::collections::BTreeMap;
 
@@ -107,14 +108,15 @@ async fn at_place(
     match signed_in.await {
         Ok(site) => {
             let ahead = Ahead { site: &site, context, calls, deletes };
-            let (denied, standing, processors, machines, engines) = join!(
+            let (denied, standing, zones, processors, machines, engines) = join!(
                 permissions::ask(&ahead),
                 standing::ask(&ahead),
+                zones::ask(&ahead),
                 processors::ask(&ahead),
                 offers::machines(&ahead),
                 offers::engines(&ahead)
             );
-            [denied, standing, processors, machines, engines].concat()
+            [denied, standing, zones, processors, machines, engines].concat()
         }
         Err(error) => vec![Obstacle { error, calls: calls.into_iter().map(|(at, _)| at).collect() }],
     }
