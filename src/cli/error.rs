@@ -122,6 +122,11 @@ impl From<PlanError> for CliError {
                  `lifecycle.prevent_destroy: false`) on the component, apply, and plan again"
                     .to_owned(),
             ),
+            PlanError::NoWayBack(_) => Some(
+                "say in the blueprint what is there, or make it anew with `--replace ADDRESS`: what it holds is then left \
+                 in its last backup only"
+                    .to_owned(),
+            ),
             PlanError::NoSuchTarget { .. } => {
                 Some("`standfast state list` and `standfast graph` show what can be named".to_owned())
             }

@@ -101,7 +101,11 @@ pub async fn expand(
                 None => holds_data(&resource.kind),
                 Some(true) => holds_data(&resource.kind) || !has_data,
             };
+            let never_twice = resource.lifecycle.create_before_destroy == Some(false);
             resource.lifecycle = common.lifecycle.clone();
+            if never_twice {
+                resource.lifecycle.create_before_destroy = Some(false);
+            }
             resource.lifecycle.prevent_destroy |= is_protected;
         }
     }
@@ -166,7 +170,8 @@ fn answer_here(questions: BTreeSet<Lookup>) -> Result<(Answers, Asked), Provider
     Ok((answers, asked))
 }
 
-/// Asks every question once. What was not answered is told beside the answers. Who has made a mistake needs no answer first.
+/// Asks every question once. What was not answered is told beside the answers; that a region cannot be worked in at all is
+/// told instead, once. Who has made a mistake needs no answer first.
 async fn answer(
     regions: &[Region],
     placed: &[(ExpandRequest<'_>, Arc<dyn Provider>)],
@@ -188,11 +193,34 @@ async fn answer(
         let region = regions.iter().find(|region| region.name == name)?;
         let provider = provider(&region.provider)?;
         let found = provider.lookup(context, region, &lookups).await;
-        Some(lookups.into_iter().zip(found).collect::<Vec<_>>())
+        Some((region, lookups.into_iter().zip(found).collect::<Vec<_>>()))
     }))
     .await;
     let mut unanswered: Vec<ProviderError> = Vec::new();
-    for (lookup, reply) in replies.into_iter().flatten().flatten() {
+    let mut shut = Vec::new();
+    let mut open = Vec::new();
+    for (region, replies) in replies.into_iter().flatten() {
+        let shutting = replies.iter().find_map(|(_, reply)| {
+            let error = reply.as_ref().err()?;
+            Some((error, error.shut_by?))
+        });
+        let first = placed.iter().find(|(request, _)| request.region.name == region.name);
+        match shutting.zip(first) {
+            Some(((error, key), (request, _))) => shut.push(Problem {
+                component: request.component.id(),
+                key: format!("region.{key}"),
+                message: error.to_string(),
+                hint: error.hint.clone(),
+                unanswered: false,
+            }),
+            None => open.extend(replies),
+        }
+    }
+    if !shut.is_empty() {
+        // What else is missing there is missing for this.
+        return Err(ExpandError::Problems { problems: shut, unanswered: Vec::new() });
+    }
+    for (lookup, reply) in open {
         // Without an answer the expansion says what it lacks, or does without: a dead host must not stop a plan.
         match reply {
             Ok(value) => {

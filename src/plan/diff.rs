@@ -45,6 +45,8 @@ pub fn judge(
     }
     let reason = reason(&changes);
     if changes.iter().any(|change| change.forces_replacement) {
+        // Nothing is done in place.
+        let changes = changes.into_iter().map(|change| Change { effect: None, ..change }).collect();
         Verdict::Replace { reason, changes }
     } else {
         Verdict::Update { reason, changes }
@@ -98,6 +100,7 @@ pub fn differences(
             after: wanted.clone(),
             because,
             forces_replacement: replaces && wanted != is,
+            effect: attribute.and_then(|attribute| attribute.effect_with(desired)).map(str::to_owned),
         });
     }
     changes.sort_by(|a, b| a.attribute.cmp(&b.attribute));
@@ -151,6 +154,7 @@ mod tests {
             Attribute::new("reload_on").unobserved(),
             Attribute::new("source").unobserved().replaces(),
             Attribute::new("name").required().replaces().kept(),
+            Attribute::new("owner").effect("restarts it"),
         ],
     );
 
@@ -233,6 +237,22 @@ mod tests {
             check(wanted, &[("path", "/a"), ("source", "2")], Some(&[("path", "/a")])),
             "replace (source cannot be changed in place)"
         );
+    }
+
+    #[test]
+    fn what_a_change_does_beside_is_told_unless_all_is_made_anew() {
+        let effects = |path, owner| {
+            let (was, wanted) =
+                (map(&[("path", "/a"), ("owner", "root")]), map(&[("path", path), ("owner", owner)]));
+            match judge(&FILE, &wanted, Some(&was), Seen::NotRead, &[]) {
+                Verdict::Update { changes, .. } | Verdict::Replace { changes, .. } => {
+                    changes.into_iter().find_map(|change| change.effect)
+                }
+                _ => None,
+            }
+        };
+        assert_eq!(effects("/a", "app").as_deref(), Some("restarts it"));
+        assert_eq!(effects("/b", "app"), None);
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub struct Situation<'a> {
 pub enum PlanError {
     #[error("the plan would {}", .0.join("\nthe plan would "))]
     Protected(Vec<String>),
+    #[error("the plan would {}", .0.join("\nthe plan would "))]
+    NoWayBack(Vec<String>),
     #[error("{selector} names nothing in the blueprint or the state")]
     NoSuchTarget { selector: String },
     #[error("the provider {provider} of {address} has no kind `{kind}`")]
@@ -118,6 +120,8 @@ struct Maker<'a> {
     /// Of those that do not change.
     unread: usize,
     refused: Vec<String>,
+    /// Changes in place that go only the other way.
+    no_way_back: Vec<String>,
 }
 
 impl<'a> Maker<'a> {
@@ -133,6 +137,7 @@ impl<'a> Maker<'a> {
             summary: Summary::default(),
             unread: 0,
             refused: Vec::new(),
+            no_way_back: Vec::new(),
             situation,
         }
     }
@@ -210,12 +215,26 @@ impl<'a> Maker<'a> {
                 self.change(position, recorded, Action::Create, reason, Vec::new(), inputs)
             }
             Verdict::Update { reason, changes } => {
+                self.refuse_back(kind, &desired.address, &changes);
                 self.change(position, recorded, Action::Update, reason, changes, inputs)
             }
             Verdict::Replace { reason, changes } => {
                 self.change(position, recorded, Action::Replace, reason, changes, inputs)
             }
         }
+    }
+
+    /// Of what goes one way in place, and is asked to go back.
+    fn refuse_back(&mut self, kind: &Kind, address: &Address, changes: &[Change]) {
+        let back = changes.iter().filter(|change| {
+            let way = kind.attribute(&change.attribute).map(|attribute| attribute.way).unwrap_or_default();
+            way.forbids(&change.before, &change.after)
+        });
+        self.no_way_back.extend(back.map(|Change { attribute, before, after, .. }| {
+            format!(
+                "take `{attribute}` of {address} back from {before} to {after}, which cannot be done in place"
+            )
+        }));
     }
 
     /// What an unchanged resource still has to have written down.
@@ -467,6 +486,9 @@ impl<'a> Maker<'a> {
     fn finish(self) -> Result<Plan, PlanError> {
         if !self.refused.is_empty() {
             return Err(PlanError::Protected(self.refused));
+        }
+        if !self.no_way_back.is_empty() {
+            return Err(PlanError::NoWayBack(self.no_way_back));
         }
         let situation = self.situation;
         let out = match situation.purpose {

@@ -102,6 +102,9 @@ pub struct Change {
     pub because: Because,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forces_replacement: bool,
+    /// What the change does beside: "restarts the database".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<String>,
 }
 
 fn is_null(value: &Value) -> bool {

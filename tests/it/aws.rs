@@ -24,3 +24,4 @@ mod serving;
 mod session_stores;
 mod shop;
 mod starter;
+mod zones;

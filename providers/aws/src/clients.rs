@@ -13,7 +13,7 @@ use standfast_contract::ProviderError;
 use tokio::sync::OnceCell;
 
 use crate::{
-    failure::{Failure, failed},
+    failure::{Failure, Trouble, failed},
     place::Place,
 };
 
@@ -95,9 +95,9 @@ impl Site {
 
     /// Whether the credentials work, and for the pinned account.
     pub async fn check(&self) -> Result<(), ProviderError> {
-        let caller = caller(&self.sts)
-            .await
-            .map_err(|failure| failure.of(format!("sign in to AWS ({})", self.place.location), false))?;
+        let caller = caller(&self.sts).await.map_err(|failure| {
+            self.shut(&failure).unwrap_or_else(|| failure.of(signing_in(&self.place), false))
+        })?;
         let checked = match &self.place.account {
             Some(pinned) => check_account(pinned, &caller.account),
             None => Ok(()),
@@ -105,6 +105,20 @@ impl Site {
         // Somebody else may have asked at the same time, and got the same answer.
         let _ = self.caller.set(caller);
         checked
+    }
+
+    /// Where nobody is signed in, nothing else that is asked will be answered.
+    pub fn shut(&self, failure: &Failure) -> Option<ProviderError> {
+        let is_shut =
+            matches!(failure.trouble, Trouble::NoCredentials | Trouble::Expired | Trouble::ClockSkew);
+        let key = if self.place.account.is_some() { "account" } else { "location" };
+        // Which call it was that could not be made is no matter.
+        let message = match failure.message.split_once(" could not be called: ") {
+            Some((_, why)) => why.to_owned(),
+            None => failure.message.clone(),
+        };
+        let failure = Failure { message, ..failure.clone() };
+        is_shut.then(|| failure.of(signing_in(&self.place), false).shuts(key))
     }
 
     #[cfg(test)]
@@ -118,6 +132,10 @@ impl Site {
     }
 }
 
+fn signing_in(place: &Place) -> String {
+    format!("sign in to AWS ({})", place.location)
+}
+
 fn check_account(pinned: &str, answers: &str) -> Result<(), ProviderError> {
     if pinned == answers {
         return Ok(());
@@ -126,7 +144,8 @@ fn check_account(pinned: &str, answers: &str) -> Result<(), ProviderError> {
         format!("work in AWS account {pinned}"),
         format!("the credentials are of account {answers}"),
     )
-    .hint("Set AWS_PROFILE to a profile of that account, or correct `account` of the region. Nothing was touched."))
+    .hint("Set AWS_PROFILE to a profile of that account, or correct `account` of the region. Nothing was touched.")
+    .shuts("account"))
 }
 
 /// Credentials, profiles, endpoints by the SDK's own chain.

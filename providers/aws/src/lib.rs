@@ -4,7 +4,7 @@
 //! `state_store` keeps states in S3; all else is the provider `aws`. Read in this order: `place` says which account and
 //! region, `clients` reaches them, `failure` says what went wrong, `marks` and `names` how things are known again; `kinds`
 //! has one file a kind of resource, each with the same few verbs; `provider` makes the contract of them, with `observe` and
-//! `settle`, and `health` says how a group is doing, `watch` what its alarms say; `expand` makes components into resources,
+//! `settle`, and `health` says how what serves is doing; `expand` makes components into resources,
 //! purely; `preflight` asks what can be known to fail before the first change; `survey` goes the other way, for what somebody
 //! else built.
 //!
@@ -27,7 +27,6 @@ mod recorded;
 mod settle;
 mod state_store;
 mod survey;
-mod watch;
 
 pub use provider::AwsProvider;
 pub use state_store::S3Kind;

@@ -17,11 +17,15 @@ const ROOT_GIB: i32 = 8;
 /// What is in a VPC: `{cidr, public, private, database}`, the last three lists of `{id, zone}`.
 pub(crate) const VPC: &str = "vpc";
 
+/// A hosted zone by its id: `{name, private, name_servers}`, null where there is none.
+pub(crate) const ZONE: &str = "zone";
+
 pub(crate) async fn answer(site: &Site, question: &str, subject: &str) -> Result<Value, Failure> {
     match question {
         ZONES => zones(site).await,
         IMAGE => image(site, subject).await,
         VPC => vpc(site, subject).await,
+        ZONE => zone(site, subject).await,
         _ => Err(Failure::refused("", format!("nobody knows what `{question}` asks"))),
     }
 }
@@ -63,6 +67,22 @@ async fn parameter(site: &Site, name: &str) -> Result<Option<String>, Failure> {
         Err(failure) if failure.trouble == Trouble::NotFound => Ok(None),
         Err(failure) => Err(failure),
     }
+}
+
+async fn zone(site: &Site, id: &str) -> Result<Value, Failure> {
+    let call = site.look.route53.get_hosted_zone().id(id);
+    let answer = match call.send().await.map_err(failed("route53:GetHostedZone")) {
+        Ok(answer) => answer,
+        Err(failure) if failure.trouble == Trouble::NotFound => return Ok(Value::Null),
+        Err(failure) => return Err(failure),
+    };
+    let Some(zone) = answer.hosted_zone() else { return Ok(Value::Null) };
+    let servers = answer.delegation_set().map(|set| set.name_servers()).unwrap_or_default();
+    Ok(Value::Map(map([
+        ("name", text(Some(zone.name().trim_end_matches('.')))),
+        ("private", zone.config().is_some_and(|config| config.private_zone()).into()),
+        ("name_servers", list(servers.iter().map(String::as_str))),
+    ])))
 }
 
 /// A subnet is public where its route table leads to an internet gateway, private where it leads out by something

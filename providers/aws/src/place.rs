@@ -67,21 +67,37 @@ impl Place {
             })
     }
 
-    /// The region that was probably meant, where the location cannot be one. A name that only is not known may be of a
+    /// Why the location cannot be a region, and what to write after `key` instead. A name that only is not known may be of a
     /// region that is younger than this list.
-    pub fn misspelt(&self) -> Option<&'static str> {
+    pub fn no_region(&self, key: &str) -> Option<(String, String)> {
         let written = &self.location;
-        let mut parts = written.rsplit('-');
-        let number = parts.next().unwrap_or_default();
-        let direction = parts.next().unwrap_or_default();
-        let is_number = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit());
-        if is_number && DIRECTIONS.contains(&direction) {
+        let parts: Vec<&str> = written.split('-').collect();
+        let is_of = |part: &str, is: fn(&char) -> bool| !part.is_empty() && part.chars().all(|c| is(&c));
+        let (is_formed, is_known) = match parts.as_slice() {
+            [words @ .., direction, number] => {
+                let mut before = words.iter().chain([direction]);
+                let is_formed = !words.is_empty()
+                    && before.all(|word| is_of(word, char::is_ascii_lowercase))
+                    && is_of(number, char::is_ascii_digit);
+                (is_formed, DIRECTIONS.contains(direction))
+            }
+            _ => (false, false),
+        };
+        if is_formed && is_known {
             return None;
         }
-        let lower = written.to_ascii_lowercase();
+        let lower: String =
+            written.trim().to_ascii_lowercase().replace(|c: char| c.is_whitespace() || c == '_', "-");
         let distance = |region: &str| strsim::osa_distance(&lower, region);
-        let nearest = REGIONS.iter().copied().min_by_key(|region| distance(region))?;
-        (distance(nearest) <= TYPOS_MAX).then_some(nearest)
+        let nearest = REGIONS.iter().copied().min_by_key(|region| distance(region));
+        let hint = match nearest.filter(|nearest| distance(nearest) <= TYPOS_MAX) {
+            Some(nearest) => format!("Did you mean `{key}{nearest}`?"),
+            None if is_formed => return None,
+            None => format!(
+                "For example `{key}eu-west-1`; `aws account list-regions` lists those that your account may use."
+            ),
+        };
+        Some((format!("there is no AWS region `{written}`"), hint))
     }
 
     /// The part of AWS that has its own accounts and ARNs.
@@ -105,18 +121,27 @@ mod tests {
 
     #[test]
     fn a_misspelt_region_is_told_from_one_that_is_only_unknown() {
-        let meant =
-            |location: &str| Place { location: location.into(), account: None, assume_role: None }.misspelt();
+        let hint = |location: &str| {
+            let place = Place { location: location.into(), account: None, assume_role: None };
+            place.no_region("location: ").map(|(_, hint)| hint)
+        };
         for (written, region) in [
             ("eu-wst-1", "eu-west-1"),
             ("eu-west", "eu-west-1"),
+            ("eu west 1", "eu-west-1"),
             ("EU_CENTRAL_1", "eu-central-1"),
+            ("EU-west-1", "eu-west-1"),
             ("us-gov-wesst-1", "us-gov-west-1"),
         ] {
-            assert_eq!(meant(written), Some(region), "{written}");
+            assert_eq!(hint(written), Some(format!("Did you mean `location: {region}`?")), "{written}");
         }
-        for written in ["eu-west-1", "eu-west-9", "nz-north-1", "us-iso-east-1", "somewhere"] {
-            assert_eq!(meant(written), None, "{written}");
+        for written in
+            ["", " ", "../x", "somewhere", "xx", "eu-west-1.example.net", "eu--1", "-1", "a/b-west-1"]
+        {
+            assert!(hint(written).is_some(), "{written}");
+        }
+        for written in ["eu-west-1", "eu-west-9", "nz-north-1", "us-iso-east-1", "xy-oben-1"] {
+            assert_eq!(hint(written), None, "{written}");
         }
     }
 

@@ -28,7 +28,7 @@ use crate::{
     place::Place,
     preflight,
     settle::{id_of, listed, ready, remove, settle},
-    survey, watch,
+    survey,
 };
 
 /// Steps at once in one lane. Most of them wait for AWS; how fast calls are made is the SDK's rate limit.
@@ -181,6 +181,9 @@ impl Provider for AwsProvider {
                 ));
             };
             look_up::answer(&site, question, subject).await.map_err(|failure| {
+                if let Some(shut) = site.shut(&failure) {
+                    return shut;
+                }
                 let of = if subject.is_empty() { String::new() } else { format!(" {subject}") };
                 failure.of(format!("look up the {question}{of} in {}", site.place.location), false)
             })
@@ -341,27 +344,42 @@ impl Provider for AwsProvider {
 
     async fn survey(&self, _: &Context, region: &Region, within: &str) -> Result<Survey, ProviderError> {
         let place = Place::of_region(region).ok_or_else(|| expand::no_location(region))?;
+        if let Some((message, hint)) = place.no_region("--region ") {
+            return Err(ProviderError::permanent(format!("look into {within}"), message).hint(hint));
+        }
         survey::survey(self.site(&place).await?.as_ref(), region, within).await
     }
 
     async fn probe(&self, _: &Context, probes: &[Probe]) -> Vec<Health> {
-        let asked = probes.iter().map(|probe| async {
-            let site = self.site_of(&probe.place).await?;
-            let told = match probe.verb.as_str() {
-                health::MEMBERS => health::members(&site, &probe.inputs).await.map(Health::from),
-                watch::ALARMS => watch::alarms_now(&site, &probe.inputs).await,
-                watch::RECEIVER => watch::receiver_now(&site, &probe.inputs).await,
-                verb => Err(Failure::refused("", format!("nobody knows what `{verb}` asks"))),
+        let mut places: Vec<(&Value, Vec<usize>)> = Vec::new();
+        for (at, probe) in probes.iter().enumerate() {
+            match places.iter_mut().find(|(place, _)| **place == probe.place) {
+                Some((_, members)) => members.push(at),
+                None => places.push((&probe.place, vec![at])),
+            }
+        }
+        let asked = places.into_iter().map(|(place, members)| async move {
+            let questions: Vec<&Probe> = members.iter().map(|&at| &probes[at]).collect();
+            let told = match self.site_of(place).await {
+                Ok(site) => health::ask(&site, &questions).await.into_iter().map(unanswered).collect(),
+                Err(error) => vec![unreachable(&error); questions.len()],
             };
-            told.map_err(|failure| failure.of("ask AWS", false))
+            members.into_iter().zip(told).collect::<Vec<_>>()
         });
-        let told = |answer: Result<Health, ProviderError>| {
-            answer.unwrap_or_else(|error| Health { state: HealthState::Unreachable, detail: error.reason })
-        };
-        join_all(asked).await.into_iter().map(told).collect()
+        let mut answers: Vec<(usize, Health)> = join_all(asked).await.into_iter().flatten().collect();
+        answers.sort_by_key(|(at, _)| *at);
+        answers.into_iter().map(|(_, health)| health).collect()
     }
 
     async fn close(&self) {}
+}
+
+fn unanswered(answer: Result<Health, Failure>) -> Health {
+    answer.unwrap_or_else(|failure| unreachable(&failure.of("ask AWS", false)))
+}
+
+fn unreachable(error: &ProviderError) -> Health {
+    Health { state: HealthState::Unreachable, detail: error.reason.clone() }
 }
 
 /// Nothing was done, unless the answer was lost. What names something that has just been made may not find it yet.

@@ -584,6 +584,8 @@ pub enum SessionEngine {
 pub struct Dns {
     pub common: Common,
     pub zone: String,
+    /// An existing zone to use instead, by id.
+    pub existing: Option<String>,
     pub records: Vec<DnsRecord>,
 }
 

@@ -27,6 +27,8 @@ pub struct ProviderError {
     pub class: ErrorClass,
     /// How long the other side asked us to wait.
     pub retry_after: Option<Duration>,
+    /// The key of the region by which it cannot be worked in at all, whatever is asked: `account`.
+    pub shut_by: Option<&'static str>,
 }
 
 impl ProviderError {
@@ -37,6 +39,7 @@ impl ProviderError {
             hint: None,
             class,
             retry_after: None,
+            shut_by: None,
         }
     }
 
@@ -46,6 +49,13 @@ impl ProviderError {
 
     pub fn transient(operation: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::new(ErrorClass::Transient, operation, reason)
+    }
+
+    /// Nothing can be done in the region: see [`ProviderError::shut_by`].
+    #[must_use]
+    pub fn shuts(mut self, key: &'static str) -> Self {
+        self.shut_by = Some(key);
+        self
     }
 
     #[must_use]

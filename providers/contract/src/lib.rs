@@ -39,6 +39,6 @@ pub use provider::{
     Answers, Call, Context, ExpandRequest, Expansion, Found, Health, HealthState, Import, Lookup, Made,
     Observed, Obstacle, Operation, Probe, Problem, Provider, ReadRequest, Stack, Survey,
 };
-pub use resource::{Attribute, Desired, Kind, LEFT, Lifecycle, Member, OnFailure, Rollout};
+pub use resource::{Attribute, Desired, Effect, Kind, LEFT, Lifecycle, Member, OnFailure, Rollout, Way};
 pub use secret::{SecretSource, Sensitive, Vault};
 pub use value::{Map, OutputRef, Target, Value};

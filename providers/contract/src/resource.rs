@@ -32,6 +32,54 @@ pub struct Attribute {
     pub stable: bool,
     /// "seconds", "bytes", "octal mode"; empty where there is none.
     pub unit: &'static str,
+    /// Which way it goes in place.
+    pub way: Way,
+    /// What a change in place does beside.
+    pub effect: Option<Effect>,
+}
+
+/// Which way an attribute goes in place. A change back is refused: only another thing in its place can have it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Way {
+    #[default]
+    Any,
+    /// Numbers and versions, which grow.
+    Up,
+    /// From one of these to a later one.
+    Along(&'static [&'static str]),
+}
+
+impl Way {
+    /// Whether a change is one that cannot be done in place. What is not known goes anywhere.
+    pub fn forbids(self, before: &Value, after: &Value) -> bool {
+        match (self, before, after) {
+            (Way::Up, Value::Int(before), Value::Int(after)) => after < before,
+            (Way::Up, Value::Text(before), Value::Text(after)) => {
+                let (before, after) = (version(before), version(after));
+                let common = before.len().min(after.len());
+                after[..common] < before[..common]
+            }
+            (Way::Along(all), Value::Text(before), Value::Text(after)) => {
+                let at = |text: &str| all.iter().position(|one| *one == text);
+                at(before).zip(at(after)).is_some_and(|(before, after)| after < before)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The numbers that it begins with: 8 and 0 of `8.0.mysql_aurora.3.08.0`.
+fn version(text: &str) -> Vec<u64> {
+    text.split('.').map_while(|part| part.parse().ok()).collect()
+}
+
+/// What a change in place does to whoever uses the thing, told where the change is planned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Effect {
+    /// "restarts the database".
+    pub what: &'static str,
+    /// Only where this attribute is wanted to be this number.
+    pub only_if: Option<(&'static str, i64)>,
 }
 
 impl Attribute {
@@ -48,6 +96,8 @@ impl Attribute {
             observed: true,
             stable: false,
             unit: "",
+            way: Way::Any,
+            effect: None,
         }
     }
     pub const fn required(mut self) -> Self {
@@ -89,6 +139,27 @@ impl Attribute {
     pub const fn unit(mut self, unit: &'static str) -> Self {
         self.unit = unit;
         self
+    }
+    pub const fn one_way(mut self, way: Way) -> Self {
+        self.way = way;
+        self
+    }
+    pub const fn effect(mut self, what: &'static str) -> Self {
+        self.effect = Some(Effect { what, only_if: None });
+        self
+    }
+    /// Only where another attribute is wanted to be this number.
+    pub const fn effect_if(mut self, what: &'static str, attribute: &'static str, number: i64) -> Self {
+        self.effect = Some(Effect { what, only_if: Some((attribute, number)) });
+        self
+    }
+
+    /// What a change of it does beside where these inputs are wanted.
+    pub fn effect_with(&self, inputs: &Map) -> Option<&'static str> {
+        let it = self.effect?;
+        let so =
+            |(attribute, number): (&str, i64)| inputs.get(attribute).and_then(Value::as_int) == Some(number);
+        it.only_if.is_none_or(so).then_some(it.what)
     }
 
     /// Another value for a unique attribute whose own is taken: of the same length and letters, so that it keeps to whatever
@@ -210,4 +281,38 @@ pub struct Member {
     pub before: Vec<Operation>,
     /// After its last change: health gate, then undrain.
     pub after: Vec<Operation>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_grows_is_forbidden_to_shrink() {
+        let up = |before: &str, after: &str| !Way::Up.forbids(&before.into(), &after.into());
+        assert!(up("15.4", "15") && up("15.4", "16") && up("8.0.35", "8.4") && up("9.6", "10"));
+        assert!(!up("15.4", "14") && !up("15.4", "15.3"));
+        assert!(up("8.0.mysql_aurora.3.05.2", "8.0.mysql_aurora.3.08.0"));
+        assert!(Way::Up.forbids(&Value::Int(50), &Value::Int(20)));
+        assert!(!Way::Up.forbids(&Value::Int(20), &Value::Int(20)));
+        assert!(!Way::Up.forbids(&Value::Int(20), &Value::Unknown));
+    }
+
+    #[test]
+    fn what_goes_along_a_list_never_goes_back() {
+        let way = Way::Along(&["redis", "valkey"]);
+        assert!(!way.forbids(&"redis".into(), &"valkey".into()));
+        assert!(way.forbids(&"valkey".into(), &"redis".into()));
+        assert!(!way.forbids(&"memcached".into(), &"redis".into()));
+    }
+
+    #[test]
+    fn an_effect_may_depend_on_what_else_is_wanted() {
+        let plain = Attribute::new("class").effect("restarts it");
+        assert_eq!(plain.effect_with(&Map::new()), Some("restarts it"));
+        let one = Attribute::new("version").effect_if("no machine serves", "healthy", 0);
+        let wanted = |healthy| Map::from([("healthy".to_owned(), Value::Int(healthy))]);
+        assert_eq!(one.effect_with(&wanted(0)), Some("no machine serves"));
+        assert_eq!(one.effect_with(&wanted(50)), None);
+    }
 }

@@ -215,6 +215,11 @@ impl Struck {
         }
     }
 
+    /// What is pending is there in the end, and where nothing is made there is nothing to wait for.
+    pub fn is_error(&self) -> bool {
+        self.kind != FaultKind::Pending
+    }
+
     /// The error that the caller sees.
     pub fn error(&self, operation: String) -> ProviderError {
         let (class, phrase) = match self.kind {

@@ -5,7 +5,7 @@ use standfast_contract::{
 };
 
 use crate::{
-    fault::{Exposure, Subject},
+    fault::{Exposure, Struck, Subject},
     ledger::Entry,
     line::Line,
     log::WorldError,
@@ -110,7 +110,7 @@ pub(crate) fn probe(turn: &mut Turn<'_>, context: &Context, probe: &Probe) -> Re
         inputs: None,
         count: 1,
     };
-    if let Some(struck) = turn.strike(&attempt)? {
+    if let Some(struck) = turn.strike(&attempt)?.filter(Struck::is_error) {
         let detail = struck.error(format!("probe {}", probe.subject)).to_string();
         return Ok(Health { state: HealthState::Unreachable, detail });
     }

@@ -274,7 +274,7 @@ impl Provider for Sim {
                     }
                 };
                 attempt.exposure = Exposure::None;
-                if let Some(struck) = turn.strike(&attempt)? {
+                if let Some(struck) = turn.strike(&attempt)?.filter(Struck::is_error) {
                     let error = struck.error(format!("prepare {}", call.address));
                     obstacles.push(Obstacle { error, calls: vec![at] });
                 }

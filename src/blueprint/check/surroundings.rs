@@ -46,7 +46,7 @@ pub fn dns(reader: &Reader<'_>, common: Option<Common>) -> Option<Dns> {
             );
         }
     }
-    Some(Dns { common: common?, zone: written, records })
+    Some(Dns { common: common?, zone: written, existing: reader.text("existing"), records })
 }
 
 /// The name of a record with its zone's. What ends with that is whole already.

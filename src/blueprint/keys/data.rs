@@ -146,6 +146,12 @@ pub static DNS: Object = Object::new(
     "Names for load balancers.",
     &[
         Key::new("zone", Shape::Text, "The zone.").required().example("example.net"),
+        Key::new(
+            "existing",
+            Shape::Text,
+            "A zone that is there already, by id: nothing in it but the records here is touched.",
+        )
+        .example("Z0123456789ABCDEFGHIJ"),
         Key::new("records", Shape::List(&Shape::Object(&DNS_RECORD)), "Names in it.").required(),
     ],
 )

@@ -19,7 +19,7 @@ use super::{
     rollback::Return,
 };
 use crate::{
-    apply::{Report, Settings, apply, close_intents},
+    apply::{META_PROBES, Report, Settings, apply, close_intents},
     plan::{
         Plan, Purpose, Summary,
         resume::{INTERRUPTED, resume},
@@ -125,6 +125,7 @@ async fn locked(
     }
     if plan.is_empty() {
         close_intents(engine.store.as_ref(), lock.lease(), &plan, &Report::default()).await?;
+        keep_questions(engine.store.as_ref(), lock.lease(), &plan).await?;
         if global.format == Format::Json {
             print(&plan, Format::Json, false);
         }
@@ -199,6 +200,16 @@ async fn locked(
     } else {
         exit::ERROR
     })
+}
+
+/// What `status` asks may be more than it was when this was applied: by an older version.
+async fn keep_questions(store: &dyn Store, lease: &Lease, plan: &Plan) -> Result<(), CliError> {
+    let probes = serde_json::to_string(&plan.probes).unwrap_or_default();
+    if plan.purpose == Purpose::Apply && store.get_meta(META_PROBES).await?.is_some_and(|kept| kept != probes)
+    {
+        store.put_meta(Some(lease), META_PROBES, &probes).await?;
+    }
+    Ok(())
 }
 
 /// A state does not grow for ever. That the history could not be shortened takes nothing from what the run did.

@@ -22,13 +22,15 @@ pub async fn run(args: &StackArgs, global: &Global, registry: &Registry) -> Resu
     let kept = session.engine.store.get_meta(META_PROBES).await?;
     let probes: Vec<Probe> =
         kept.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let rows = ask(&session, probes).await;
+    let snapshot = session.engine.store.snapshot().await?;
+    let recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
+    let rows = ask(&session, probes, &recorded).await;
     session.engine.providers.close().await;
     let rows = rows?;
     if super::is_json(global.format) {
         terminal::out(render::status::json(&rows));
     } else if rows.is_empty() {
-        terminal::out("Nothing to ask: nothing has been applied yet.");
+        terminal::out(nothing(recorded.len()));
     } else {
         terminal::show(render::status::table(&rows).trim_end());
     }
@@ -37,10 +39,12 @@ pub async fn run(args: &StackArgs, global: &Global, registry: &Registry) -> Resu
 }
 
 /// Every provider answers its own questions, all at once.
-async fn ask(session: &Session, probes: Vec<Probe>) -> Result<Vec<(Probe, Health)>, CliError> {
+async fn ask(
+    session: &Session,
+    probes: Vec<Probe>,
+    recorded: &[Recorded],
+) -> Result<Vec<(Probe, Health)>, CliError> {
     // A question may refer to what is recorded: a member that was put back is asked where it serves again.
-    let snapshot = session.engine.store.snapshot().await?;
-    let recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
     let outputs = Outputs::from_records(recorded.iter());
     let mut batches: BTreeMap<String, Vec<Probe>> = BTreeMap::new();
     for mut probe in probes {
@@ -66,6 +70,16 @@ async fn ask(session: &Session, probes: Vec<Probe>) -> Result<Vec<(Probe, Health
         (&a.component, &a.subject, &a.verb).cmp(&(&b.component, &b.subject, &b.verb))
     });
     Ok(rows)
+}
+
+fn nothing(recorded: usize) -> String {
+    match recorded {
+        0 => "Nothing to ask: nothing has been applied yet.".to_owned(),
+        1 => "Nothing to ask: the one resource that has been applied has no health of its own.".to_owned(),
+        _ => format!(
+            "Nothing to ask: none of the {recorded} resources that have been applied has a health of its own."
+        ),
+    }
 }
 
 fn unknown(provider: &str) -> Health {

@@ -14,9 +14,6 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// A row for each probe, components together, and a sentence about the whole.
 pub fn table(rows: &[(Probe, Health)]) -> String {
-    if rows.is_empty() {
-        return "Nothing to look at: no component has been applied yet.".to_owned();
-    }
     let mut last = None;
     let cells: Vec<Vec<String>> = sorted(rows)
         .into_iter()

@@ -156,6 +156,7 @@ impl Maker<'_> {
                             after: change.before,
                             because: Because::Drift,
                             forces_replacement: false,
+                            effect: None,
                             attribute: change.attribute,
                         })
                         .collect();

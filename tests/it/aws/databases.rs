@@ -118,7 +118,10 @@ fn a_database_grows_and_is_upgraded_in_place() {
     account.sandbox.write("standfast.yaml", SHOP);
     let refused = account.run("apply --auto-approve");
     assert_ne!(refused.code, Some(0));
-    refused.says("the storage of a database cannot shrink from 40 to 20 GiB");
+    refused.says(
+        "the plan would take `storage_gib` of refuge/databases.orders/db_instance.main back from 40 to 20, which cannot be \
+         done in place",
+    );
 }
 
 #[test]

@@ -16,6 +16,7 @@ const RUNS_MAX: usize = 5;
 /// Free to be destroyed.
 fn unprotected(account: Account) -> Account {
     account.sandbox.edit("    storage: 20GiB\n", "    storage: 20GiB\n    deletion_protection: false\n");
+    shop::let_sessions_go(&account);
     account
 }
 

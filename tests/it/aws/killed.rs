@@ -73,6 +73,7 @@ type Point = (u64, Moment);
 impl Stand {
     fn new(account: Account, edits: Edits) -> Self {
         account.sandbox.edit("    storage: 20GiB\n", "    storage: 20GiB\n    deletion_protection: false\n");
+        shop::let_sessions_go(&account);
         let halt = Arc::new(Halt::on(changes));
         account.proxy.switch("slow", false);
         account

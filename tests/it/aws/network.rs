@@ -36,6 +36,7 @@ fn a_network_is_made_once_and_leaves_an_empty_account() {
             ("vpc_endpoint", 1)
         ]
     );
+    account.run("status").code(0).prints("Nothing to ask: none of the ");
     for thing in census.values().flatten() {
         assert_eq!(thing["tags"]["team"], "web", "{thing}");
         assert_eq!(thing["tags"]["standfast:stack"], "shop", "{thing}");

@@ -117,7 +117,27 @@ fn a_misspelt_region_is_told_before_anything_is_asked() {
         .says("there is no AWS region `eu-wst-1`")
         .says("standfast.yaml:4:38")
         .says("`location` of `regions.refuge`")
-        .says("Did you mean `location: eu-west-1` under `regions.refuge`?");
+        .says("Did you mean `location: eu-west-1`?");
+    for odd in ["\"eu west 1\"", "../x"] {
+        let account = Account::new(&SHOP.replace("eu-west-1", odd));
+        account.run("plan").code(65).says("there is no AWS region `").says("`location` of `regions.refuge`");
+    }
+    account
+        .run("import --from aws --region eu-wst-1 --vpc vpc-1")
+        .code(1)
+        .says("could not look into vpc-1: there is no AWS region `eu-wst-1`")
+        .says("Did you mean `--region eu-west-1`?");
+}
+
+/// Once, whatever else lacks an answer.
+#[test]
+fn a_wrong_account_is_one_error_where_it_is_pinned() {
+    let pinned = SHOP.replace("zones: 2", "zones: 2, account: \"210987654321\"");
+    let account = Account::new(&pinned);
+    let ran = account.run("plan").code(65);
+    assert_eq!(ran.stderr.matches('×').count(), 1, "{}", ran.shown());
+    ran.says("× could not work in AWS account 210987654321: the credentials are of account 123456789012")
+        .says("`account` of `regions.refuge`");
 }
 
 #[test]
@@ -137,7 +157,8 @@ fn without_credentials_it_says_how_to_sign_in() {
     account
         .run_signed_out("plan")
         .code(65)
-        .says("no credentials were found in the environment, in a profile or from the machine")
+        .says("× could not sign in to AWS (eu-west-1): no credentials were found")
+        .says("1 problem in standfast.yaml")
         .says("Sign in (`aws sso login`), or set AWS_PROFILE");
 }
 

@@ -7,6 +7,15 @@ pub fn account() -> Account {
     Account::new(&blueprint())
 }
 
+/// Free to be destroyed; without a session store there is nothing to do.
+pub fn let_sessions_go(account: &Account) {
+    let path = account.sandbox.path("standfast.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text =
+        text.replace("sessions: { engine: redis,", "sessions: { deletion_protection: false, engine: redis,");
+    std::fs::write(path, text).unwrap();
+}
+
 fn blueprint() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/blueprints/shop-aws.yaml");
     let text = std::fs::read_to_string(path).unwrap();
@@ -33,6 +42,20 @@ fn it_is_made_once_and_leaves_an_empty_account() {
     ];
     assert_eq!(kinds.map(|(kind, _)| (kind, count(kind))), kinds);
     account.assert_settled();
+    insta::assert_snapshot!(account.run("status").code(0).stdout, @r"
+    component                 what                 state       detail
+    load_balancers.front      balancer             ● healthy   serving over 3 zones
+                              web                  ● healthy   3 of 3 members up
+    autoscaling_groups.web    machines             ● healthy   3 of 3 machines serve (min 3, max 6)
+    databases.orders          primary              ● healthy   available, primary in eu-west-1a, Multi-AZ
+                              replica eu-west-1a   ● healthy   available, replicating
+                              replica eu-west-1b   ● healthy   available, replicating
+    session_stores.sessions   nodes                ● healthy   available, 2 of 2 nodes
+    monitoring.main           alarms               ● healthy   none of 20 alarms rings
+                              mail                 ● healthy   is told
+
+    All 9 healthy.
+    ");
     // Who names the stores reaches them, and nobody else.
     let reached = account.python(
         "groups = {g['GroupId']: g for g in ec2.describe_security_groups()['SecurityGroups']}\n\
@@ -49,6 +72,7 @@ fn it_is_made_once_and_leaves_an_empty_account() {
         )
     );
     account.sandbox.edit("parameters: {", "deletion_protection: false\n    parameters: {");
+    let_sessions_go(&account);
     account.run("apply --auto-approve").code(0);
     account.run("destroy --auto-approve").code(0);
     assert_eq!(account.census(), Default::default());
@@ -347,6 +371,8 @@ fn changes_are_planned_as_they_are_and_leave_nothing_else() {
     }
     assert!(wrong.is_empty(), "planned otherwise: {wrong:#?}");
     account.assert_settled();
+    let_sessions_go(&account);
+    account.run("apply --auto-approve").code(0);
     account.run("destroy --auto-approve").code(0);
     assert_eq!(account.census(), Default::default());
 }

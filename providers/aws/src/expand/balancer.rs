@@ -15,6 +15,7 @@ use super::{
     network::{self, Within},
 };
 use crate::{
+    health,
     kinds::map,
     names::{self, LONG_MAX, SHORT_MAX},
 };
@@ -83,8 +84,14 @@ pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
         // They are at one load balancer at a time.
         build.never_twice();
     }
+    build.probe("balancer", health::BALANCER, [("balancer", OutputRef::resource(&main, "id"))]);
     for group in &groups {
-        add_target_group(build, balancer, &within, group);
+        let targets = add_target_group(build, balancer, &within, group);
+        build.probe(
+            &group.common.name,
+            health::TARGETS,
+            [("target_group", OutputRef::resource(&targets, "id"))],
+        );
     }
     for (at, listener) in balancer.listeners.iter().enumerate() {
         add_listener(build, balancer, &main, (at, listener));
@@ -340,7 +347,7 @@ fn add_target_group(
     balancer: &LoadBalancer,
     within: &Within,
     group: &AutoscalingGroup,
-) {
+) -> Address {
     let is_http = balancer.layer == 7;
     let health = &group.health_check;
     let address = target_group(&build.region.name, &build.id, &group.common.name);
@@ -375,7 +382,7 @@ fn add_target_group(
             ("unhealthy", threshold(health.unhealthy).into()),
             ("settings", settings.into()),
         ],
-    );
+    )
 }
 
 fn stickiness(balancer: &LoadBalancer) -> Map {

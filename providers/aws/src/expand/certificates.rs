@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use standfast_contract::{
-    Address, Component, ComponentId, ExpandRequest, OutputRef, Region,
+    Address, Component, ComponentId, ExpandRequest, OutputRef, Region, Value,
     component::{Certificate, Dns, LoadBalancer},
 };
 
@@ -115,7 +115,7 @@ pub(super) fn check_arn(build: &mut Build<'_>, at: usize, arn: &str) {
 
 /// Adds the records of every certificate whose names a zone holds, each once: the same name has the same record
 /// whichever certificate asks. <https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html>
-pub(super) fn add_records(build: &mut Build<'_>, zone: &Address) {
+pub(super) fn add_records(build: &mut Build<'_>, zone: &Value) {
     let mut wanted: BTreeMap<&str, Address> = BTreeMap::new();
     for (balancer, id) in balancers(build.request) {
         for listener in &balancer.listeners {
@@ -137,7 +137,7 @@ pub(super) fn add_records(build: &mut Build<'_>, zone: &Address) {
             RECORD,
             &record_label(name, &origin, None),
             [
-                ("zone", OutputRef::resource(zone, "id")),
+                ("zone", zone.clone()),
                 ("domain", name.into()),
                 ("name", OutputRef::resource(&certificate, &format!("record_name {name}"))),
                 ("value", OutputRef::resource(&certificate, &format!("record_value {name}"))),

@@ -16,6 +16,7 @@ use super::{
     talk,
 };
 use crate::{
+    health,
     kinds::{text, wrong_password},
     names::{self, DATABASE_MAX, LONG_MAX},
 };
@@ -106,6 +107,11 @@ pub(super) fn expand(build: &mut Build<'_>, database: &Database) {
     };
     let main = add_instance(build, database, &within, &engine, &wanted, servers.has_standby);
     let endpoint = OutputRef::resource(&main, "endpoint");
+    build.probe(
+        "primary",
+        health::DATABASE,
+        [("instance", OutputRef::resource(&main, "id")), ("multi_az", servers.has_standby.into())],
+    );
     let readers: Vec<Value> = (0..servers.readers)
         .map(|at| OutputRef::resource(&add_replica(build, &main, at, &wanted), "endpoint"))
         .collect();
@@ -407,6 +413,8 @@ fn spot(build: &Build<'_>, at: u32) -> (String, String) {
 fn add_replica(build: &mut Build<'_>, main: &Address, at: u32, wanted: &Wanted) -> Address {
     let (zone, name) = spot(build, at);
     let address = build.address("db_replica", &name);
+    let id = OutputRef::resource(&address, "id");
+    build.probe(&format!("replica {name}"), health::REPLICA, [("instance", id)]);
     build.add(
         SERVICE,
         "db_replica",

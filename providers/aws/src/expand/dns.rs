@@ -7,12 +7,12 @@
 use std::time::Duration;
 
 use standfast_contract::{
-    Component, OutputRef, Value,
+    Component, ExpandRequest, Lookup, OutputRef, Value,
     component::{Dns, DnsHealthCheck, DnsRecord, DnsRouting, LoadBalancer},
 };
 
-use super::{Build, PROVIDER, certificates};
-use crate::kinds::record_label;
+use super::{Build, PROVIDER, ask, certificates};
+use crate::{kinds::record_label, look_up::ZONE};
 
 #[cfg(test)]
 mod tests;
@@ -23,18 +23,54 @@ const ALIAS_TTL: Duration = Duration::from_secs(60);
 /// Of a health check. <https://docs.aws.amazon.com/Route53/latest/APIReference/API_HealthCheckConfig.html>
 const INTERVALS_S: [u64; 2] = [10, 30];
 
+/// A zone that is there already is looked at first.
+pub(super) fn lookups(request: &ExpandRequest<'_>, dns: &Dns) -> Option<Lookup> {
+    Some(ask(request.region, ZONE, dns.existing.as_deref()?))
+}
+
+/// Its id and its name servers.
+fn zone(build: &mut Build<'_>, dns: &Dns, origin: &str) -> Option<(Value, Value)> {
+    let Some(id) = &dns.existing else {
+        let zone = build.add(SERVICE, "hosted_zone", "main", [("name", origin.into())]);
+        return Some((OutputRef::resource(&zone, "id"), OutputRef::resource(&zone, "name_servers")));
+    };
+    let Some(found) = build.answer(ZONE, id) else {
+        // The look-up failed, and says why beside this.
+        build.problem("existing", format!("what zone `{id}` is is not known"), "");
+        return None;
+    };
+    let of = |key: &str| found.as_map().and_then(|found| found.get(key)).cloned().unwrap_or_default();
+    let (message, hint) = match (found.as_map(), of("name")) {
+        (None, _) => (
+            format!("the account has no hosted zone `{id}`"),
+            format!(
+                "`aws route53 list-hosted-zones-by-name --dns-name {origin}` lists those that are there."
+            ),
+        ),
+        (_, name) if name.as_str() != Some(origin) => {
+            (format!("the zone `{id}` is `{name}`, and not `{origin}`"), format!("Say `zone: {name}`."))
+        }
+        _ if of("private") == true.into() => (
+            format!("the zone `{id}` is private: nobody outside its networks asks it"),
+            "Name a public one.".to_owned(),
+        ),
+        _ => return Some((id.as_str().into(), of("name_servers"))),
+    };
+    build.problem("existing", message, hint);
+    None
+}
+
 pub(super) fn expand(build: &mut Build<'_>, dns: &Dns) {
     let origin = origin(dns);
     // <https://docs.aws.amazon.com/Route53/latest/APIReference/API_CreateHostedZone.html>
-    if !origin.contains('.') {
+    if dns.existing.is_none() && !origin.contains('.') {
         build.problem(
             "zone",
             format!("Route 53 makes no zone of a top-level domain: `{origin}`"),
             "Name a domain, such as `example.net`.",
         );
     }
-    let zone = build.add(SERVICE, "hosted_zone", "main", [("name", origin.as_str().into())]);
-    let zone_id = OutputRef::resource(&zone, "id");
+    let Some((zone_id, name_servers)) = zone(build, dns, &origin) else { return };
     let mut names = Vec::new();
     for (at, record) in dns.records.iter().enumerate() {
         let name = full_name(&record.name, &origin);
@@ -75,9 +111,14 @@ pub(super) fn expand(build: &mut Build<'_>, dns: &Dns) {
             names.push(name);
         }
     }
-    certificates::add_records(build, &zone);
+    certificates::add_records(build, &zone_id);
+    if dns.existing.is_some() {
+        // A record has the tags of its zone, and those of another's are another's.
+        let records = build.out.resources.iter_mut().filter(|one| one.kind != "health_check");
+        records.for_each(|record| drop(record.inputs.remove("tags")));
+    }
     build.output("zone_id", zone_id);
-    build.output("name_servers", OutputRef::resource(&zone, "name_servers"));
+    build.output("name_servers", name_servers);
     build.output("names", names.into_iter().collect::<Value>());
 }
 

@@ -120,7 +120,7 @@ fn names() -> Dns {
             unhealthy: 3,
         }),
     };
-    Dns { common: tests::common("names"), zone: "example.net".into(), records: vec![record] }
+    Dns { common: tests::common("names"), zone: "example.net".into(), existing: None, records: vec![record] }
 }
 
 /// As an apply has it: `vpc.id` for the output of what has been made.

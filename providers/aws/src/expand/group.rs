@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use standfast_contract::{
-    Address, Component, ExpandRequest, Lookup, Member, OnFailure, Operation, OutputRef, Probe, Rollout,
-    Value,
+    Address, Component, ExpandRequest, Lookup, Member, OnFailure, Operation, OutputRef, Rollout, Value,
     component::{AutoscalingGroup, LoadBalancer, ScalingMetric},
 };
 
@@ -173,23 +172,16 @@ fn watch(
     template: &Address,
     targets: Vec<Value>,
 ) {
-    let inputs = map([
-        ("group", OutputRef::resource(address, "id")),
-        ("target_groups", if targets.is_empty() { Value::Null } else { targets.into() }),
-    ]);
-    let mut asked = inputs.clone();
-    if group.schedule.is_empty() {
-        asked.insert("min".into(), group.capacity.min.into());
-    }
-    let place = build.place.to_value();
+    let group_id = OutputRef::resource(address, "id");
+    let targets = if targets.is_empty() { Value::Null } else { Value::from(targets) };
     let patience = BOOT + group.update.health_timeout;
     let gate = Operation {
         address: build.address(health::MEMBERS, "main"),
         provider: PROVIDER.into(),
         verb: health::MEMBERS.into(),
-        place: place.clone(),
+        place: build.place.to_value(),
         lane: build.place.lane(SERVICE),
-        inputs,
+        inputs: map([("group", group_id.clone()), ("target_groups", targets.clone())]),
         timeout_ms: u64::try_from(patience.as_millis()).unwrap_or(u64::MAX),
     };
     // AWS rolls the machines by itself: to the engine the group is one member, held to its health.
@@ -206,14 +198,9 @@ fn watch(
             after: vec![gate],
         }],
     });
-    build.out.probes.push(Probe {
-        component: build.id.clone(),
-        subject: "machines".into(),
-        provider: PROVIDER.into(),
-        place,
-        verb: health::MEMBERS.into(),
-        inputs: asked,
-    });
+    // Where a schedule changes it, how many there shall be is the group's own.
+    let min = if group.schedule.is_empty() { group.capacity.min.into() } else { Value::Null };
+    build.probe("machines", health::MEMBERS, [("group", group_id), ("target_groups", targets), ("min", min)]);
 }
 
 fn schedule(group: &AutoscalingGroup) -> Value {

@@ -26,7 +26,7 @@ mod tests;
 mod user_data;
 
 use standfast_contract::{
-    Address, Answers, Component, ComponentId, Desired, ExpandRequest, Expansion, Lookup, Problem,
+    Address, Answers, Component, ComponentId, Desired, ExpandRequest, Expansion, Lookup, Probe, Problem,
     ProviderError, Region, Value, outputs,
 };
 
@@ -47,7 +47,7 @@ fn location_hint(region: &Region) -> String {
 /// What expansion has to know first.
 pub(crate) fn lookups(request: &ExpandRequest<'_>) -> Vec<Lookup> {
     // A name that is none would be waited for until DNS gives up.
-    if Place::of_region(request.region).is_none_or(|place| place.misspelt().is_some()) {
+    if Place::of_region(request.region).is_none_or(|place| place.no_region("").is_some()) {
         return Vec::new();
     }
     let mut lookups = vec![ask(request.region, look_up::ZONES, "")];
@@ -57,6 +57,9 @@ pub(crate) fn lookups(request: &ExpandRequest<'_>) -> Vec<Lookup> {
     {
         lookups.push(ask(there.region, look_up::ZONES, ""));
         lookups.extend(network::lookups(&there));
+    }
+    if let Component::Dns(dns) = request.component {
+        lookups.extend(dns::lookups(request, dns));
     }
     if let Component::AutoscalingGroup(group) = request.component {
         lookups.extend(group::lookups(request, group));
@@ -125,11 +128,8 @@ impl<'a> Build<'a> {
         let Some(place) = Place::of_region(region) else {
             return at_location(format!("region `{}` has no `location`", region.name), location_hint(region));
         };
-        if let Some(meant) = place.misspelt() {
-            return at_location(
-                format!("there is no AWS region `{}`", place.location),
-                format!("Did you mean `location: {meant}` under `regions.{}`?", region.name),
-            );
+        if let Some((message, hint)) = place.no_region("location: ") {
+            return at_location(message, hint);
         }
         // `zones: 3` are `a`, `b` and `c`.
         let zone = |name: &str| {
@@ -279,6 +279,18 @@ impl<'a> Build<'a> {
         if let Some(last) = self.out.resources.last_mut() {
             last.lifecycle.create_before_destroy = Some(false);
         }
+    }
+
+    /// What `status` asks. `subject` is what it is about, within the component.
+    fn probe<const N: usize>(&mut self, subject: &str, verb: &str, inputs: [(&str, Value); N]) {
+        self.out.probes.push(Probe {
+            component: self.id.clone(),
+            subject: subject.to_owned(),
+            provider: PROVIDER.into(),
+            place: self.place.to_value(),
+            verb: verb.to_owned(),
+            inputs: crate::kinds::map(inputs),
+        });
     }
 
     fn output(&mut self, name: &str, value: impl Into<Value>) {

@@ -11,19 +11,19 @@
 use std::time::Duration;
 
 use standfast_contract::{
-    Address, Component, ComponentId, OutputRef, Probe, Value,
+    Address, Component, ComponentId, OutputRef, Value,
     alarm::{Bound, Metric, lasting},
     component::{Monitoring, Notify},
 };
 
 use super::{
-    Build, PROVIDER,
+    Build,
     measure::{self, Series},
 };
 use crate::{
+    health,
     kinds::map,
     names::{self, LONG_MAX},
-    watch,
 };
 
 #[cfg(test)]
@@ -73,7 +73,7 @@ pub(super) fn expand<'a>(build: &mut Build<'a>, monitoring: &'a Monitoring) {
     }
     add_dashboard(build, &alarms);
     let ids: Value = alarms.iter().map(|(_, alarm)| OutputRef::resource(alarm, "id")).collect();
-    probe(build, "alarms", watch::ALARMS, [("alarms", ids)]);
+    build.probe("alarms", health::ALARMS, [("alarms", ids)]);
 }
 
 impl Wanted<'_> {
@@ -141,18 +141,7 @@ fn add_receiver(build: &mut Build<'_>, name: &str, notify: &Notify) {
         ],
     );
     let id = OutputRef::resource(&subscription, "id");
-    probe(build, name, watch::RECEIVER, [("subscription", id)]);
-}
-
-fn probe<const N: usize>(build: &mut Build<'_>, subject: &str, verb: &str, inputs: [(&str, Value); N]) {
-    build.out.probes.push(Probe {
-        component: build.id.clone(),
-        subject: subject.to_owned(),
-        provider: PROVIDER.into(),
-        place: build.place.to_value(),
-        verb: verb.to_owned(),
-        inputs: map(inputs),
-    });
+    build.probe(name, health::RECEIVER, [("subscription", id)]);
 }
 
 /// What the blueprint says, then what it leaves to us.

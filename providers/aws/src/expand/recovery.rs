@@ -54,6 +54,7 @@ pub(super) fn expand(build: &mut Build<'_>, recovery: &DisasterRecovery) {
         Ok(expansion) => {
             build.out.resources.extend(expansion.resources);
             build.out.outputs.extend(expansion.outputs);
+            build.out.probes.extend(expansion.probes);
         }
         // What stands in the way is in the region that takes over.
         Err(problems) => build.problems.extend(problems.into_iter().map(|problem| match &*problem.key {
@@ -70,7 +71,7 @@ pub(super) fn elsewhere<'a>(
 ) -> Option<ExpandRequest<'a>> {
     let into = request.regions.iter().find(|region| region.name == recovery.into)?;
     // A name that is none would be waited for until DNS gives up.
-    let is_known = Place::of_region(into).is_some_and(|place| place.misspelt().is_none());
+    let is_known = Place::of_region(into).is_some_and(|place| place.no_region("").is_none());
     let is_ours = into.provider == PROVIDER && is_known;
     is_ours.then_some(ExpandRequest { region: into, ..*request })
 }

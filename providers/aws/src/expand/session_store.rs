@@ -12,6 +12,7 @@ use super::{
     talk,
 };
 use crate::{
+    health,
     kinds::wrong_token,
     names::{self, LONG_MAX, STORE_MAX},
 };
@@ -57,6 +58,8 @@ pub(super) fn expand(build: &mut Build<'_>, store: &SessionStore) {
             ("tls", true.into()),
         ],
     );
+    let id = OutputRef::resource(&main, "id");
+    build.probe("nodes", health::STORE, [("store", id), ("nodes", (store.replicas + 1).into())]);
     let endpoint = OutputRef::resource(&main, "endpoint");
     let url = vec!["rediss://".into(), endpoint.clone(), format!(":{PORT}").into()];
     build.output("url", Value::Join(url));

@@ -25,6 +25,9 @@ use crate::{
 
 pub(super) struct AutoscalingGroup;
 
+/// Of a rollout over all machines at once, such as over the only one.
+const NONE_SERVES: &str = "no machine serves meanwhile";
+
 /// `min`, `desired` and `max` are given where nothing else changes them; where a rule or a schedule does they are
 /// `initial_min`, `initial` and `initial_max`, and then the group's own.
 /// `reports_members`: to CloudWatch, how many serve; what else it is told to report is left alone.
@@ -45,15 +48,15 @@ static KIND: Kind = Kind::new(
         // Its machines and its target groups cannot move to another one; AWS tells the subnets only.
         fixed("vpc").unobserved(),
         must("subnets"),
-        must("template"),
-        must("template_version"),
+        must("template").effect_if(NONE_SERVES, "min_healthy_percent", 0),
+        must("template_version").effect_if(NONE_SERVES, "min_healthy_percent", 0),
         must("health"),
         Attribute::new("grace_s").required().unit("seconds"),
         may("target_groups"),
         may("scaling"),
         may("reports_members"),
         may("schedule"),
-        may("mixed"),
+        may("mixed").effect_if(NONE_SERVES, "min_healthy_percent", 0),
         may("rebalance"),
         may("min_healthy_percent").unobserved(),
         may("canary_percent").unobserved(),
@@ -185,7 +188,7 @@ fn tag_of(group: &str, key: &str, value: &str, for_machines: bool) -> Tag {
 }
 
 /// By name in one call each fifty, or by tag.
-async fn groups(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> {
+pub(crate) async fn groups(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> {
     const NAMES_MAX: usize = 50;
     let describe = || site.look.asg.describe_auto_scaling_groups();
     let filter = |key: &str, value: &str| Filter::builder().name(format!("tag:{key}")).values(value).build();

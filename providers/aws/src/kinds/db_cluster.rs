@@ -7,7 +7,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_rds::types::DbCluster as Found;
-use standfast_contract::{Attribute, Call, Kind, LEFT, Map, Value};
+use standfast_contract::{Attribute, Call, Kind, LEFT, Map, Value, Way};
 
 use super::{
     ID, Job, Parts, Seen, Select, TAGS, Works, db_instance, fixed, global_cluster, list, map, may, must, out,
@@ -41,7 +41,7 @@ static KIND: Kind = Kind {
             fixed("username"),
             Attribute::new("global_cluster").replaces().unobserved(),
             Attribute::new("kms_key").replaces().unobserved(),
-            must("version"),
+            must("version").one_way(Way::Up).effect("restarts its servers"),
             Attribute::new("backup_days").required().unit("days"),
             may("backup_window"),
             may("maintenance_window"),
@@ -179,7 +179,7 @@ impl Works for DbCluster {
 }
 
 /// One by its name, else every one of the region, page by page; each comes with its tags.
-async fn clusters(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> {
+pub(crate) async fn clusters(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> {
     let describe = || site.look.rds.describe_db_clusters();
     let action = "rds:DescribeDBClusters";
     if let Some([id]) = select.ids() {

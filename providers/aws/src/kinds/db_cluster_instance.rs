@@ -26,7 +26,7 @@ static KIND: Kind = Kind::new(
         fixed("cluster"),
         fixed("engine"),
         fixed("zone"),
-        must("class"),
+        must("class").effect("restarts the server"),
         must("public"),
         may("maintenance_window"),
         out("identifier"),

@@ -22,7 +22,14 @@ static KIND: Kind = Kind {
     create_before_destroy: true,
     ..Kind::new(
         "db_cluster_parameter_group",
-        &[ID, TAGS, fixed("name").kept().unique(), fixed("family"), may("parameters"), out("identifier")],
+        &[
+            ID,
+            TAGS,
+            fixed("name").kept().unique(),
+            fixed("family"),
+            may("parameters").effect("static ones wait for a restart"),
+            out("identifier"),
+        ],
     )
 };
 

@@ -7,7 +7,7 @@
 //! expansion makes no copies: <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstanceReadReplica.html>.
 
 use async_trait::async_trait;
-use standfast_contract::{Attribute, Kind, LEFT, Map};
+use standfast_contract::{Attribute, Kind, LEFT, Map, Way};
 
 use super::{ID, Job, Seen, Select, TAGS, Works, db_instance, fixed, may, must, out, rds};
 use crate::{
@@ -34,9 +34,9 @@ static KIND: Kind = Kind {
             fixed("engine"),
             fixed("subnet_group"),
             fixed("kms_key").unobserved(),
-            must("version"),
-            must("class"),
-            Attribute::new("storage_gib").required().unit("GiB"),
+            must("version").one_way(Way::Up).effect("restarts the copy"),
+            must("class").effect("restarts the copy"),
+            Attribute::new("storage_gib").required().one_way(Way::Up).unit("GiB"),
             must("multi_az"),
             must("public"),
             must("parameter_group"),

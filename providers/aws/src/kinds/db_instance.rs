@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluentBuilder;
-use standfast_contract::{Attribute, Call, Kind, LEFT, Map, Value};
+use standfast_contract::{Attribute, Call, Kind, LEFT, Map, Value, Way};
 
 use super::{ID, Job, Parts, Seen, Select, TAGS, Works, fixed, may, must, out, rds};
 use crate::{
@@ -33,9 +33,9 @@ pub(super) static KIND: Kind = Kind {
             fixed("username"),
             fixed("subnet_group"),
             fixed("encrypted"),
-            must("version"),
-            must("class"),
-            Attribute::new("storage_gib").required().unit("GiB"),
+            must("version").one_way(Way::Up).effect("restarts the database"),
+            must("class").effect("restarts the database"),
+            Attribute::new("storage_gib").required().one_way(Way::Up).unit("GiB"),
             must("storage_type"),
             must("multi_az"),
             Attribute::new("backup_days").required().unit("days"),

@@ -27,7 +27,7 @@ static KIND: Kind = Kind {
             TAGS,
             fixed("name").kept().unique(),
             fixed("family").unobserved(),
-            may("parameters"),
+            may("parameters").effect("static ones wait for a restart"),
             out("identifier"),
         ],
     )

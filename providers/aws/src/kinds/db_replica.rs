@@ -4,7 +4,7 @@
 //! only, and when it is deleted it leaves a snapshot like any other database.
 
 use async_trait::async_trait;
-use standfast_contract::{Attribute, Kind, LEFT, Map};
+use standfast_contract::{Attribute, Kind, LEFT, Map, Way};
 
 use super::{ID, Job, Seen, Select, TAGS, Works, db_instance, fixed, may, must, out, rds};
 use crate::{
@@ -25,9 +25,9 @@ static KIND: Kind = Kind {
             fixed("name").kept(),
             fixed("source").unobserved(),
             fixed("zone"),
-            must("version"),
-            must("class"),
-            Attribute::new("storage_gib").required().unit("GiB"),
+            must("version").one_way(Way::Up).effect("restarts the replica"),
+            must("class").effect("restarts the replica"),
+            Attribute::new("storage_gib").required().one_way(Way::Up).unit("GiB"),
             must("public"),
             must("parameter_group"),
             must("security_groups"),

@@ -73,7 +73,7 @@ pub(super) async fn selected<T>(
 }
 
 /// A few by their ARNs, else every one of the region, page by page.
-pub(super) async fn load_balancers(site: &Site, select: Select<'_>) -> Result<Vec<LoadBalancer>, Failure> {
+pub(crate) async fn load_balancers(site: &Site, select: Select<'_>) -> Result<Vec<LoadBalancer>, Failure> {
     let describe = || site.look.elb.describe_load_balancers();
     let action = "elasticloadbalancing:DescribeLoadBalancers";
     if let Some(ids) = select.ids()

@@ -127,6 +127,28 @@ pub(super) async fn zones(site: &Site, select: Select<'_>) -> Result<Vec<(Found,
     Ok(found)
 }
 
+/// What the registrar of a name must be told, where its zone is in this account: "; the registrar of example.net must name
+/// its servers: ns-1.awsdns-01.org, ...".
+pub(super) async fn delegation(site: &Site, name: &str) -> Result<String, Failure> {
+    let call = site.look.route53.list_hosted_zones();
+    let all: Result<Vec<Found>, _> = call.into_paginator().items().send().collect().await;
+    let all = all.map_err(failed("route53:ListHostedZones"))?;
+    let name = name.strip_prefix("*.").unwrap_or(name);
+    let holds = |zone: &&Found| {
+        let origin = zone.name().trim_end_matches('.');
+        let is_public = zone.config().is_none_or(|config| !config.private_zone());
+        is_public && name.strip_suffix(origin).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    let Some(zone) = all.iter().filter(holds).max_by_key(|zone| zone.name().len()) else {
+        return Ok(String::new());
+    };
+    let call = site.look.route53.get_hosted_zone().id(id_of(zone));
+    let whole = call.send().await.map_err(failed("route53:GetHostedZone"))?;
+    let servers = whole.delegation_set().map(|set| set.name_servers()).unwrap_or_default();
+    let origin = zone.name().trim_end_matches('.');
+    Ok(format!("; the registrar of {origin} must name its servers: {}", servers.join(", ")))
+}
+
 /// The marks that say whose it is, in one line.
 fn comment(tags: &Tags) -> String {
     let mark = |key: &str| tags.get(key).map_or("", String::as_str);

@@ -53,13 +53,14 @@ mod vpc;
 mod vpc_endpoint;
 
 pub(crate) use alarm::alarms;
-pub(crate) use autoscaling_group::IN_SERVICE;
+pub(crate) use autoscaling_group::{IN_SERVICE, groups};
+pub(crate) use db_cluster::clusters as database_clusters;
 pub(crate) use db_instance::wrong_password;
 pub(crate) use dns_record::{label as record_label, plain as record_name, records as records_of};
-pub(crate) use elb::tags_of as balancer_tags;
+pub(crate) use elb::{load_balancers, tags_of as balancer_tags};
 pub(crate) use listener::rules as listener_rules;
-pub(crate) use rds::attributes as database_attributes;
-pub(crate) use replication_group::wrong_token;
+pub(crate) use rds::{attributes as database_attributes, instances as database_instances};
+pub(crate) use replication_group::{groups as replication_groups, wrong_token};
 pub(crate) use route53::tags as route53_tags;
 pub(crate) use subscription::subscribed;
 

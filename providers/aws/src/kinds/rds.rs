@@ -72,7 +72,7 @@ pub(super) fn may_be(select: Select<'_>, arn: &str) -> bool {
 }
 
 /// By their names, else every one of the region, page by page; each comes with its tags.
-pub(super) async fn instances(site: &Site, select: Select<'_>) -> Result<Vec<DbInstance>, Failure> {
+pub(crate) async fn instances(site: &Site, select: Select<'_>) -> Result<Vec<DbInstance>, Failure> {
     let describe = || site.look.rds.describe_db_instances();
     let action = "rds:DescribeDBInstances";
     let of_ids = select.ids().map(|ids| {

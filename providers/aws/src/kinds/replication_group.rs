@@ -1,6 +1,9 @@
 //! A replication group of ElastiCache: a primary, and replicas that take over by themselves.
 //!
 //! ElastiCache takes one change at a time: where two are needed, the second is asked for again once the first is done.
+//! Deleting one leaves a final snapshot, whose name follows from the group. From Redis to Valkey it goes in place, and never
+//! back. It has the default parameters of its engine and version, which ElastiCache moves along with these.
+//!
 //! What only its single servers tell (version, subnets, security groups) is compared with the blueprint and not with
 //! the world.
 
@@ -8,11 +11,14 @@ use async_trait::async_trait;
 use aws_sdk_elasticache::types::{
     AuthTokenUpdateStrategyType, AutomaticFailoverStatus, MultiAzStatus, ReplicationGroup as Found,
 };
-use standfast_contract::{Attribute, Call, Kind, Map, Value};
+use standfast_contract::{Attribute, Call, Kind, Map, Value, Way};
 
 use super::{
-    ID, Job, Parts, Phase, Seen, Select, TAGS, Works, db_instance::plain, elasticache, fixed, map, may, must,
-    out, rds::name_of, text,
+    ID, Job, Parts, Phase, Seen, Select, TAGS, Works,
+    db_instance::plain,
+    elasticache, fixed, map, may, must, out,
+    rds::{self, name_of},
+    text,
 };
 use crate::{
     clients::Site,
@@ -26,29 +32,35 @@ mod tests;
 pub(super) struct ReplicationGroup;
 
 /// `failover`: over zones, by itself.
-static KIND: Kind = Kind::new(
-    "replication_group",
-    &[
-        ID,
-        TAGS,
-        fixed("name").kept(),
-        fixed("engine"),
-        fixed("encrypted"),
-        fixed("tls"),
-        fixed("subnet_group").unobserved(),
-        may("version").unobserved(),
-        must("class"),
-        must("replicas"),
-        must("failover"),
-        must("security_groups").unobserved(),
-        Attribute::new("password").sensitive().unobserved(),
-        // The servers by their names: another number of replicas is another list.
-        Attribute::new("members").computed(),
-        out("endpoint"),
-        out("reader_endpoint"),
-        out("port"),
-    ],
-);
+static KIND: Kind = Kind {
+    holds_data: true,
+    ..Kind::new(
+        "replication_group",
+        &[
+            ID,
+            TAGS,
+            fixed("name").kept(),
+            must("engine").one_way(Way::Along(&["redis", "valkey"])).effect(FAILS_OVER),
+            fixed("encrypted"),
+            fixed("tls"),
+            fixed("subnet_group").unobserved(),
+            may("version").unobserved().one_way(Way::Up).effect(FAILS_OVER),
+            must("class").effect(FAILS_OVER),
+            must("replicas"),
+            must("failover"),
+            must("security_groups").unobserved(),
+            Attribute::new("password").sensitive().unobserved(),
+            // The servers by their names: another number of replicas is another list.
+            Attribute::new("members").computed(),
+            out("endpoint"),
+            out("reader_endpoint"),
+            out("port"),
+        ],
+    )
+};
+
+/// <https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/VersionManagement.html>
+const FAILS_OVER: &str = "takes no writes for some seconds";
 
 #[async_trait]
 impl Works for ReplicationGroup {
@@ -57,19 +69,7 @@ impl Works for ReplicationGroup {
     }
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
-        let describe = || site.look.elasticache.describe_replication_groups();
-        let action = "elasticache:DescribeReplicationGroups";
-        let all = if let Some([id]) = select.ids() {
-            let call = describe().replication_group_id(name_of(id));
-            match call.send().await.map_err(failed(action)) {
-                Ok(answer) => answer.replication_groups.unwrap_or_default(),
-                Err(failure) if failure.trouble == Trouble::NotFound => Vec::new(),
-                Err(failure) => return Err(failure),
-            }
-        } else {
-            let all: Result<Vec<_>, _> = describe().into_paginator().items().send().collect().await;
-            all.map_err(failed(action))?
-        };
+        let all = groups(site, select).await?;
         let all = elasticache::with_tags(site, select, all, |one| one.arn()).await?;
         Ok(all.into_iter().map(|(found, tags)| seen_as(&found, tags)).collect())
     }
@@ -91,7 +91,7 @@ impl Works for ReplicationGroup {
             .automatic_failover_enabled(failover)
             .multi_az_enabled(failover)
             .cache_subnet_group_name(job.text("subnet_group")?)
-            .set_security_group_ids(Some(groups(job)))
+            .set_security_group_ids(Some(guards(job)))
             .at_rest_encryption_enabled(job.is("encrypted"))
             .transit_encryption_enabled(job.is("tls"))
             .set_auth_token(password(&job.call.inputs)?)
@@ -124,7 +124,16 @@ impl Works for ReplicationGroup {
     }
 
     async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
-        let call = site.change.elasticache.delete_replication_group().replication_group_id(name_of(id));
+        let found = groups(site, Select::Ids(&[id])).await?;
+        let Some(found) = found.first().filter(|found| found.status() != Some("deleting")) else {
+            return Ok(());
+        };
+        let call = site
+            .change
+            .elasticache
+            .delete_replication_group()
+            .replication_group_id(name_of(id))
+            .set_final_snapshot_identifier(final_snapshot(found));
         call.send().await.map_err(failed("elasticache:DeleteReplicationGroup"))?;
         Ok(())
     }
@@ -138,10 +147,27 @@ impl Works for ReplicationGroup {
     }
 }
 
+/// One by its name, else every one of the region, page by page.
+pub(crate) async fn groups(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> {
+    let describe = || site.look.elasticache.describe_replication_groups();
+    let action = "elasticache:DescribeReplicationGroups";
+    if let Some([id]) = select.ids() {
+        let call = describe().replication_group_id(name_of(id));
+        return match call.send().await.map_err(failed(action)) {
+            Ok(answer) => Ok(answer.replication_groups.unwrap_or_default()),
+            Err(failure) if failure.trouble == Trouble::NotFound => Ok(Vec::new()),
+            Err(failure) => Err(failure),
+        };
+    }
+    let all: Result<Vec<_>, _> = describe().into_paginator().items().send().collect().await;
+    all.map_err(failed(action))
+}
+
 fn seen_as(found: &Found, tags: Tags) -> Seen {
     let node = found.node_groups().first();
     let primary = node.and_then(|node| node.primary_endpoint());
-    let reader = node.and_then(|node| node.reader_endpoint());
+    // One without any is read where it is written.
+    let reader = node.and_then(|node| node.reader_endpoint()).or(primary);
     let port = primary.and_then(|endpoint| endpoint.port());
     let members = i64::try_from(found.member_clusters().len()).unwrap_or(i64::MAX);
     let failover = found
@@ -183,6 +209,19 @@ fn phase(status: &str) -> Phase {
     }
 }
 
+/// The same for the same group, and another one for a later group of the same name. None where there is nothing to keep,
+/// or no way to.
+/// <https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/backups.html>
+fn final_snapshot(found: &Found) -> Option<String> {
+    let is_tiny = found.cache_node_type().is_some_and(|class| class.starts_with("cache.t1."));
+    if is_tiny || found.status() == Some("create-failed") {
+        return None;
+    }
+    let name = found.replication_group_id().unwrap_or_default();
+    let born = found.replication_group_create_time().map_or(0, |time| time.secs());
+    Some(rds::final_snapshot(name, &format!("{} {born}", found.arn().unwrap_or_default())))
+}
+
 /// Whether the blueprint asks for another value than it did.
 fn is_new(call: &Call, key: &str) -> bool {
     !call.prior.is_empty() && call.prior.get(key) != call.inputs.get(key)
@@ -190,7 +229,8 @@ fn is_new(call: &Call, key: &str) -> bool {
 
 fn modifies(job: &Job<'_>, seen: &Seen) -> bool {
     let unseen = ["version", "security_groups", "password"];
-    job.differs("class", seen)
+    job.differs("engine", seen)
+        || job.differs("class", seen)
         || job.differs("failover", seen)
         || unseen.into_iter().any(|key| is_new(job.call, key))
 }
@@ -198,6 +238,8 @@ fn modifies(job: &Job<'_>, seen: &Seen) -> bool {
 async fn modify(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
     let new = |key: &str| is_new(job.call, key);
     let failover = job.differs("failover", seen).then(|| job.is("failover"));
+    let engine = job.maybe("engine").filter(|_| job.differs("engine", seen));
+    let is_other = engine.is_some() || new("version");
     let class = job.maybe("class").filter(|_| job.differs("class", seen));
     let token = if new("password") { password(&job.call.inputs)? } else { None };
     let strategy = new("password").then_some(if token.is_some() {
@@ -213,11 +255,12 @@ async fn modify(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
         .modify_replication_group()
         .replication_group_id(name_of(&seen.id))
         .apply_immediately(true)
-        .set_engine_version(job.maybe("version").filter(|_| new("version")).map(str::to_owned))
+        .set_engine(engine.map(str::to_owned))
+        .set_engine_version(job.maybe("version").filter(|_| is_other).map(str::to_owned))
         .set_cache_node_type(class.map(str::to_owned))
         .set_automatic_failover_enabled(failover)
         .set_multi_az_enabled(failover)
-        .set_security_group_ids(new("security_groups").then(|| groups(job)))
+        .set_security_group_ids(new("security_groups").then(|| guards(job)))
         .set_auth_token(token)
         .set_auth_token_update_strategy(strategy);
     call.send().await.map_err(failed("elasticache:ModifyReplicationGroup"))?;
@@ -239,7 +282,7 @@ async fn set_replicas(job: &Job<'_>, seen: &Seen, has: i64) -> Result<(), Failur
     Ok(())
 }
 
-fn groups(job: &Job<'_>) -> Vec<String> {
+fn guards(job: &Job<'_>) -> Vec<String> {
     job.texts("security_groups").into_iter().map(str::to_owned).collect()
 }
 

@@ -13,7 +13,9 @@ use futures::future::try_join_all;
 use standfast_contract::{Attribute, Context, Kind, Map};
 use tokio::time::{Instant, sleep};
 
-use super::{ID, Job, Parts, Phase, Seen, Select, UNSEEN_TAGS, Works, certificate, fixed, list, map, text};
+use super::{
+    ID, Job, Parts, Phase, Seen, Select, UNSEEN_TAGS, Works, certificate, fixed, hosted_zone, list, map, text,
+};
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
@@ -38,6 +40,9 @@ static KIND: Kind = Kind {
 const DESCRIBE: &str = "acm:DescribeCertificate";
 /// ACM mostly takes some minutes. <https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html>
 const ISSUE_MAX: Duration = Duration::from_secs(30 * 60);
+
+/// Where the domain leads to its zone already, ACM is often done by then.
+const DELEGATED_MAX: Duration = Duration::from_secs(20);
 
 #[async_trait]
 impl Works for RequestedCertificate {
@@ -169,6 +174,7 @@ pub(super) async fn issued(context: &Context, site: &Site, arn: &str) -> Result<
 async fn until_issued(context: &Context, site: &Site, arn: &str) -> Result<(), Failure> {
     let began = Instant::now();
     let mut wait = Duration::from_millis(500);
+    let mut delegation = None;
     loop {
         let call = site.look.acm.describe_certificate().certificate_arn(arn);
         let found = call.send().await.map_err(failed(DESCRIBE))?.certificate;
@@ -190,7 +196,13 @@ async fn until_issued(context: &Context, site: &Site, arn: &str) -> Result<(), F
                 ),
             ));
         }
-        (context.progress)(&format!("ACM looks for the validation record of {domain}: PENDING_VALIDATION"));
+        if delegation.is_none() && began.elapsed() > DELEGATED_MAX {
+            delegation = Some(hosted_zone::delegation(site, domain).await.unwrap_or_default());
+        }
+        let delegation = delegation.as_deref().unwrap_or_default();
+        (context.progress)(&format!(
+            "ACM looks for the validation record of {domain}: PENDING_VALIDATION{delegation}"
+        ));
         sleep(wait).await;
         wait = (wait * 2).min(site.poll * 5);
     }

@@ -10,6 +10,7 @@ mod offers;
 mod permissions;
 mod processors;
 mod standing;
+mod zones;
 
 use std::collections::BTreeMap;
 
@@ -66,7 +67,12 @@ pub(crate) async fn obstacles(
     let mut places: BTreeMap<Place, AtPlace<'_>> = BTreeMap::new();
     let mut obstacles = Vec::new();
     for (at, call) in calls.iter().enumerate() {
-        let foreseen = kinds::by_name(&call.kind).map_or(Ok(()), |works| works.foresee(call));
+        let mut anew = call.clone();
+        if deletes.iter().any(|old| old.address == call.address) {
+            // What was before is no matter to what is made in its place.
+            anew.prior.clear();
+        }
+        let foreseen = kinds::by_name(&call.kind).map_or(Ok(()), |works| works.foresee(&anew));
         if let Err(failure) = foreseen {
             let verb = if call.id.is_some() { "update" } else { "create" };
             let error = failure.of(format!("{verb} {}", call.address), false);
@@ -102,14 +108,15 @@ async fn at_place(
     match signed_in.await {
         Ok(site) => {
             let ahead = Ahead { site: &site, context, calls, deletes };
-            let (denied, standing, processors, machines, engines) = join!(
+            let (denied, standing, zones, processors, machines, engines) = join!(
                 permissions::ask(&ahead),
                 standing::ask(&ahead),
+                zones::ask(&ahead),
                 processors::ask(&ahead),
                 offers::machines(&ahead),
                 offers::engines(&ahead)
             );
-            [denied, standing, processors, machines, engines].concat()
+            [denied, standing, zones, processors, machines, engines].concat()
         }
         Err(error) => vec![Obstacle { error, calls: calls.into_iter().map(|(at, _)| at).collect() }],
     }

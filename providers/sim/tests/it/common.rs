@@ -224,6 +224,7 @@ pub fn estate() -> Vec<Component> {
         Component::Dns(Dns {
             common: common("public"),
             zone: "example.net".into(),
+            existing: None,
             records: vec![DnsRecord {
                 name: "shop".into(),
                 to: ComponentId::new(Section::LoadBalancers, "front"),

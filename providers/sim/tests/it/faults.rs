@@ -129,6 +129,13 @@ async fn a_scripted_read_fault_hits_one_resource_of_a_page() {
 }
 
 #[tokio::test]
+async fn what_is_pending_is_waited_for_and_no_obstacle() {
+    let sim = sim();
+    sim.world().script(Fault::new("home", "*", FaultKind::Pending).forever()).unwrap();
+    assert!(sim.preflight(&context(), &[node_call("x", "t1")], &[]).await.is_empty());
+}
+
+#[tokio::test]
 async fn preflight_and_lookup_and_find_fail_only_on_demand() {
     let sim = sim();
     let calls = [node_call("x", "t1")];

@@ -105,6 +105,7 @@ async fn one(provider: &SshProvider, context: &Context, place: &Place, calls: &[
             hint: hint(kind).map(str::to_owned),
             class: ErrorClass::Permanent,
             retry_after: None,
+            shut_by: None,
         });
     }
     said.holds.extend(answer.with_prefix("holds ").map(|(address, _)| address.to_owned()));

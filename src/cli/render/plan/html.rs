@@ -153,6 +153,9 @@ impl Page {
         if change.forces_replacement {
             self.out.push_str("<span class=\"tag forces\">forces replacement</span>");
         }
+        if let Some(effect) = &change.effect {
+            self.put(format_args!("<span class=\"tag drift\">{}</span>", escaped(effect)));
+        }
         self.out.push_str("</p><div class=\"diff\">");
         match difference(step, change) {
             Difference::Added(after) => self.diff_line("new", &format!("+ {after}")),

@@ -120,6 +120,9 @@ struct ShownChange<'a> {
     after: Masked<'a>,
     because: Because,
     forces_replacement: bool,
+    /// What the change does beside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effect: Option<&'a str>,
 }
 
 impl<'a> ShownChange<'a> {
@@ -130,6 +133,7 @@ impl<'a> ShownChange<'a> {
             after: Masked(&change.after),
             because: change.because,
             forces_replacement: change.forces_replacement,
+            effect: change.effect.as_deref(),
         }
     }
 }

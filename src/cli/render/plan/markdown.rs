@@ -107,6 +107,9 @@ fn one(diff: &mut String, step: &Step, change: &Change) {
     if change.forces_replacement {
         notes.push_str("  # forces replacement");
     }
+    if let Some(effect) = &change.effect {
+        let _ = write!(notes, "  # {effect}");
+    }
     let mut line = |mark: &str, text: &str| {
         let _ = writeln!(diff, "{mark} {text}");
     };

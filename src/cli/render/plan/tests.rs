@@ -47,6 +47,7 @@ fn change(attribute: &str, before: impl Into<Value>, after: impl Into<Value>) ->
         after: after.into(),
         because: Because::Blueprint,
         forces_replacement: false,
+        effect: None,
     }
 }
 
@@ -90,7 +91,11 @@ fn steps() -> Vec<Step> {
     let mut config = step(&front, "file", "lb1.haproxy-cfg", Action::Update, "changed: content; drift: mode");
     config.changes = vec![
         change("content", OLD_CONFIG, new_config),
-        Change { because: Because::Drift, ..change("mode", "0600", "0644") },
+        Change {
+            because: Because::Drift,
+            effect: Some("restarts it".into()),
+            ..change("mode", "0600", "0644")
+        },
         change("password", secret("digest-1"), secret("digest-2")),
     ];
     let mut address =

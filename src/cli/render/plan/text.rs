@@ -145,6 +145,9 @@ impl Layout {
         if change.forces_replacement {
             let _ = write!(notes, "  {RED}# forces replacement{RED:#}");
         }
+        if let Some(effect) = &change.effect {
+            let _ = write!(notes, "  {YELLOW}# {effect}{YELLOW:#}");
+        }
         let at = ATTRIBUTE_INDENT;
         match difference(step, change) {
             Difference::Added(after) => {

@@ -21,7 +21,7 @@ fn requested(name: &str, domain: &str, also: &[&str]) -> Component {
 }
 
 fn zone(name: &str, zone: &str) -> Component {
-    Component::Dns(Dns { common: common(name), zone: zone.into(), records: vec![] })
+    Component::Dns(Dns { common: common(name), zone: zone.into(), existing: None, records: vec![] })
 }
 
 fn of_kinds(components: &[Component], which: usize, kinds: &[&str]) -> String {

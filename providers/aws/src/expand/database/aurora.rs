@@ -18,6 +18,7 @@ use super::{
     family, spot, whole,
 };
 use crate::{
+    health,
     kinds::text,
     names::{self, DATABASE_MAX},
 };
@@ -47,6 +48,7 @@ pub(super) fn expand(build: &mut Build<'_>, database: &Database, within: &Within
         parameter_group: &parameter_group,
     };
     let main = add_cluster(build, database, "main", &cluster, None);
+    build.probe("cluster", health::CLUSTER, [("cluster", OutputRef::resource(&main, "id"))]);
     add_servers(build, database, &main, engine, "", servers(database));
     let reader = OutputRef::resource(&main, "reader_endpoint");
     build.output("writer", OutputRef::resource(&main, "endpoint"));
@@ -138,6 +140,14 @@ fn add_servers(
         let (zone, name) = spot(build, at);
         let name = format!("{prefix}{name}");
         let address = build.address("db_cluster_instance", &name);
+        build.probe(
+            &format!("server {name}"),
+            health::SERVER,
+            [
+                ("cluster", OutputRef::resource(cluster, "id")),
+                ("instance", OutputRef::resource(&address, "id")),
+            ],
+        );
         build.add(
             SERVICE,
             "db_cluster_instance",
@@ -198,6 +208,8 @@ pub(super) fn add_copy(
 ) -> Value {
     let name = &database.common.name;
     let copy = add_cluster(build, database, name, cluster, Some(global));
+    let id = OutputRef::resource(&copy, "id");
+    build.probe(&format!("copy of {name}"), health::CLUSTER, [("cluster", id)]);
     let servers = if readiness == Readiness::Standby { 2 } else { 1 };
     add_servers(build, database, &copy, &cluster.engine, &format!("{name}."), servers);
     OutputRef::resource(&copy, "endpoint")

@@ -8,6 +8,7 @@ use super::{
     Engine, SERVICE, add_parameter_group, aurora, backup_days, family_of, storage_gib, whole,
 };
 use crate::{
+    health,
     kinds::text,
     names::{self, DATABASE_MAX},
 };
@@ -119,5 +120,7 @@ pub(in crate::expand) fn add(
             ("public", false.into()),
         ],
     );
+    let id = OutputRef::resource(&copy, "id");
+    build.probe(&format!("copy of {name}"), health::REPLICA, [("instance", id)]);
     Some(OutputRef::resource(&copy, "endpoint"))
 }

@@ -31,7 +31,7 @@ fn record(name: &str, to: &str, routing: DnsRouting) -> DnsRecord {
 }
 
 fn components(records: Vec<DnsRecord>) -> [Component; 3] {
-    let dns = Dns { common: common("names"), zone: "Example.net.".into(), records };
+    let dns = Dns { common: common("names"), zone: "Example.net.".into(), existing: None, records };
     [Component::Dns(dns), balancer("front", "refuge"), balancer("back", "refuge")]
 }
 
@@ -96,6 +96,7 @@ fn names_that_contradict_each_other_are_refused() {
         let dns = Dns {
             common: common("names"),
             zone: "example.net".into(),
+            existing: None,
             records: vec![record("www", "front", DnsRouting::Simple)],
         };
         let mut home = region();

@@ -71,3 +71,10 @@ async fn one_that_is_being_deleted_is_waited_for() {
     let seen = look(&AutoscalingGroup, &site, Select::Stack(&stack())).await.unwrap();
     assert_eq!(seen[0].phase, Phase::Pending("0 machines left".into()));
 }
+
+#[test]
+fn a_rollout_over_the_only_machine_says_that_nobody_serves_meanwhile() {
+    let version = KIND.attribute("template_version").unwrap();
+    let told = |percent| version.effect_with(&map([("min_healthy_percent", Value::Int(percent))]));
+    assert_eq!((told(0), told(67)), (Some(NONE_SERVES), None));
+}

@@ -39,6 +39,7 @@ fn answered(action: &str) -> String {
 
 fn wanted(replicas: i64) -> Map {
     map([
+        ("engine", "redis".into()),
         ("class", "cache.t4g.small".into()),
         ("replicas", Value::Int(replicas)),
         ("failover", (replicas > 0).into()),
@@ -74,7 +75,7 @@ async fn refusals_are_told_apart() {
         (400, "NodeQuotaForCustomerExceeded", Trouble::Quota),
         (400, "InvalidReplicationGroupState", Trouble::InUse),
     ] {
-        let (site, _) = site(&[(status, &refused(code))]);
+        let (site, _) = site(&[(200, &described("available", 2, "enabled")), (status, &refused(code))]);
         let failure = ReplicationGroup.remove(&site, ARN, &Map::new()).await.unwrap_err();
         assert_eq!(
             (failure.trouble, failure.action),
@@ -113,6 +114,59 @@ async fn one_change_at_a_time_and_failover_never_without_a_replica() {
     assert_eq!(fitted(2, 1).await, of("DecreaseReplicaCount", false));
     assert_eq!(fitted(0, 1).await, of("IncreaseReplicaCount", true));
     assert_eq!(fitted(1, 0).await, of("ModifyReplicationGroup", true));
+}
+
+/// What is asked of an available group whose engine and version were these, to make it one of Valkey.
+async fn converted(version: Option<&str>, wanted_version: Option<&str>) -> String {
+    let described = described("available", 2, "enabled");
+    let (site, endpoint) =
+        site(&[(200, &described), (200, TAGGED), (200, &answered("ModifyReplicationGroup"))]);
+    let seen = ReplicationGroup.look(&site, Select::Ids(&[ARN])).await.unwrap().remove(0);
+    endpoint.asked();
+    let inputs = |engine: &str, version: Option<&str>| {
+        let mut inputs = wanted(1);
+        inputs.extend(map([("engine", engine.into()), ("version", text(version))]));
+        inputs
+    };
+    let (prior, inputs) = (inputs("redis", version), inputs("valkey", wanted_version));
+    with_job(&site, "replication_group", inputs, prior, async |job| ReplicationGroup.fit(job, &seen).await)
+        .await
+        .unwrap();
+    endpoint.asked().remove(0)
+}
+
+#[tokio::test]
+async fn redis_becomes_valkey_in_place_with_the_version_that_is_wanted() {
+    let asked = converted(Some("7.1"), Some("8.0")).await;
+    for part in
+        ["Action=ModifyReplicationGroup", "Engine=valkey", "EngineVersion=8.0", "ApplyImmediately=true"]
+    {
+        assert!(asked.contains(part), "{asked}");
+    }
+    // The same version is said again: ElastiCache asks for one with another engine.
+    assert!(converted(Some("7.2"), Some("7.2")).await.contains("EngineVersion=7.2"));
+    assert!(!converted(None, None).await.contains("EngineVersion"));
+}
+
+/// What is asked to take away a group that is told of so.
+async fn removed(described: &str) -> Vec<String> {
+    let (site, endpoint) = site(&[(200, described), (200, &answered("DeleteReplicationGroup"))]);
+    ReplicationGroup.remove(&site, ARN, &Map::new()).await.unwrap();
+    endpoint.asked().split_off(1)
+}
+
+#[tokio::test]
+async fn what_is_deleted_leaves_a_snapshot_where_there_is_something_to_keep() {
+    let available = described("available", 2, "enabled");
+    let asked = removed(&available).await.remove(0);
+    assert!(asked.contains("FinalSnapshotIdentifier=shop-sessions-1f9a0c3b-final-"), "{asked}");
+    assert_eq!(removed(&available).await.remove(0), asked, "a repeated delete makes no second one");
+    let tiny = available.replace("cache.t4g.small", "cache.t1.micro");
+    for nothing in [described("create-failed", 0, "disabled"), tiny] {
+        let asked = removed(&nothing).await.remove(0);
+        assert!(!asked.contains("FinalSnapshot"), "{asked}");
+    }
+    assert_eq!(removed(&described("deleting", 2, "enabled")).await, Vec::<String>::new());
 }
 
 #[test]

@@ -107,6 +107,51 @@ async fn a_listener_serves_with_it_once_it_is_issued_and_not_before() {
     }
 }
 
+/// The registrar of a zone that was just made does not know it yet.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_long_is_told_the_name_servers_of_the_zone() {
+    let zone = |id: &str, name: &str| {
+        format!(
+            "<HostedZone><Id>/hostedzone/{id}</Id><Name>{name}</Name><CallerReference>{id}</CallerReference></HostedZone>"
+        )
+    };
+    let zones = format!(
+        "<ListHostedZonesResponse><HostedZones>{}{}{}</HostedZones><IsTruncated>false</IsTruncated><MaxItems>100</MaxItems>\
+         </ListHostedZonesResponse>",
+        zone("Z1", "net."),
+        zone("Z2", "example.net."),
+        zone("Z3", "op.example.net.")
+    );
+    let whole = format!(
+        "<GetHostedZoneResponse>{}<DelegationSet><NameServers><NameServer>ns-1.awsdns-01.org</NameServer>\
+         <NameServer>ns-2.awsdns-02.com</NameServer></NameServers></DelegationSet></GetHostedZoneResponse>",
+        zone("Z2", "example.net.")
+    );
+    let mut looks = 0;
+    let (mut site, _) = site_that(move |asked| {
+        Some(match asked.action.as_str() {
+            "ListHostedZones" => Answer::ok(&*zones),
+            "GetHostedZone" if asked.line.contains("/Z2") => Answer::ok(&*whole),
+            _ => {
+                looks += 1;
+                Answer::ok(is(if looks > 12 { "ISSUED" } else { "PENDING_VALIDATION" }, ""))
+            }
+        })
+    });
+    site.poll = Duration::from_secs(2);
+    let (context, told) = context();
+    issued(&context, &site, ARN).await.unwrap();
+    let told = told.lock().unwrap();
+    let line = "ACM looks for the validation record of shop.example.net: PENDING_VALIDATION";
+    assert_eq!(told[0], line);
+    assert_eq!(
+        told[told.len() - 1],
+        format!(
+            "{line}; the registrar of example.net must name its servers: ns-1.awsdns-01.org, ns-2.awsdns-02.com"
+        )
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_ever() {
     let (mut site, _) = site_that(|_| Some(Answer::ok(is("PENDING_VALIDATION", ""))));

@@ -36,7 +36,7 @@ async fn one_that_nobody_has_confirmed_is_as_it_shall_be_and_is_told() {
             (&Phase::Ready, &"ops@example.net".into())
         );
         let inputs: Map = [("subscription".to_owned(), ARN.into())].into();
-        let health = crate::watch::receiver_now(&site, &inputs).await.unwrap();
+        let health = crate::health::receiver_now(&site, &inputs).await.unwrap();
         assert_eq!(
             health.detail.contains("ops@example.net has to confirm"),
             !is_confirmed,

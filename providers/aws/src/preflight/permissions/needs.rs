@@ -268,6 +268,8 @@ pub(super) static NEEDS: &[Needs] = &[
         update: &[
             ("replicas", "elasticache:IncreaseReplicaCount"),
             ("class", "elasticache:ModifyReplicationGroup"),
+            ("engine", "elasticache:ModifyReplicationGroup"),
+            ("version", "elasticache:ModifyReplicationGroup"),
             ("tags", TAG_CACHE),
         ],
         arn: "elasticache:REGION:ACCOUNT:replicationgroup:NAME",

@@ -38,6 +38,7 @@ fn a_component_that_cannot_be_built_is_one_problem() {
     blueprint.components.push(Component::Dns(Dns {
         common,
         zone: "example.net".into(),
+        existing: None,
         records: Vec::new(),
     }));
     assert_eq!(

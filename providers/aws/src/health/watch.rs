@@ -14,7 +14,7 @@ pub(crate) const ALARMS: &str = "alarms";
 /// A probe with `subscription`, its ARN.
 pub(crate) const RECEIVER: &str = "receiver";
 
-pub(crate) async fn alarms_now(site: &Site, inputs: &Map) -> Result<Health, Failure> {
+pub(super) async fn alarms_now(site: &Site, inputs: &Map) -> Result<Health, Failure> {
     let names: Vec<&str> = texts(inputs, "alarms").into_iter().collect();
     let mut found = Vec::new();
     for page in names.chunks(IDS_MAX) {
