@@ -396,7 +396,9 @@ fn help(shape: &Shape, node: &Node) -> Option<String> {
             Some("declare it under `secrets` and refer to it; a secret is never written down".into())
         }
         Shape::Either(shapes) => shapes.iter().find_map(|shape| help(shape, node)),
-        Shape::Object(object) => short_for(object.id, &text.text).map(|whole| format!("write `{whole}`")),
+        Shape::Object(object) => {
+            short_for(object.id, &super::node::shorten(&text.text)).map(|whole| format!("write `{whole}`"))
+        }
         _ => None,
     }
 }

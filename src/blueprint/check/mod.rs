@@ -20,6 +20,7 @@ mod region;
 mod secret;
 mod surroundings;
 mod window;
+mod zone;
 
 use standfast_contract::{Component, Section};
 

@@ -50,20 +50,38 @@ struct Engine {
     /// Parts of a version that name its line: 16 of 16.3, 8.0 of 8.0.39.
     line_parts: usize,
     username_max: usize,
+    /// What the first user cannot be called.
+    /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>
+    reserved: &'static [&'static str],
     replicas_max: u32,
     /// A version, for hints.
     example: &'static str,
 }
 
-const POSTGRES: Engine =
-    Engine { name: "postgres", port: 5432, line_parts: 1, username_max: 63, replicas_max: 15, example: "16" };
-const MYSQL: Engine =
-    Engine { name: "mysql", port: 3306, line_parts: 2, username_max: 16, replicas_max: 15, example: "8.4" };
+const POSTGRES: Engine = Engine {
+    name: "postgres",
+    port: 5432,
+    line_parts: 1,
+    username_max: 63,
+    reserved: &["admin", "user", "rdsadmin"],
+    replicas_max: 15,
+    example: "16",
+};
+const MYSQL: Engine = Engine {
+    name: "mysql",
+    port: 3306,
+    line_parts: 2,
+    username_max: 16,
+    reserved: &["rdsadmin"],
+    replicas_max: 15,
+    example: "8.4",
+};
 const MARIADB: Engine = Engine {
     name: "mariadb",
     port: 3306,
     line_parts: 2,
     username_max: 16,
+    reserved: &["rdsadmin"],
     replicas_max: 15,
     example: "11.4",
 };
@@ -183,6 +201,15 @@ fn check_user(build: &mut Build<'_>, database: &Database, engine: &Engine) {
                 format!("Say `username: {USERNAME}`."),
             );
         }
+    }
+    let is_reserved =
+        |name: &&&str| database.username.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(name));
+    if let Some(name) = engine.reserved.iter().find(is_reserved) {
+        build.problem(
+            "username",
+            format!("`{name}` is a word of the engine's own on RDS, and no first user"),
+            format!("Say `username: {USERNAME}`."),
+        );
     }
     let plain = database.password.as_ref().and_then(Value::as_str);
     if let Some(why) = plain.and_then(|password| wrong_password(password, engine.name)) {

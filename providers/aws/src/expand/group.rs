@@ -75,11 +75,11 @@ pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
     let Some(within) = network::within(build) else { return };
     let template = add_template(build, group, &within);
     let balancers = balancers(build, group);
-    let Some(template) = template else { return };
     if !balancers.is_empty() {
         balancer::check_health(build, &group.health_check);
     }
     let scaling = scaling(build, group, &balancers);
+    let Some(template) = template else { return };
     if within.private.is_empty() && !build.keeps("subnets") {
         build.problem(
             "region",
@@ -292,6 +292,8 @@ fn add_template(build: &mut Build<'_>, group: &AutoscalingGroup, within: &Within
                 "Give an id (`ami-...`) of that region, or the name of an SSM parameter that holds one.",
             ),
         }
+        // What is wrong with the workload is, whatever the image.
+        let _ = user_data::of(build, &group.workload);
         return None;
     };
     let guard = add_guard(build, group, within);

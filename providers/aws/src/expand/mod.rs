@@ -154,7 +154,7 @@ impl<'a> Build<'a> {
         Ok(build)
     }
 
-    /// Whose account it is, and zones of another region: what is wrong whatever the region has.
+    /// Whose account it is, as whom, and zones of another region: what is wrong whatever the region has.
     fn check_region(&mut self) {
         let region = self.region;
         let is_account = |text: &str| text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -163,6 +163,14 @@ impl<'a> Build<'a> {
                 "region.account",
                 format!("`{account}` is no account of AWS: those have twelve digits"),
                 "`aws sts get-caller-identity` shows yours.",
+            );
+        }
+        let is_role = |arn: &str| arn.starts_with("arn:") && arn.contains(":iam::") && arn.contains(":role/");
+        if let Some(role) = region.assume_role.as_deref().filter(|role| !is_role(role)) {
+            self.problem(
+                "region.assume_role",
+                format!("`{role}` is no ARN of a role"),
+                "Say it whole: `arn:aws:iam::123456789012:role/deploy`.",
             );
         }
         let location = self.place.location.clone();

@@ -2,7 +2,10 @@
 
 use standfast_contract::{
     Answers, Component, ComponentId, Section,
-    component::{Database, Dns, LoadBalancer, Network, Region, Route, Zone},
+    component::{
+        Database, DatabaseEngine, Dns, LoadBalancer, Network, Region, Route, ScalingMetric, WorkloadSource,
+        Zone,
+    },
 };
 
 use super::{
@@ -22,6 +25,7 @@ fn said(component: Component) -> String {
 fn machines_have_a_size_and_an_image() {
     let with = |instance_type: &str, image: Option<&str>| {
         let mut group = group("web", 80);
+        group.scaling.clear();
         (group.instance_type, group.image) = (Some(instance_type.into()), image.map(str::to_owned));
         said(Component::AutoscalingGroup(group))
     };
@@ -53,6 +57,34 @@ fn what_is_there_already_is_named_by_its_id() {
     };
     assert_eq!(existing("vpc-0123456789abcdef0"), "");
     assert!(existing("main").starts_with("existing: `main` is no id of a VPC"), "{}", existing("main"));
+}
+
+#[test]
+fn a_group_is_checked_whole_before_its_image_is_known() {
+    let mut group = group("web", 80);
+    group.scaling[0].metric = ScalingMetric::Memory;
+    group.workload.environment.insert("LINES".into(), "a\nb".into());
+    group.workload.source = WorkloadSource::Container { image: "shop:1".into(), command: vec![] };
+    let told = said(Component::AutoscalingGroup(group));
+    assert!(told.contains("scaling[0]") && told.contains("workload.environment.LINES"), "{told}");
+}
+
+#[test]
+fn the_first_user_of_a_database_is_no_word_of_its_engine() {
+    let named = |engine: DatabaseEngine, name: &str| {
+        said(Component::Database(Database {
+            engine,
+            username: Some(name.into()),
+            version: Some("16.1".into()),
+            ..database()
+        }))
+    };
+    assert_eq!(named(DatabaseEngine::Postgres, "owner"), "");
+    assert_eq!(named(DatabaseEngine::Mysql, "admin"), "");
+    for (engine, name) in [(DatabaseEngine::Postgres, "Admin"), (DatabaseEngine::Mariadb, "rdsadmin")] {
+        let told = named(engine, name);
+        assert!(told.starts_with("username: `") && told.contains("is a word of the engine's own"), "{told}");
+    }
 }
 
 #[test]
@@ -104,6 +136,19 @@ fn routes_are_such_as_an_alb_takes() {
 
 #[test]
 fn a_region_has_an_account_and_zones_of_its_own() {
+    let as_role = |role: &str| {
+        let region = Region { assume_role: Some(role.into()), ..region() };
+        expanded(&region, &[network()], 0, &Answers::default())
+            .map(|_| String::new())
+            .unwrap_or_else(|found| problems(Err(found)))
+    };
+    assert_eq!(as_role("arn:aws:iam::123456789012:role/ops/deploy"), "");
+    for wrong in ["deploy", "arn:aws:iam::123456789012:user/me"] {
+        assert!(
+            as_role(wrong).starts_with(&format!("region.assume_role: `{wrong}` is no ARN of a role")),
+            "{wrong}"
+        );
+    }
     let of = |account: Option<&str>, zones: &[&str]| {
         let zones = zones.iter().map(|name| Zone { name: (*name).into(), hosts: vec![] }).collect();
         let region = Region { account: account.map(str::to_owned), zones, ..region() };
