@@ -197,7 +197,8 @@ async fn answer(
     }))
     .await;
     let mut unanswered: Vec<ProviderError> = Vec::new();
-    let mut shut = Vec::new();
+    // Each reason once: whoever is signed in nowhere is told so of the first region.
+    let mut shut = BTreeMap::new();
     let mut open = Vec::new();
     for (region, replies) in replies.into_iter().flatten() {
         let shutting = replies.iter().find_map(|(_, reply)| {
@@ -206,19 +207,21 @@ async fn answer(
         });
         let first = placed.iter().find(|(request, _)| request.region.name == region.name);
         match shutting.zip(first) {
-            Some(((error, key), (request, _))) => shut.push(Problem {
-                component: request.component.id(),
-                key: format!("region.{key}"),
-                message: error.to_string(),
-                hint: error.hint.clone(),
-                unanswered: false,
-            }),
+            Some(((error, key), (request, _))) => {
+                shut.entry(error.reason.clone()).or_insert_with(|| Problem {
+                    component: request.component.id(),
+                    key: format!("region.{key}"),
+                    message: error.to_string(),
+                    hint: error.hint.clone(),
+                    unanswered: false,
+                });
+            }
             None => open.extend(replies),
         }
     }
     if !shut.is_empty() {
         // What else is missing there is missing for this.
-        return Err(ExpandError::Problems { problems: shut, unanswered: Vec::new() });
+        return Err(ExpandError::Problems { problems: shut.into_values().collect(), unanswered: Vec::new() });
     }
     for (lookup, reply) in open {
         // Without an answer the expansion says what it lacks, or does without: a dead host must not stop a plan.

@@ -2,7 +2,7 @@
 
 use standfast_fault_proxy::{Fault, StatusCode};
 
-use super::account::Account;
+use super::{account::Account, regions};
 
 const SHOP: &str = "\
 standfast: 1
@@ -160,6 +160,8 @@ fn without_credentials_it_says_how_to_sign_in() {
         .says("× could not sign in to AWS (eu-west-1): no credentials were found")
         .says("1 problem in standfast.yaml")
         .says("Sign in (`aws sso login`), or set AWS_PROFILE");
+    // Of two regions it is told once too.
+    regions::account().run_signed_out("plan").code(65).says("1 problem in standfast.yaml");
 }
 
 #[test]

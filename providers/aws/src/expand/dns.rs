@@ -36,7 +36,7 @@ fn zone(build: &mut Build<'_>, dns: &Dns, origin: &str) -> Option<(Value, Value)
     };
     let Some(found) = build.answer(ZONE, id) else {
         // The look-up failed, and says why beside this.
-        build.problem("existing", format!("what zone `{id}` is is not known"), "");
+        build.unanswered("existing", format!("what zone `{id}` is is not known"));
         return None;
     };
     let of = |key: &str| found.as_map().and_then(|found| found.get(key)).cloned().unwrap_or_default();

@@ -101,7 +101,12 @@ fn a_size_of_a_database_begins_with_db() {
 #[test]
 fn a_zone_is_of_a_domain() {
     let zone = |zone: &str| {
-        said(Component::Dns(Dns { common: common("names"), zone: zone.into(), existing: None, records: vec![] }))
+        said(Component::Dns(Dns {
+            common: common("names"),
+            zone: zone.into(),
+            existing: None,
+            records: vec![],
+        }))
     };
     assert_eq!(zone("example.net."), "");
     assert!(

@@ -46,7 +46,7 @@ fn serves(status: &str) -> HealthState {
 }
 
 /// The status, then what else there is to say; a trouble makes it degraded where it serves.
-fn told(status: Option<&str>, said: &str, trouble: Option<String>) -> Health {
+fn doing(status: Option<&str>, said: &str, trouble: Option<String>) -> Health {
     let status = status.unwrap_or("in no state");
     let said = if said.is_empty() { status.to_owned() } else { format!("{status}, {said}") };
     match (serves(status), trouble) {
@@ -71,7 +71,7 @@ pub(super) fn database(instances: &Instances, inputs: &Map) -> Result<Health, Fa
     };
     let zone = found.availability_zone().unwrap_or("no zone yet");
     let trouble = (wants_standby && !is_multi_az).then(|| "it has no standby".to_owned());
-    Ok(told(found.db_instance_status(), &format!("primary in {zone}{standby}"), trouble))
+    Ok(doing(found.db_instance_status(), &format!("primary in {zone}{standby}"), trouble))
 }
 
 /// Of one that was promoted nobody says that it follows.
@@ -82,7 +82,7 @@ pub(super) fn replica(instances: &Instances, inputs: &Map) -> Result<Health, Fai
     };
     if found.read_replica_source_db_instance_identifier().is_none() {
         let trouble = "it follows nobody: it was promoted".to_owned();
-        return Ok(told(found.db_instance_status(), "", Some(trouble)));
+        return Ok(doing(found.db_instance_status(), "", Some(trouble)));
     }
     let follows = found.status_infos().iter().find(|info| info.status_type() == Some("read replication"));
     let trouble = follows.filter(|info| info.normal() == Some(false)).map(|info| {
@@ -90,7 +90,7 @@ pub(super) fn replica(instances: &Instances, inputs: &Map) -> Result<Health, Fai
         format!("its replication is {}{why}", info.status().unwrap_or("in no state"))
     });
     let said = if trouble.is_none() { "replicating" } else { "" };
-    Ok(told(found.db_instance_status(), said, trouble))
+    Ok(doing(found.db_instance_status(), said, trouble))
 }
 
 /// A global database's copy has readers alone.
@@ -102,7 +102,7 @@ pub(super) fn cluster(clusters: &Clusters, inputs: &Map) -> Result<Health, Failu
     let servers = found.db_cluster_members().len();
     let trouble = (servers == 0).then(|| "it has no server".to_owned());
     let word = if servers == 1 { "server" } else { "servers" };
-    Ok(told(found.status(), &format!("{servers} {word}"), trouble))
+    Ok(doing(found.status(), &format!("{servers} {word}"), trouble))
 }
 
 pub(super) fn server(clusters: &Clusters, instances: &Instances, inputs: &Map) -> Result<Health, Failure> {
@@ -113,12 +113,14 @@ pub(super) fn server(clusters: &Clusters, instances: &Instances, inputs: &Map) -
     let own = found.db_instance_identifier();
     let members = clusters.iter().flatten().flat_map(|cluster| cluster.db_cluster_members());
     let member = members.into_iter().find(|member| member.db_instance_identifier() == own);
+    // Where the cluster may not be looked at, nobody says which of them writes.
     let does = match member.and_then(|member| member.is_cluster_writer()) {
-        Some(true) => "takes writes",
-        _ => "takes reads",
+        Some(true) => "takes writes in ",
+        Some(false) => "takes reads in ",
+        None => "",
     };
     let zone = found.availability_zone().unwrap_or("no zone yet");
-    Ok(told(found.db_instance_status(), &format!("{does} in {zone}"), None))
+    Ok(doing(found.db_instance_status(), &format!("{does}{zone}"), None))
 }
 
 pub(super) fn store(stores: &Stores, inputs: &Map) -> Result<Health, Failure> {
@@ -132,12 +134,12 @@ pub(super) fn store(stores: &Stores, inputs: &Map) -> Result<Health, Failure> {
     let takes_over = found.automatic_failover() == Some(&AutomaticFailoverStatus::Enabled);
     let ill = found.node_groups().iter().find_map(|group| group.status().filter(|it| *it != "available"));
     let trouble = if nodes < wanted {
-        Some(format!("{} of its nodes are missing", wanted - nodes))
+        Some(format!("{} missing", wanted - nodes))
     } else if wanted > 1 && !takes_over {
         Some("no replica takes over by itself".to_owned())
     } else {
         // While the whole is being changed, so are its parts.
         ill.filter(|_| found.status() == Some("available")).map(|status| format!("its nodes are {status}"))
     };
-    Ok(told(found.status(), &format!("{nodes} of {} nodes", wanted.max(nodes)), trouble))
+    Ok(doing(found.status(), &format!("{nodes} of {} nodes", wanted.max(nodes)), trouble))
 }

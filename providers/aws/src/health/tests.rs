@@ -145,10 +145,10 @@ async fn a_session_store_lacks_nodes_or_a_failover() {
     said.extend(told(&gone, not_found).await.0);
     insta::assert_snapshot!(said.join("\n"), @r"
     Healthy: available, 3 of 3 nodes
-    Degraded: available, 2 of 3 nodes; 1 of its nodes are missing
+    Degraded: available, 2 of 3 nodes; 1 missing
     Degraded: available, 3 of 3 nodes; no replica takes over by itself
     Degraded: modifying, 3 of 3 nodes
-    Down: create-failed, 0 of 3 nodes; 3 of its nodes are missing
+    Down: create-failed, 0 of 3 nodes; 3 missing
     Down: is gone
     ");
 }
@@ -228,13 +228,18 @@ async fn what_somebody_has_removed_is_down() {
 #[tokio::test]
 async fn what_may_not_be_looked_at_is_unreachable_and_hides_nothing_else() {
     let store = probe(STORE, [("store", STORE_ARN.into()), ("nodes", Value::Int(3))]);
-    let (told, _) = told(&[store, of_instance(DATABASE, "main")], |asked| match asked.action.as_str() {
-        "DescribeReplicationGroups" => Some(Answer::error(403, "AccessDenied", "not authorized")),
+    let server = probe(SERVER, [("cluster", CLUSTER_ARN.into()), ("instance", format!("{ARN}main").into())]);
+    let probes = [store, of_instance(DATABASE, "main"), server];
+    let (told, _) = told(&probes, |asked| match asked.action.as_str() {
+        "DescribeReplicationGroups" | "DescribeDBClusters" => {
+            Some(Answer::error(403, "AccessDenied", "not authorized"))
+        }
         _ => Some(instances(&instance("main", "available", "<MultiAZ>true</MultiAZ>"))),
     })
     .await;
     insta::assert_snapshot!(told.join("\n"), @r"
     Unreachable: elasticache:DescribeReplicationGroups: not authorized (AccessDenied)
     Healthy: available, primary in eu-west-1a, Multi-AZ
+    Healthy: available, eu-west-1a
     ");
 }
