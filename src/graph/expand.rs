@@ -100,7 +100,12 @@ pub async fn expand(
                 None => holds_data(&resource.kind),
                 Some(true) => holds_data(&resource.kind) || !has_data,
             };
+            // What there cannot be two of is the provider's to know.
+            let never_twice = resource.lifecycle.create_before_destroy == Some(false);
             resource.lifecycle = common.lifecycle.clone();
+            if never_twice {
+                resource.lifecycle.create_before_destroy = Some(false);
+            }
             resource.lifecycle.prevent_destroy |= is_protected;
         }
     }
