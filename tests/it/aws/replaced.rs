@@ -107,6 +107,15 @@ fn a_network_takes_all_that_is_in_it_along() {
 #[test]
 fn what_has_addresses_of_its_own_goes_before_there_is_a_new_one() {
     let account = Account::applied(SMALL);
+    // moto would let two have the same addresses.
+    let address = |balancer: &str| format!("home/load_balancers.{balancer}/load_balancer.main");
+    let planned = account.plan(&format!("--replace {} --replace {}", address("raw"), address("front"))).0;
+    let is_first = |balancer: &str| {
+        let address = address(balancer);
+        let mut steps = planned["steps"].as_array().unwrap().iter();
+        steps.find(|step| step["address"] == address.as_str()).unwrap()["create_before_destroy"] == true
+    };
+    assert_eq!(["front", "raw"].map(is_first), [true, false]);
     account.run("apply --auto-approve --replace home/load_balancers.raw/load_balancer.main").code(0);
     account.assert_settled();
 }
