@@ -11,10 +11,10 @@ mod permissions;
 mod processors;
 mod standing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{future::join_all, join};
-use standfast_contract::{Call, Context, Obstacle, ProviderError, Value};
+use standfast_contract::{Attribute, Call, Context, Kind, Obstacle, ProviderError, Value};
 
 use crate::{clients::Site, failure::Failure, kinds, place::Place, provider::AwsProvider};
 
@@ -65,8 +65,13 @@ pub(crate) async fn obstacles(
 ) -> Vec<Obstacle> {
     let mut places: BTreeMap<Place, AtPlace<'_>> = BTreeMap::new();
     let mut obstacles = Vec::new();
+    let replaced: BTreeSet<_> = deletes.iter().map(|old| (&old.address, &old.id)).collect();
     for (at, call) in calls.iter().enumerate() {
-        let foreseen = kinds::by_name(&call.kind).map_or(Ok(()), |works| works.foresee(call));
+        let is_made = call.id.is_none() || replaced.contains(&(&call.address, &call.id));
+        let foreseen = kinds::by_name(&call.kind).map_or(Ok(()), |works| {
+            works.foresee(call)?;
+            if is_made { whole(works.kind(), call) } else { Ok(()) }
+        });
         if let Err(failure) = foreseen {
             let verb = if call.id.is_some() { "update" } else { "create" };
             let error = failure.of(format!("{verb} {}", call.address), false);
@@ -86,6 +91,20 @@ pub(crate) async fn obstacles(
     let asked = places.into_iter().map(|(place, ahead)| at_place(provider, context, place, ahead));
     obstacles.extend(join_all(asked).await.into_iter().flatten());
     obstacles
+}
+
+/// What is made needs all that its kind does, also what the blueprint would keep as it was.
+fn whole(kind: &Kind, call: &Call) -> Result<(), Failure> {
+    let missing = kind.attributes.iter().find(|it| it.required && !call.inputs.contains_key(it.name));
+    missing.map_or(Ok(()), |Attribute { name, .. }| {
+        Err(Failure::refused(
+            "",
+            format!(
+                "the blueprint keeps its `{name}` as it was, and it is gone: take `{name}` out of `ignore_changes`, or make it \
+                 by hand and take it over"
+            ),
+        ))
+    })
 }
 
 async fn at_place(
