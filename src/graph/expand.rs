@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use standfast_contract::{
-    Answers, Component, Context, ExpandRequest, Lookup, Problem, Provider, ProviderError, Region,
+    Answers, Component, Context, ExpandRequest, Lookup, Problem, Provider, ProviderError, Region, Stack,
 };
 
 use super::{Graph, GraphError, local};
@@ -68,6 +68,7 @@ pub async fn expand(
                     region.name
                 ),
                 hint: Some(format!("providers here: {}", known.join(", "))),
+                unanswered: false,
             }),
         }
     }
@@ -112,17 +113,44 @@ pub async fn expand(
     Ok(Graph::build(parts)?)
 }
 
-/// Asks every question once. What was not answered is told beside the answers.
-async fn answer(
-    regions: &[Region],
-    placed: &[(ExpandRequest<'_>, Arc<dyn Provider>)],
-    provider: &(dyn Fn(&str) -> Option<Arc<dyn Provider>> + Send + Sync),
-    context: &Context,
-) -> Result<(Answers, Vec<ProviderError>), ExpandError> {
-    let questions: BTreeSet<Lookup> =
-        placed.iter().flat_map(|(request, provider)| provider.lookups(request)).collect();
+/// Fails where anything is wrong with the components as far as they and local files tell: nobody is asked. What has no
+/// provider here is left to [`expand`].
+pub fn foresee(
+    wanted: &Wanted<'_>,
+    provider: &dyn Fn(&str) -> Option<Arc<dyn Provider>>,
+    stack: &Stack,
+) -> Result<(), ExpandError> {
+    let (mut problems, mut parts) = (Vec::new(), Vec::new());
+    for component in wanted.components {
+        let region = wanted.regions.iter().find(|region| region.name == component.common().region);
+        let Some((region, provider)) = region.and_then(|it| Some((it, provider(&it.provider)?))) else {
+            continue;
+        };
+        let (components, regions) = (wanted.components, wanted.regions);
+        let request = ExpandRequest { stack, region, component, components, regions };
+        let (answers, _) = answer_here(provider.lookups(&request).into_iter().collect())?;
+        match provider.expand(&request, &answers) {
+            Ok(expansion) => parts.push((component, expansion)),
+            Err(found) => problems.extend(found.into_iter().filter(|problem| !problem.unanswered)),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(ExpandError::Problems { problems, unanswered: Vec::new() });
+    }
+    // Circles show only in the whole.
+    if parts.len() == wanted.components.len() {
+        Graph::build(parts)?;
+    }
+    Ok(())
+}
+
+/// The questions of each region.
+type Asked = BTreeMap<String, Vec<Lookup>>;
+
+/// What this machine answers, and what the regions are to be asked.
+fn answer_here(questions: BTreeSet<Lookup>) -> Result<(Answers, Asked), ProviderError> {
     let mut answers = Answers::default();
-    let mut asked: BTreeMap<String, Vec<Lookup>> = BTreeMap::new();
+    let mut asked = Asked::new();
     for question in questions {
         match &question {
             // A provider may ask for both, not knowing which it is. What has no answer is absent, and the expansion
@@ -140,15 +168,63 @@ async fn answer(
             Lookup::Provider { region, .. } => asked.entry(region.clone()).or_default().push(question),
         }
     }
+    Ok((answers, asked))
+}
+
+/// Asks every question once. What was not answered is told beside the answers; that a region cannot be worked in at all is
+/// told instead, once. Who has made a mistake needs no answer first.
+async fn answer(
+    regions: &[Region],
+    placed: &[(ExpandRequest<'_>, Arc<dyn Provider>)],
+    provider: &(dyn Fn(&str) -> Option<Arc<dyn Provider>> + Send + Sync),
+    context: &Context,
+) -> Result<(Answers, Vec<ProviderError>), ExpandError> {
+    let lookups = placed.iter().flat_map(|(request, provider)| provider.lookups(request));
+    let (mut answers, asked) = answer_here(lookups.collect())?;
+    if !asked.is_empty() {
+        let found = placed
+            .iter()
+            .flat_map(|(request, provider)| provider.expand(request, &answers).err().unwrap_or_default());
+        let problems: Vec<_> = found.filter(|problem| !problem.unanswered).collect();
+        if !problems.is_empty() {
+            return Err(ExpandError::Problems { problems, unanswered: Vec::new() });
+        }
+    }
     let replies = join_all(asked.into_iter().map(|(name, lookups)| async move {
         let region = regions.iter().find(|region| region.name == name)?;
         let provider = provider(&region.provider)?;
         let found = provider.lookup(context, region, &lookups).await;
-        Some(lookups.into_iter().zip(found).collect::<Vec<_>>())
+        Some((region, lookups.into_iter().zip(found).collect::<Vec<_>>()))
     }))
     .await;
     let mut unanswered: Vec<ProviderError> = Vec::new();
-    for (lookup, reply) in replies.into_iter().flatten().flatten() {
+    // Each reason once: whoever is signed in nowhere is told so of the first region.
+    let mut shut = BTreeMap::new();
+    let mut open = Vec::new();
+    for (region, replies) in replies.into_iter().flatten() {
+        let shutting = replies.iter().find_map(|(_, reply)| {
+            let error = reply.as_ref().err()?;
+            Some((error, error.shut_by?))
+        });
+        let first = placed.iter().find(|(request, _)| request.region.name == region.name);
+        match shutting.zip(first) {
+            Some(((error, key), (request, _))) => {
+                shut.entry(error.reason.clone()).or_insert_with(|| Problem {
+                    component: request.component.id(),
+                    key: format!("region.{key}"),
+                    message: error.to_string(),
+                    hint: error.hint.clone(),
+                    unanswered: false,
+                });
+            }
+            None => open.extend(replies),
+        }
+    }
+    if !shut.is_empty() {
+        // What else is missing there is missing for this.
+        return Err(ExpandError::Problems { problems: shut.into_values().collect(), unanswered: Vec::new() });
+    }
+    for (lookup, reply) in open {
         // Without an answer the expansion says what it lacks, or does without: a dead host must not stop a plan.
         match reply {
             Ok(value) => {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use standfast_contract::{Component, ComponentId, Region, Target, component::AutoscalingGroup};
+use standfast_contract::{
+    Component, ComponentId, Region, Target,
+    component::{AutoscalingGroup, Common},
+};
 
 use super::{
     super::diagnostic::{Diagnostic, Sink},
@@ -19,7 +22,7 @@ pub fn reach(placed: &[Placed<'_>], regions: &[Region], sink: &Sink) {
         return;
     }
     let groups = placed.iter().filter_map(|one| match one.component {
-        Component::AutoscalingGroup(group) => Some(group),
+        Component::AutoscalingGroup(group) if !keeps_its_own(&group.common) => Some(group),
         _ => None,
     });
     let reached: BTreeSet<(&str, ComponentId)> = groups.flat_map(reaches).collect();
@@ -30,9 +33,10 @@ pub fn reach(placed: &[Placed<'_>], regions: &[Region], sink: &Sink) {
             _ => continue,
         };
         let (common, id) = (one.component.common(), one.component.id());
-        // What was taken over is reached as it was.
-        let is_kept = common.lifecycle.ignore_changes.iter().any(|kept| kept == "security_groups");
-        if is_kept || !on_aws.contains(&*common.region) || reached.contains(&(&*common.region, id.clone())) {
+        if keeps_its_own(common)
+            || !on_aws.contains(&*common.region)
+            || reached.contains(&(&*common.region, id.clone()))
+        {
             continue;
         }
         sink.push(
@@ -43,6 +47,11 @@ pub fn reach(placed: &[Placed<'_>], regions: &[Region], sink: &Sink) {
                 )),
         );
     }
+}
+
+/// What was taken over reaches and is reached as it was.
+fn keeps_its_own(component: &Common) -> bool {
+    component.lifecycle.ignore_changes.iter().any(|kept| kept == "security_groups")
 }
 
 /// What a group may reach, with the region in which it may.

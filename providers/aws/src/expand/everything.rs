@@ -41,6 +41,16 @@ fn expansions(components: &[Component]) -> Vec<(Section, Expansion)> {
     components.iter().map(expanded).collect()
 }
 
+#[test]
+fn what_a_kind_needs_is_given() {
+    for resource in resources() {
+        let kind = crate::kinds::by_name(&resource.kind).unwrap().kind();
+        for attribute in kind.attributes.iter().filter(|attribute| attribute.required) {
+            assert!(resource.inputs.contains_key(attribute.name), "{}: {}", resource.address, attribute.name);
+        }
+    }
+}
+
 /// That no other is offered is asserted wherever something is expanded.
 #[test]
 fn every_output_of_the_table_is_offered() {

@@ -8,7 +8,7 @@ use standfast_contract::{
 };
 
 use super::{
-    Build, PROVIDER, ask, balancer,
+    Build, PROVIDER, ask, balancer, keeps,
     network::{self, Within},
     user_data,
 };
@@ -354,6 +354,7 @@ fn add_guard(build: &mut Build<'_>, group: &AutoscalingGroup, within: &Within) -
     ports.extend(group.health_check.port.filter(|port| *port != group.port));
     let ingress: Vec<Value> = balancers(build, group)
         .into_iter()
+        .filter(|balancer| !keeps(&balancer.common, "security_groups"))
         .flat_map(|balancer| {
             let id = Component::LoadBalancer(balancer.clone()).id();
             let guard = Address::new(&build.region.name, &id, "security_group", "main");

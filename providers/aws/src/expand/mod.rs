@@ -25,9 +25,11 @@ mod talk;
 mod tests;
 mod user_data;
 
+use std::collections::BTreeSet;
+
 use standfast_contract::{
     Address, Answers, Component, ComponentId, Desired, ExpandRequest, Expansion, Lookup, Probe, Problem,
-    ProviderError, Region, Value, outputs,
+    ProviderError, Region, Target, Value, component::Common, outputs,
 };
 
 use crate::{look_up, place::Place};
@@ -204,7 +206,8 @@ impl<'a> Build<'a> {
         }
     }
 
-    fn finish(self) -> Result<Expansion, Vec<Problem>> {
+    fn finish(mut self) -> Result<Expansion, Vec<Problem>> {
+        self.leave_out_what_is_kept();
         debug_assert!(
             outputs::are_known(self.id.section, PROVIDER, &self.out.outputs),
             "{}: {:?}",
@@ -244,10 +247,31 @@ impl<'a> Build<'a> {
         );
     }
 
+    /// What only attributes that are kept would use is neither named by them nor made.
+    fn leave_out_what_is_kept(&mut self) {
+        let mut unused: BTreeSet<Address> = BTreeSet::new();
+        for name in &self.request.component.common().lifecycle.ignore_changes {
+            for resource in &mut self.out.resources {
+                let helpers: Vec<Address> = resource.inputs.get(name).map(helpers).unwrap_or_default();
+                if !helpers.is_empty() {
+                    resource.inputs.remove(name);
+                    unused.extend(helpers);
+                }
+            }
+        }
+        if unused.is_empty() {
+            return;
+        }
+        let inputs = self.out.resources.iter().flat_map(|resource| resource.inputs.values());
+        for used in inputs.chain(self.out.outputs.values()).flat_map(helpers) {
+            unused.remove(&used);
+        }
+        self.out.resources.retain(|resource| !unused.contains(&resource.address));
+    }
+
     /// Whether an attribute is left alone whatever the blueprint says, so that nothing has to be there for it.
     fn keeps(&self, attribute: &str) -> bool {
-        let lifecycle = &self.request.component.common().lifecycle;
-        lifecycle.ignore_changes.iter().any(|kept| kept == attribute)
+        keeps(self.request.component.common(), attribute)
     }
 
     fn address(&self, kind: &str, name: &str) -> Address {
@@ -304,6 +328,31 @@ impl<'a> Build<'a> {
     fn output(&mut self, name: &str, value: impl Into<Value>) {
         self.out.outputs.insert(name.to_owned(), value.into());
     }
+}
+
+/// Whether a component's attribute is left alone whatever the blueprint says.
+fn keeps(component: &Common, attribute: &str) -> bool {
+    component.lifecycle.ignore_changes.iter().any(|kept| kept == attribute)
+}
+
+/// Made for others of their component, and of no use by themselves.
+const HELPERS: &[&str] = &[
+    "cache_subnet_group",
+    "db_cluster_parameter_group",
+    "db_parameter_group",
+    "db_subnet_group",
+    "instance_profile",
+    "security_group",
+];
+
+/// Those that a value names.
+fn helpers(value: &Value) -> Vec<Address> {
+    let mut found = Vec::new();
+    value.for_each_reference(&mut |reference| match &reference.of {
+        Target::Resource(of) if HELPERS.contains(&of.kind()) => found.push(of.clone()),
+        _ => {}
+    });
+    found
 }
 
 /// For people.

@@ -5,7 +5,7 @@ use standfast_contract::{
     Address, Component, ComponentId, OutputRef, Target, Value, component::AutoscalingGroup,
 };
 
-use super::{Build, network::Within};
+use super::{Build, keeps, network::Within};
 use crate::{
     kinds::map,
     names::{self, LONG_MAX},
@@ -48,6 +48,7 @@ fn talkers<'a>(build: &Build<'a>, output: Option<&str>) -> impl Iterator<Item = 
     build.request.components.iter().filter_map(move |component| match component {
         Component::AutoscalingGroup(group)
             if group.common.region == region
+                && !keeps(&group.common, "security_groups")
                 && (group.common.depends_on.contains(&id) || refers(group, &id, output)) =>
         {
             Some(component.id())

@@ -12,10 +12,10 @@ mod processors;
 mod standing;
 mod zones;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{future::join_all, join};
-use standfast_contract::{Call, Context, Obstacle, ProviderError, Value};
+use standfast_contract::{Attribute, Call, Context, Kind, Obstacle, ProviderError, Value};
 
 use crate::{clients::Site, failure::Failure, kinds, place::Place, provider::AwsProvider};
 
@@ -66,13 +66,18 @@ pub(crate) async fn obstacles(
 ) -> Vec<Obstacle> {
     let mut places: BTreeMap<Place, AtPlace<'_>> = BTreeMap::new();
     let mut obstacles = Vec::new();
+    let replaced: BTreeSet<_> = deletes.iter().map(|old| (&old.address, &old.id)).collect();
     for (at, call) in calls.iter().enumerate() {
-        let mut anew = call.clone();
-        if deletes.iter().any(|old| old.address == call.address) {
+        let is_made = call.id.is_none() || replaced.contains(&(&call.address, &call.id));
+        let mut asked = call.clone();
+        if is_made {
             // What was before is no matter to what is made in its place.
-            anew.prior.clear();
+            asked.prior.clear();
         }
-        let foreseen = kinds::by_name(&call.kind).map_or(Ok(()), |works| works.foresee(&anew));
+        let foreseen = kinds::by_name(&call.kind).map_or(Ok(()), |works| {
+            works.foresee(&asked)?;
+            if is_made { whole(works.kind(), &asked) } else { Ok(()) }
+        });
         if let Err(failure) = foreseen {
             let verb = if call.id.is_some() { "update" } else { "create" };
             let error = failure.of(format!("{verb} {}", call.address), false);
@@ -92,6 +97,20 @@ pub(crate) async fn obstacles(
     let asked = places.into_iter().map(|(place, ahead)| at_place(provider, context, place, ahead));
     obstacles.extend(join_all(asked).await.into_iter().flatten());
     obstacles
+}
+
+/// What is made needs all that its kind does, also what the blueprint would keep as it was.
+fn whole(kind: &Kind, call: &Call) -> Result<(), Failure> {
+    let missing = kind.attributes.iter().find(|it| it.required && !call.inputs.contains_key(it.name));
+    missing.map_or(Ok(()), |Attribute { name, .. }| {
+        Err(Failure::refused(
+            "",
+            format!(
+                "the blueprint keeps its `{name}` as it was, and it is gone: take `{name}` out of `ignore_changes`, or make it \
+                 by hand and take it over"
+            ),
+        ))
+    })
 }
 
 async fn at_place(
