@@ -176,8 +176,11 @@ fn words_of_other_tools_lead_to_the_key_that_does_the_same() {
             "{AWS}autoscaling_groups:\n  web:\n    capacity: {{ min: 2, max: 6 }}\n    workload: {{ package: nginx }}\n    port: 80\n    {line}\n"
         ))
     };
-    let of_database =
-        |line: &str| said(&format!("{AWS}databases:\n  orders:\n    engine: postgres\n    {line}\n"));
+    let of_database = |line: &str| {
+        said(&format!(
+            "{AWS}autoscaling_groups:\n  web: {{ capacity: {{ min: 1, max: 1 }}, image: x, port: 80, depends_on: [databases.orders] }}\ndatabases:\n  orders:\n    engine: postgres\n    {line}\n"
+        ))
+    };
     let told = |word: &str, help: &str| format!("unknown key `{word}` | {help}");
     for (word, help) in [
         ("ami", "did you mean `image`?"),
@@ -281,7 +284,7 @@ fn a_zone_is_there_once() {
 fn an_output_that_a_component_never_has_is_told_at_its_place() {
     let with = |provider: &str, output: &str| {
         said(&format!(
-            "standfast: 1\nname: shop\nregions:\n  home: {{ provider: {provider}, location: eu-west-1, zones: 2 }}\n  away: {{ provider: {provider}, location: eu-west-3, zones: 2 }}\ndisaster_recovery: {{ from: home, into: away, strategy: pilot_light }}\ndatabases:\n  orders: {{ region: home, engine: postgres }}\n  books: {{ region: away, engine: postgres }}\nload_balancers:\n  front: {{ region: home, listeners: [{{ port: 80, to: web }}] }}\nautoscaling_groups:\n  web: {{ region: home, capacity: {{ min: 1, max: 1 }}, port: 80, workload: {{ container: x, environment: {{ X: \"${{{output}}}\" }} }} }}\n"
+            "standfast: 1\nname: shop\nregions:\n  home: {{ provider: {provider}, location: eu-west-1, zones: 2 }}\n  away: {{ provider: {provider}, location: eu-west-3, zones: 2 }}\ndisaster_recovery: {{ from: home, into: away, strategy: pilot_light }}\ndatabases:\n  orders: {{ region: home, engine: postgres }}\n  books: {{ region: away, engine: postgres }}\nload_balancers:\n  front: {{ region: home, listeners: [{{ port: 80, to: web }}] }}\nautoscaling_groups:\n  web: {{ region: home, capacity: {{ min: 1, max: 1 }}, port: 80, depends_on: [databases.orders], workload: {{ container: x, environment: {{ X: \"${{{output}}}\" }} }} }}\n  more: {{ region: away, capacity: {{ min: 1, max: 1 }}, port: 80, depends_on: [databases.books], workload: {{ container: x }} }}\n"
         ))
     };
     for (provider, output) in [
