@@ -312,13 +312,9 @@ impl<'a> Maker<'a> {
         };
         let create_before_destroy =
             action == Action::Replace && self.may_create_first(position, kind, record);
-        let mut step_inputs = keep_ignored(desired, kind, action, record, observed);
         let mut inputs = inputs;
-        let chosen = match action {
-            Action::Create | Action::Replace => self.free(desired, kind, create_before_destroy),
-            _ => self.kept(desired, kind),
-        };
-        for (name, chosen) in chosen {
+        let mut step_inputs = keep_ignored(desired, kind, action, record, observed);
+        for (name, chosen) in self.chosen(desired, kind, action, create_before_destroy) {
             if inputs.get(name) != Some(&chosen) {
                 Arc::make_mut(&mut inputs).insert(name.to_owned(), chosen.clone());
                 step_inputs.insert(name.to_owned(), chosen);
@@ -361,6 +357,20 @@ impl<'a> Maker<'a> {
         let set_aside = |record: &Recorded| !record.deposed.is_empty() && record.address == *address;
         let spent = self.seen(address) == Seen::Gone && self.situation.recorded.iter().any(set_aside);
         (!spent).then(|| told.token.clone())
+    }
+
+    /// What is not as expansion says, but as it was or must be chosen for the one thing.
+    fn chosen(
+        &self,
+        desired: &Desired,
+        kind: &Kind,
+        action: Action,
+        beside_old: bool,
+    ) -> Vec<(&'static str, Value)> {
+        match action {
+            Action::Create | Action::Replace => self.free(desired, kind, beside_old),
+            _ => self.kept(desired, kind),
+        }
     }
 
     /// What was chosen when the thing was made, and stays as long as it is there.

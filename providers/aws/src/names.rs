@@ -16,13 +16,7 @@ pub(crate) const LONG_MAX: usize = 255;
 /// `shop-front-1f9a0c3b`: stack, component and the name behind the kind unless that is `main`, then a digest of the
 /// whole address, so that two addresses never share a name, however much of it had to go.
 pub(crate) fn name(stack: &Stack, address: &Address, max: usize) -> String {
-    versioned(stack, address, "", max)
-}
-
-/// The same, and another one for each `version`: for what is replaced by a new one that is made before the old one is
-/// gone.
-pub(crate) fn versioned(stack: &Stack, address: &Address, version: &str, max: usize) -> String {
-    let whole = format!("{}\n{}\n{address}\n{version}", stack.name, stack.environment);
+    let whole = format!("{}\n{}\n{address}\n", stack.name, stack.environment);
     let digest = blake3::hash(whole.as_bytes());
     let digest = &digest.to_hex()[..8];
     let component = address.component().split_once('.').map_or(address.component(), |(_, name)| name);
@@ -52,17 +46,17 @@ pub(crate) fn beginning(stack: &Stack) -> String {
         clean = clean.replace("--", "-");
     }
     let clean = clean.trim_matches('-');
-    // [`versioned`] takes a first `internal-` away.
+    // [`name`] takes a first `internal-` away.
     let is_plain = clean.starts_with(|c: char| c.is_ascii_alphabetic()) && !clean.starts_with("internal");
     let led = if is_plain { "" } else { "s-" };
     format!("{led}{clean}").chars().take(20).collect::<String>().trim_end_matches('-').to_owned()
 }
 
-/// As [`versioned`], for those who take lower case only, a letter first and no two hyphens in a row: databases and
+/// As [`name`], for those who take lower case only, a letter first and no two hyphens in a row: databases and
 /// session stores.
-pub(crate) fn identifier(stack: &Stack, address: &Address, version: &str, max: usize) -> String {
+pub(crate) fn identifier(stack: &Stack, address: &Address, max: usize) -> String {
     let begins = Stack { name: beginning(stack), ..stack.clone() };
-    let mut name = versioned(&begins, address, version, max).to_ascii_lowercase();
+    let mut name = name(&begins, address, max).to_ascii_lowercase();
     while name.contains("--") {
         name = name.replace("--", "-");
     }
@@ -113,12 +107,11 @@ mod tests {
     fn an_identifier_is_lower_case_with_a_letter_first_and_single_hyphens() {
         let stack = Stack { name: "9--Shop_EU".into(), environment: "default".into() };
         let address = "home/databases.orders--x/db_instance.main".parse().unwrap();
-        let name = identifier(&stack, &address, "", DATABASE_MAX);
+        let name = identifier(&stack, &address, DATABASE_MAX);
         assert!(name.starts_with("s-9-shop-eu-orders-x-"), "{name}");
         assert!(name.starts_with(&beginning(&stack)));
-        assert_ne!(name, identifier(&stack, &address, "postgres16", DATABASE_MAX));
         let long = Stack { name: "a".repeat(64), ..stack };
-        assert!(identifier(&long, &address, "", 40).len() <= 40);
-        assert!(identifier(&long, &address, "", 40).starts_with(&beginning(&long)));
+        assert!(identifier(&long, &address, 40).len() <= 40);
+        assert!(identifier(&long, &address, 40).starts_with(&beginning(&long)));
     }
 }

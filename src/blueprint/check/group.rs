@@ -255,6 +255,14 @@ fn source(reader: &Reader<'_>) -> Option<WorkloadSource> {
     only(RELEASE_KEYS, "release");
     only(CONTAINER_KEYS, "container");
     if let Some(package) = reader.text("package") {
+        if let Some((name, version)) = package.split_once('=') {
+            reader.push(
+                reader
+                    .error("package", format!("`{package}` is no package's name"))
+                    .help(format!("say `package: {name}` and `version: \"{version}\"`")),
+            );
+            return None;
+        }
         let service = reader.text("service").unwrap_or_else(|| package.clone());
         return Some(WorkloadSource::Package { package, version: reader.text("version"), service });
     }

@@ -44,7 +44,13 @@ pub static DATABASE: Object = Object::new(
             "Which database.",
         )
         .required(),
-        Key::new("version", Shape::Text, "Of the engine.").example("15"),
+        Key::new(
+            "version",
+            Shape::Text,
+            "Of the engine. On AWS its line, whose newer versions RDS brings in the maintenance window, or a whole version, \
+             such as `15.8`, which stays.",
+        )
+        .example("15"),
         Key::new(
             "topology",
             Shape::Choice(&[

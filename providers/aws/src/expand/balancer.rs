@@ -352,8 +352,6 @@ fn add_target_group(
     let health = &group.health_check;
     let address = target_group(&build.region.name, &build.id, &group.common.name);
     let protocol = if is_http { "HTTP" } else { "TCP" };
-    // A new one stands beside the old one for a while, and needs another name.
-    let fixed = format!("{protocol} {} {}", group.port, within.cidr);
     let mut settings = map([(
         "deregistration_delay.timeout_seconds",
         balancer.drain_timeout.as_secs().min(DRAIN_MAX_S).to_string().into(),
@@ -368,7 +366,7 @@ fn add_target_group(
         "target_group",
         &group.common.name,
         [
-            ("name", names::versioned(build.request.stack, &address, &fixed, SHORT_MAX).into()),
+            ("name", names::name(build.request.stack, &address, SHORT_MAX).into()),
             ("vpc", within.vpc.clone()),
             ("protocol", protocol.into()),
             ("port", group.port.into()),

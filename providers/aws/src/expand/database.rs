@@ -102,6 +102,23 @@ impl Engine {
     fn is_aurora(&self) -> bool {
         self.name.starts_with("aurora-")
     }
+
+    /// 16 of 16.3, 8.0 of 8.0.39.
+    fn line_of<'a>(&self, version: &'a str) -> &'a str {
+        let end = version.match_indices('.').nth(self.line_parts - 1);
+        &version[..end.map_or(version.len(), |(at, _)| at)]
+    }
+}
+
+/// The line of a version of what RDS calls by this name.
+pub(crate) fn line_of<'a>(engine: &str, version: &'a str) -> &'a str {
+    let all = [POSTGRES, MYSQL, MARIADB, AURORA_POSTGRES, AURORA_MYSQL];
+    all.iter().find(|one| one.name == engine).map_or(version, |engine| engine.line_of(version))
+}
+
+/// Whether RDS brings newer versions by itself: of a line it does; a whole version stays what the blueprint says.
+fn minor_upgrades(database: &Database, engine: &Engine) -> bool {
+    database.version.as_deref().is_none_or(|version| engine.line_of(version) == version)
 }
 
 pub(super) fn expand(build: &mut Build<'_>, database: &Database) {
@@ -119,6 +136,7 @@ pub(super) fn expand(build: &mut Build<'_>, database: &Database) {
         parameter_group: add_parameter_group(build, database, "main", &family),
         guard: talk::add_guard(build, &within, engine.port),
         version: database.version.clone().unwrap_or_default(),
+        minor_upgrades: minor_upgrades(database, &engine),
         class,
         storage_gib: storage(build, database),
         maintenance_window: text(database.maintenance_window.as_deref()),
@@ -148,6 +166,7 @@ struct Wanted {
     parameter_group: Address,
     guard: Address,
     version: String,
+    minor_upgrades: bool,
     class: String,
     storage_gib: u64,
     maintenance_window: Value,
@@ -354,7 +373,7 @@ fn add_parameter_group(build: &mut Build<'_>, database: &Database, name: &str, f
         kind,
         name,
         [
-            ("name", names::identifier(build.request.stack, &address, family, LONG_MAX).into()),
+            ("name", names::identifier(build.request.stack, &address, LONG_MAX).into()),
             ("family", family.into()),
             ("parameters", if texts.is_empty() { Value::Null } else { texts.into() }),
         ],
@@ -385,7 +404,7 @@ fn add_instance(
         "db_instance",
         "main",
         [
-            ("name", names::identifier(stack, &address, "", DATABASE_MAX).into()),
+            ("name", names::identifier(stack, &address, DATABASE_MAX).into()),
             ("engine", engine.name.into()),
             ("version", wanted.version.as_str().into()),
             ("class", wanted.class.as_str().into()),
@@ -403,6 +422,7 @@ fn add_instance(
             ("maintenance_window", wanted.maintenance_window.clone()),
             ("deletion_protection", database.common.deletion_protection.unwrap_or(true).into()),
             ("public", false.into()),
+            ("minor_upgrades", wanted.minor_upgrades.into()),
         ],
     )
 }
@@ -418,7 +438,7 @@ pub(super) fn add_subnet_group(build: &mut Build<'_>, within: &Within) -> Value 
         "db_subnet_group",
         "main",
         [
-            ("name", names::identifier(build.request.stack, &address, "", LONG_MAX).into()),
+            ("name", names::identifier(build.request.stack, &address, LONG_MAX).into()),
             ("vpc", within.vpc.clone()),
             ("subnets", within.database.clone().into()),
         ],
@@ -447,7 +467,7 @@ fn add_replica(build: &mut Build<'_>, main: &Address, at: u32, wanted: &Wanted) 
         "db_replica",
         &name,
         [
-            ("name", names::identifier(build.request.stack, &address, "", DATABASE_MAX).into()),
+            ("name", names::identifier(build.request.stack, &address, DATABASE_MAX).into()),
             ("source", OutputRef::resource(main, "identifier")),
             ("zone", zone.into()),
             ("version", wanted.version.as_str().into()),
@@ -457,6 +477,7 @@ fn add_replica(build: &mut Build<'_>, main: &Address, at: u32, wanted: &Wanted) 
             ("parameter_group", OutputRef::resource(&wanted.parameter_group, "identifier")),
             ("maintenance_window", wanted.maintenance_window.clone()),
             ("public", false.into()),
+            ("minor_upgrades", wanted.minor_upgrades.into()),
         ],
     )
 }

@@ -34,6 +34,8 @@ use standfast_contract::{
 
 use crate::{look_up, place::Place};
 
+pub(crate) use database::line_of;
+
 pub(crate) const PROVIDER: &str = "aws";
 
 /// What a region without `location` lacks.

@@ -113,7 +113,7 @@ fn add_receiver(build: &mut Build<'_>, name: &str, notify: &Notify) {
         SNS,
         "topic",
         name,
-        [("name", names::identifier(build.request.stack, &address, "", LONG_MAX).into())],
+        [("name", names::identifier(build.request.stack, &address, LONG_MAX).into())],
     );
     let (protocol, email, url) = match notify {
         Notify::Email(email) => ("email", email.as_str().into(), Value::Null),
@@ -247,7 +247,7 @@ fn add_alarm(build: &mut Build<'_>, wanted: &Wanted<'_>, limit: &Limit, series: 
         "alarm",
         &name,
         [
-            ("name", names::identifier(build.request.stack, &address, "", LONG_MAX).into()),
+            ("name", names::identifier(build.request.stack, &address, LONG_MAX).into()),
             ("description", format!("{title} {} for {}", wanted.bound, lasting(wanted.lasting)).into()),
             ("metrics", series.metrics.into()),
             ("expression", crate::kinds::text(series.expression)),
@@ -272,7 +272,7 @@ fn add_dashboard(build: &mut Build<'_>, alarms: &[(String, Address)]) {
     });
     let widgets: Vec<Value> = widgets.map(Value::from).collect();
     let address = build.address("dashboard", "main");
-    let name = names::identifier(build.request.stack, &address, "", LONG_MAX);
+    let name = names::identifier(build.request.stack, &address, LONG_MAX);
     let location = build.place.location.clone();
     build.add(CLOUDWATCH, "dashboard", "main", [("name", name.as_str().into()), ("widgets", widgets.into())]);
     build.output(

@@ -38,7 +38,7 @@ pub(super) fn expand(build: &mut Build<'_>, store: &SessionStore) {
         "replication_group",
         "main",
         [
-            ("name", names::identifier(stack, &address, "", STORE_MAX).into()),
+            ("name", names::identifier(stack, &address, STORE_MAX).into()),
             (
                 "engine",
                 match store.engine {
@@ -79,7 +79,7 @@ fn add_subnet_group(build: &mut Build<'_>, within: Within) -> Value {
         "cache_subnet_group",
         "main",
         [
-            ("name", names::identifier(build.request.stack, &address, "", LONG_MAX).into()),
+            ("name", names::identifier(build.request.stack, &address, LONG_MAX).into()),
             ("vpc", within.vpc.clone()),
             ("subnets", within.database.into()),
         ],

@@ -357,22 +357,6 @@ fn a_group_takes_several_sizes_spot_machines_and_other_capacities_by_the_clock()
 }
 
 #[test]
-fn another_port_is_another_target_group_beside_the_old_one() {
-    let name = |port: u16| {
-        let components = [
-            Component::Network(network(Nat::None)),
-            Component::LoadBalancer(balancer(4)),
-            Component::AutoscalingGroup(group("web", port)),
-        ];
-        let expansion = expanded(&region(), &components, 1, &debian()).unwrap();
-        let found = expansion.resources.iter().find(|one| one.kind == "target_group").unwrap();
-        (found.address.clone(), found.inputs["name"].clone())
-    };
-    assert_eq!(name(80).0, name(81).0);
-    assert_ne!(name(80).1, name(81).1);
-}
-
-#[test]
 fn machines_with_everything_in_their_image_get_no_script() {
     let mut group = group("web", 80);
     group.workload.source = WorkloadSource::Image;

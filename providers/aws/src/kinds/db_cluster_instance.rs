@@ -28,6 +28,7 @@ static KIND: Kind = Kind::new(
         fixed("zone"),
         must("class").effect("restarts the server"),
         must("public"),
+        must("minor_upgrades"),
         may("maintenance_window"),
         out("identifier"),
         out("endpoint"),
@@ -59,7 +60,7 @@ impl Works for DbClusterInstance {
             .db_instance_class(job.text("class")?)
             .publicly_accessible(job.is("public"))
             .set_preferred_maintenance_window(job.maybe("maintenance_window").map(str::to_owned))
-            .auto_minor_version_upgrade(true)
+            .auto_minor_version_upgrade(job.is("minor_upgrades"))
             .set_tags(Some(rds::written(&job.tags())));
         let action = "rds:CreateDBInstance";
         let made = call.send().await.map_err(failed(action))?;

@@ -39,6 +39,7 @@ static KIND: Kind = Kind {
             Attribute::new("storage_gib").required().one_way(Way::Up).unit("GiB"),
             must("multi_az"),
             must("public"),
+            must("minor_upgrades"),
             must("parameter_group"),
             must("security_groups"),
             may("maintenance_window"),
@@ -77,7 +78,7 @@ impl Works for DbCopy {
             .multi_az(job.is("multi_az"))
             .publicly_accessible(job.is("public"))
             .deletion_protection(false)
-            .auto_minor_version_upgrade(true)
+            .auto_minor_version_upgrade(job.is("minor_upgrades"))
             .copy_tags_to_snapshot(true)
             .set_db_parameter_group_name(parameter_group.map(str::to_owned))
             .set_vpc_security_group_ids(Some(db_instance::owned(job, "security_groups")))

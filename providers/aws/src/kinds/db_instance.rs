@@ -19,7 +19,7 @@ mod tests;
 
 pub(super) struct DbInstance;
 
-/// `password`: without one RDS makes it, keeps it in Secrets Manager and changes it every week.
+/// `minor_upgrades`: RDS brings newer versions of the line, in the maintenance window. `password`: without one RDS makes it, keeps it in Secrets Manager and changes it every week.
 pub(super) static KIND: Kind = Kind {
     holds_data: true,
     leaves: rds::LEAVES,
@@ -43,6 +43,7 @@ pub(super) static KIND: Kind = Kind {
             may("maintenance_window"),
             must("deletion_protection"),
             must("public"),
+            must("minor_upgrades"),
             must("parameter_group"),
             must("security_groups"),
             Attribute::new("password").sensitive().unobserved(),
@@ -56,8 +57,9 @@ pub(super) static KIND: Kind = Kind {
 };
 
 /// What one call changes.
-const CHANGING: [&str; 12] = [
+const CHANGING: [&str; 13] = [
     "version",
+    "minor_upgrades",
     "class",
     "storage_gib",
     "storage_type",
@@ -111,7 +113,7 @@ impl Works for DbInstance {
             .set_preferred_maintenance_window(job.maybe("maintenance_window").map(str::to_owned))
             .deletion_protection(job.is("deletion_protection"))
             .publicly_accessible(job.is("public"))
-            .auto_minor_version_upgrade(true)
+            .auto_minor_version_upgrade(job.is("minor_upgrades"))
             .copy_tags_to_snapshot(true)
             .set_tags(Some(rds::written(&job.tags())));
         let action = "rds:CreateDBInstance";
@@ -176,6 +178,7 @@ fn modify(job: &Job<'_>, seen: &Seen) -> Result<Option<ModifyDBInstanceFluentBui
     let call = at_once(job, seen)
         .set_engine_version(text("version"))
         .set_allow_major_version_upgrade(differs("version").then_some(true))
+        .set_auto_minor_version_upgrade(flag("minor_upgrades"))
         .set_db_instance_class(text("class"))
         .set_allocated_storage(int("storage_gib")?)
         .set_storage_type(text("storage_type"))

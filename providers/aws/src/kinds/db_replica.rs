@@ -29,6 +29,7 @@ static KIND: Kind = Kind {
             must("class").effect("restarts the replica"),
             Attribute::new("storage_gib").required().one_way(Way::Up).unit("GiB"),
             must("public"),
+            must("minor_upgrades"),
             must("parameter_group"),
             must("security_groups"),
             may("maintenance_window"),
@@ -65,7 +66,7 @@ impl Works for DbReplica {
             .publicly_accessible(job.is("public"))
             .multi_az(false)
             .deletion_protection(false)
-            .auto_minor_version_upgrade(true)
+            .auto_minor_version_upgrade(job.is("minor_upgrades"))
             .copy_tags_to_snapshot(true)
             .set_vpc_security_group_ids(Some(db_instance::owned(job, "security_groups")))
             .set_tags(Some(rds::written(&job.tags())));

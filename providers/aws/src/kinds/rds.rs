@@ -175,6 +175,7 @@ pub(crate) fn attributes(found: &DbInstance) -> Map {
         ("maintenance_window", text(found.preferred_maintenance_window())),
         ("deletion_protection", flag(found.deletion_protection())),
         ("public", flag(found.publicly_accessible())),
+        ("minor_upgrades", found.auto_minor_version_upgrade().unwrap_or(true).into()),
         // A name, and an ARN where it is in another region.
         ("source", text(found.read_replica_source_db_instance_identifier())),
         ("zone", text(found.availability_zone())),

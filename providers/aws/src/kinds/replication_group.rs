@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use aws_sdk_elasticache::types::{
     AuthTokenUpdateStrategyType, AutomaticFailoverStatus, MultiAzStatus, ReplicationGroup as Found,
 };
-use standfast_contract::{Attribute, Call, Kind, Map, Value, Way};
+use standfast_contract::{Attribute, Call, Kind, LEFT, Map, Value, Way};
 
 use super::{
     ID, Job, Parts, Phase, Seen, Select, TAGS, Works,
@@ -34,6 +34,7 @@ pub(super) struct ReplicationGroup;
 /// `failover`: over zones, by itself.
 static KIND: Kind = Kind {
     holds_data: true,
+    leaves: "`aws elasticache delete-snapshot --snapshot-name NAME` deletes one",
     ..Kind::new(
         "replication_group",
         &[
@@ -55,6 +56,7 @@ static KIND: Kind = Kind {
             out("endpoint"),
             out("reader_endpoint"),
             out("port"),
+            out(LEFT),
         ],
     )
 };
@@ -193,6 +195,7 @@ fn seen_as(found: &Found, tags: Tags) -> Seen {
             ("endpoint", text(primary.and_then(|endpoint| endpoint.address()))),
             ("reader_endpoint", text(reader.and_then(|endpoint| endpoint.address()))),
             ("port", port.map_or(Value::Null, |port| Value::Int(port.into()))),
+            (LEFT, text(final_snapshot(found).as_deref())),
         ]),
         parts: Parts::new(),
     }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     clients::Site,
+    expand::line_of,
     failure::{Failure, failed},
     marks,
 };
@@ -106,7 +107,11 @@ fn one(text: &mut Text, cluster: Cluster<'_>, zones: &[String], names: &mut Name
     let classes: Vec<&str> = servers.iter().filter_map(|server| server.db_instance_class()).collect();
     let class = classes.first().copied().unwrap_or_default();
     text.line(format!("  {name}:\n    engine: {engine}"));
-    text.line(format!("    version: \"{}\"", version.unwrap_or_default()));
+    let version = version.unwrap_or_default();
+    let upgraded = |server: &&&DbInstance| server.auto_minor_version_upgrade() != Some(false);
+    let upgraded = servers.iter().filter(upgraded).count();
+    let version = if upgraded > 0 { line_of(is.engine().unwrap_or_default(), version) } else { version };
+    text.line(format!("    version: \"{version}\""));
     text.line(format!("    instance_type: {class}"));
     match servers.len() - 1 {
         0 => text.line("    topology: single"),
@@ -130,6 +135,10 @@ fn one(text: &mut Text, cluster: Cluster<'_>, zones: &[String], names: &mut Name
     if classes.iter().any(|other| *other != class) {
         text.note(format!("Its servers are of the sizes {}: each stays as it is.", classes.join(", ")));
         kept.push("class");
+    }
+    if upgraded > 0 && upgraded < servers.len() {
+        text.note("RDS brings newer versions to some of its servers only: each stays as it is.");
+        kept.push("minor_upgrades");
     }
     let (placed, is_in_zones) = database::placed(servers, zones);
     if !is_in_zones {

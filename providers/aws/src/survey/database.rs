@@ -6,6 +6,7 @@ use standfast_contract::{Map, Value};
 use super::text::{Names, Text};
 use crate::{
     clients::Site,
+    expand::line_of,
     failure::{Failure, failed},
     kinds, marks, names,
 };
@@ -85,7 +86,7 @@ fn one(text: &mut Text, primary: &DbInstance, replicas: Vec<&DbInstance>, zones:
     let seen = kinds::database_attributes(primary);
     let said = |key: &str| seen.get(key).map(ToString::to_string).unwrap_or_default();
     text.line(format!("  {name}:\n    engine: {}", said("engine")));
-    text.line(format!("    version: \"{}\"", said("version")));
+    text.line(format!("    version: \"{}\"", version(&seen)));
     text.line(format!("    instance_type: {}", said("class")));
     text.line(format!("    storage: {}GiB", said("storage_gib")));
     let has_standby = seen.get("multi_az").and_then(Value::as_bool) == Some(true);
@@ -121,7 +122,7 @@ fn one(text: &mut Text, primary: &DbInstance, replicas: Vec<&DbInstance>, zones:
         text.note("Its read replicas are in other zones than their addresses say, and stay there.");
         kept.push("zone");
     }
-    for key in ["version", "class", "storage_gib"] {
+    for key in ["version", "class", "storage_gib", "minor_upgrades"] {
         if placed.iter().any(|(_, replica)| kinds::database_attributes(replica).get(key) != seen.get(key)) {
             text.note(format!("Its read replicas differ from it in `{key}`: each stays as it is."));
             kept.push(key);
@@ -140,6 +141,13 @@ fn one(text: &mut Text, primary: &DbInstance, replicas: Vec<&DbInstance>, zones:
     for (slot, replica) in placed {
         text.import(&component, "db_replica", &slot, replica.db_instance_arn());
     }
+}
+
+/// As the blueprint says it: the line where RDS brings newer versions of it, else the whole.
+fn version(seen: &Map) -> &str {
+    let text = |key: &str| seen.get(key).and_then(Value::as_str).unwrap_or_default();
+    let is_followed = seen.get("minor_upgrades").and_then(Value::as_bool) == Some(true);
+    if is_followed { line_of(text("engine"), text("version")) } else { text("version") }
 }
 
 /// Outputs and who may reach it go by the engine's own port.

@@ -15,7 +15,7 @@ use super::{
     super::{Build, network::Within, talk},
     Engine, SERVICE, USERNAME, add_parameter_group, add_subnet_group, backup_days,
     copy::{KMS_KEY, Readiness, Source},
-    family, spot, whole,
+    family, minor_upgrades, spot, whole,
 };
 use crate::{
     health,
@@ -105,7 +105,7 @@ fn add_cluster(
         "db_cluster",
         name,
         [
-            ("name", names::identifier(build.request.stack, &address, "", DATABASE_MAX).into()),
+            ("name", names::identifier(build.request.stack, &address, DATABASE_MAX).into()),
             ("engine", cluster.engine.name.into()),
             ("version", text(database.version.as_deref())),
             ("username", database.username.as_deref().unwrap_or(USERNAME).into()),
@@ -153,13 +153,14 @@ fn add_servers(
             "db_cluster_instance",
             &name,
             [
-                ("name", names::identifier(build.request.stack, &address, "", DATABASE_MAX).into()),
+                ("name", names::identifier(build.request.stack, &address, DATABASE_MAX).into()),
                 ("cluster", OutputRef::resource(cluster, "identifier")),
                 ("engine", engine.name.into()),
                 ("zone", zone.into()),
                 ("class", text(database.instance_type.as_deref())),
                 ("maintenance_window", text(database.maintenance_window.as_deref())),
                 ("public", false.into()),
+                ("minor_upgrades", minor_upgrades(database, engine).into()),
             ],
         );
     }
@@ -185,7 +186,7 @@ pub(in crate::expand) fn add_global(build: &mut Build<'_>, source: &Source<'_>) 
         "global_cluster",
         name,
         [
-            ("name", names::identifier(build.request.stack, &address, "", DATABASE_MAX).into()),
+            ("name", names::identifier(build.request.stack, &address, DATABASE_MAX).into()),
             ("source", source.arn()),
         ],
     );

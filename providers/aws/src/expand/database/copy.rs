@@ -5,7 +5,7 @@ use standfast_contract::{Address, ComponentId, OutputRef, Section, Value, compon
 
 use super::{
     super::{Build, network::Within, talk},
-    Engine, SERVICE, add_parameter_group, aurora, backup_days, family_of, storage_gib, whole,
+    Engine, SERVICE, add_parameter_group, aurora, backup_days, family_of, minor_upgrades, storage_gib, whole,
 };
 use crate::{
     health,
@@ -105,7 +105,7 @@ pub(in crate::expand) fn add(
         "db_copy",
         name,
         [
-            ("name", names::identifier(build.request.stack, &address, "", DATABASE_MAX).into()),
+            ("name", names::identifier(build.request.stack, &address, DATABASE_MAX).into()),
             ("source", source.arn()),
             ("engine", engine.name.into()),
             ("version", version.into()),
@@ -118,6 +118,7 @@ pub(in crate::expand) fn add(
             ("multi_az", (readiness == Readiness::Standby).into()),
             ("maintenance_window", text(database.maintenance_window.as_deref())),
             ("public", false.into()),
+            ("minor_upgrades", minor_upgrades(database, &engine).into()),
         ],
     );
     let id = OutputRef::resource(&copy, "id");

@@ -174,3 +174,17 @@ fn what_rds_has_not_is_said_at_its_key() {
         .join("\n")
     );
 }
+
+#[test]
+fn the_line_of_a_version_is_what_rds_brings_newer_ones_of() {
+    for (engine, version, line) in [
+        ("postgres", "16.4", "16"),
+        ("postgres", "16", "16"),
+        ("mysql", "8.0.39", "8.0"),
+        ("aurora-mysql", "8.0.mysql_aurora.3.04.0", "8.0"),
+        ("aurora-postgresql", "15.4", "15"),
+        ("oracle-ee", "19.0.0.0", "19.0.0.0"),
+    ] {
+        assert_eq!(crate::expand::line_of(engine, version), line);
+    }
+}

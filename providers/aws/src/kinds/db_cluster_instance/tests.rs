@@ -35,6 +35,7 @@ fn wanted() -> Map {
         ("zone", "eu-west-1a".into()),
         ("class", "db.r6g.large".into()),
         ("public", false.into()),
+        ("minor_upgrades", true.into()),
     ])
 }
 

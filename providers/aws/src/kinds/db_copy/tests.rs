@@ -64,6 +64,7 @@ fn wanted(engine: &str) -> Map {
         ("parameter_group", "shop-main-orders".into()),
         ("multi_az", true.into()),
         ("public", false.into()),
+        ("minor_upgrades", true.into()),
     ])
 }
 

@@ -53,6 +53,7 @@ fn wanted() -> Map {
         ("backup_days", Value::Int(7)),
         ("deletion_protection", true.into()),
         ("public", false.into()),
+        ("minor_upgrades", true.into()),
     ])
 }
 
@@ -108,7 +109,7 @@ async fn refusals_say_what_to_do() {
 
 #[tokio::test]
 async fn an_update_asks_for_what_differs_and_nothing_else() {
-    let (site, endpoint) = site(&[(200, &described("available", "")), (200, MODIFIED)]);
+    let (site, endpoint) = site(&[(200, &described("available", "")), (200, MODIFIED), (200, MODIFIED)]);
     let seen = DbInstance.look(&site, Select::Ids(&[ARN])).await.unwrap().remove(0);
     let fit = async |inputs: Map, prior: Map| {
         with_job(&site, "db_instance", inputs, prior, async |job| DbInstance.fit(job, &seen).await).await
@@ -125,6 +126,11 @@ async fn an_update_asks_for_what_differs_and_nothing_else() {
     {
         assert!(!asked.contains(untouched), "{asked}");
     }
+
+    let pinned = Map::from([("minor_upgrades".to_owned(), Value::Bool(false))]);
+    fit(wanted().into_iter().chain(pinned).collect(), wanted()).await.unwrap();
+    let asked = endpoint.asked().join("\n");
+    assert!(asked.contains("AutoMinorVersionUpgrade=false") && !asked.contains("EngineVersion"), "{asked}");
 
     let smaller = Map::from([("storage_gib".to_owned(), Value::Int(10))]);
     let failure = fit(wanted().into_iter().chain(smaller).collect(), wanted()).await.unwrap_err();
