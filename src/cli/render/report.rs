@@ -181,7 +181,11 @@ pub fn outputs(outputs: &BTreeMap<ComponentId, Map>) -> String {
     let widest = all.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let lines: Vec<String> = all
         .iter()
-        .map(|(name, value)| format!("{name:<widest$} = {BOLD}{}{BOLD:#}", value::whole(value)))
+        .map(|(name, value)| match value {
+            // Of what failed, or has not been selected.
+            Value::Unknown => format!("{name:<widest$} = {DIM}(not made){DIM:#}"),
+            value => format!("{name:<widest$} = {BOLD}{}{BOLD:#}", value::whole(value)),
+        })
         .collect();
     lines.join("\n")
 }
@@ -244,7 +248,10 @@ mod tests {
             }],
             blocked: blocked.collect(),
             rolled_back: 2,
-            outputs: BTreeMap::new(),
+            outputs: BTreeMap::from([(
+                ComponentId::new(Section::LoadBalancers, "front"),
+                Map::from([("address".into(), Value::Unknown), ("port".into(), Value::Int(80))]),
+            )]),
             ..good()
         };
         insta::assert_snapshot!(shown(&report), @r"
@@ -269,6 +276,10 @@ mod tests {
             home/load_balancers.front/listener.10
             home/load_balancers.front/listener.11
             and 2 more
+
+        Outputs
+          load_balancers.front.address = (not made)
+          load_balancers.front.port    = 80
 
         Not all done after 14s: 12 created, 3 updated, 2 rolled back, 1 failed, 14 blocked.
 
