@@ -56,6 +56,11 @@ pub enum Event {
         component: ComponentId,
         members: Vec<String>,
     },
+    /// A rollout failed and is left as it is: this, which its members stood on, was replaced and is gone.
+    NoWayBack {
+        component: ComponentId,
+        gone: String,
+    },
     /// The first interrupt: what is in flight is finished.
     Stopping {
         running: usize,

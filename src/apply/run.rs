@@ -523,10 +523,12 @@ impl Run {
             }
             let component = rollout.component.clone();
             let first = self.tasks.len() as u32;
-            let (tasks, members) = rollback::undo(&self.plan, &self.tasks, &self.scheduler, failed, first);
-            if !tasks.is_empty() {
-                self.tell(Event::RollingBack { component, members });
-                self.schedule(tasks);
+            let undoing = rollback::undo(&self.plan, &self.tasks, &self.scheduler, failed, first);
+            if let Some(gone) = undoing.gone {
+                self.tell(Event::NoWayBack { component, gone: gone.to_string() });
+            } else if !undoing.tasks.is_empty() {
+                self.tell(Event::RollingBack { component, members: undoing.names });
+                self.schedule(undoing.tasks);
             }
         }
     }

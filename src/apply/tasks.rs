@@ -243,6 +243,18 @@ impl<'a> Lowering<'a> {
                 self.wishes.extend(first.map(|first| (first, end)));
             }
         }
+        // An old object stays until those that do without it now are back in service: they may have to be put back onto it.
+        let proven: Vec<_> = self
+            .wishes
+            .iter()
+            .filter(|(task, _)| matches!(self.tasks[*task as usize].work, Work::Drop(_)))
+            .filter_map(|(task, needed)| {
+                let key = self.tasks[*needed as usize].member?;
+                let is_outside = self.tasks[*task as usize].member != Some(key);
+                self.changed.get(&key).filter(|_| is_outside).map(|(_, end)| (*task, *end))
+            })
+            .collect();
+        self.wishes.extend(proven);
     }
 
     /// Marks the tasks of a member's steps as its own.

@@ -127,6 +127,11 @@ impl From<PlanError> for CliError {
                  in its last backup only"
                     .to_owned(),
             ),
+            PlanError::Elsewhere(_) => Some(
+                "put it back as it was; for another place add a region with a name of its own, move the data there, and \
+                 then take this one out of the blueprint"
+                    .to_owned(),
+            ),
             PlanError::NoSuchTarget { .. } => {
                 Some("`standfast state list` and `standfast graph` show what can be named".to_owned())
             }

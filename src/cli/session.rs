@@ -366,7 +366,7 @@ impl Session {
             .iter()
             .map(|moved| Move { from: moved.from.clone(), to: moved.to.clone() })
             .collect();
-        let moves = moved::rename(&mut recorded, &said);
+        let moves = moved::rename(&mut recorded, &said, &graph);
         let interrupted = recorded::interrupted(&snapshot);
         let observations = if select.refresh {
             let context = self.engine.context();

@@ -68,6 +68,9 @@ pub enum PlanError {
     NoSuchTarget { selector: String },
     #[error("the provider {provider} of {address} has no kind `{kind}`")]
     UnknownKind { provider: String, address: Address, kind: String },
+    /// Each region once.
+    #[error("{}", .0.join("\n"))]
+    Elsewhere(Vec<String>),
     #[error(transparent)]
     Secret(#[from] SecretError),
 }
@@ -93,6 +96,7 @@ pub fn make(situation: &Situation<'_>) -> Result<Plan, PlanError> {
     if let Some(selector) = select::unknown(asked, situation.graph, situation.recorded) {
         return Err(PlanError::NoSuchTarget { selector: selector.to_owned() });
     }
+    check_places(situation)?;
     let mut maker = Maker::new(situation);
     if situation.purpose == Purpose::RefreshOnly {
         maker.refresh_only()?;
@@ -104,6 +108,36 @@ pub fn make(situation: &Situation<'_>) -> Result<Plan, PlanError> {
         maker.order_deletions();
     }
     maker.finish()
+}
+
+/// What has been made stays where it is: looked for elsewhere it would seem to be gone, and be left behind.
+fn check_places(situation: &Situation<'_>) -> Result<(), PlanError> {
+    let mut told: Vec<(&str, String)> = Vec::new();
+    for record in situation.recorded {
+        let region = record.address.region();
+        let Some(position) = situation.graph.position(&record.address) else { continue };
+        let desired = &situation.graph.resources[position as usize];
+        let (made, wanted) = (&record.payload.place, &desired.place);
+        if told.iter().any(|(known, _)| *known == region) {
+            continue;
+        }
+        let why = if record.provider != desired.provider {
+            Some(format!("its provider was {}, and is {} now", record.provider, desired.provider))
+        } else if made == wanted {
+            None
+        } else {
+            let provider = situation.providers.get(&record.provider);
+            provider.and_then(|provider| provider.elsewhere(made, wanted))
+        };
+        told.extend(
+            why.map(|why| (region, format!("what is in the region `{region}` would be left behind: {why}"))),
+        );
+    }
+    if told.is_empty() {
+        Ok(())
+    } else {
+        Err(PlanError::Elsewhere(told.into_iter().map(|(_, why)| why).collect()))
+    }
 }
 
 struct Maker<'a> {

@@ -1,10 +1,11 @@
 //! `moved`: another name for what is recorded, without destroying it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use standfast_contract::Address;
 
 use super::recorded::Recorded;
+use crate::graph::Graph;
 
 /// One renaming: whole addresses, or `SECTION.NAME` (with or without a region) for all of a component's resources.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,13 +15,19 @@ pub struct Move {
 }
 
 /// Renames records; gives new address to old. A move whose target is recorded already has been made before.
-pub fn rename(recorded: &mut [Recorded], moves: &[Move]) -> HashMap<Address, Address> {
-    let taken: std::collections::HashSet<Address> =
-        recorded.iter().map(|record| record.address.clone()).collect();
+///
+/// What another component has for the one that moves goes along: a load balancer's target group is called after the group.
+pub fn rename(recorded: &mut [Recorded], moves: &[Move], wanted: &Graph) -> HashMap<Address, Address> {
+    let taken: HashSet<Address> = recorded.iter().map(|record| record.address.clone()).collect();
+    let is_wanted = |address: &Address| wanted.position(address).is_some();
     let mut renamed: HashMap<Address, Address> = HashMap::new();
     for record in recorded.iter_mut() {
-        let new =
-            moves.iter().find_map(|one| target(&record.address, one)).filter(|new| !taken.contains(new));
+        let along = |one| along(&record.address, one).filter(is_wanted);
+        let new = moves
+            .iter()
+            .find_map(|one| target(&record.address, one))
+            .or_else(|| moves.iter().find_map(along).filter(|_| !is_wanted(&record.address)))
+            .filter(|new| !taken.contains(new));
         if let Some(new) = new {
             renamed.insert(new.clone(), std::mem::replace(&mut record.address, new));
         }
@@ -40,16 +47,31 @@ fn target(address: &Address, one: &Move) -> Option<Address> {
     if address.as_str() == one.from {
         return one.to.parse().ok();
     }
-    // `home/load_balancers.front` also names the region; `load_balancers.front` keeps it.
-    let (from_region, from) =
-        one.from.split_once('/').map_or((None, one.from.as_str()), |(region, rest)| (Some(region), rest));
-    let (to_region, to) =
-        one.to.split_once('/').map_or((None, one.to.as_str()), |(region, rest)| (Some(region), rest));
+    let ((from_region, from), (to_region, to)) = (placed(&one.from), placed(&one.to));
     if address.component() != from || from_region.is_some_and(|region| region != address.region()) {
         return None;
     }
     let region = to_region.unwrap_or_else(|| address.region());
     format!("{region}/{to}/{}.{}", address.kind(), address.name()).parse().ok()
+}
+
+/// The address of what is called after a component, `load_balancers.front/target_group.web`, with the component's new name.
+fn along(address: &Address, one: &Move) -> Option<Address> {
+    let ((from_region, from), (_, to)) = (placed(&one.from), placed(&one.to));
+    let ((_, from), (_, to)) = (from.split_once('.')?, to.split_once('.')?);
+    let parts: Vec<&str> = address.name().split('.').collect();
+    if !parts.contains(&from) || from_region.is_some_and(|region| region != address.region()) {
+        return None;
+    }
+    let parts: Vec<&str> = parts.into_iter().map(|part| if part == from { to } else { part }).collect();
+    format!("{}/{}/{}.{}", address.region(), address.component(), address.kind(), parts.join("."))
+        .parse()
+        .ok()
+}
+
+/// `home/load_balancers.front` also names the region; `load_balancers.front` keeps it.
+fn placed(selector: &str) -> (Option<&str>, &str) {
+    selector.split_once('/').map_or((None, selector), |(region, rest)| (Some(region), rest))
 }
 
 #[cfg(test)]
@@ -63,5 +85,21 @@ mod tests {
         assert_eq!(target(&address, &one).unwrap().as_str(), "home/load_balancers.edge/file.lb1.cfg");
         let other = "home/load_balancers.frontal/file.lb1.cfg".parse().unwrap();
         assert_eq!(target(&other, &one), None);
+    }
+
+    #[test]
+    fn what_is_called_after_a_component_goes_along() {
+        let one = Move { from: "autoscaling_groups.web".into(), to: "autoscaling_groups.www".into() };
+        let new = |address: &str| along(&address.parse().unwrap(), &one).map(|new| new.to_string());
+        assert_eq!(
+            new("home/load_balancers.front/target_group.web").unwrap(),
+            "home/load_balancers.front/target_group.www"
+        );
+        assert_eq!(
+            new("home/monitoring.main/alarm.front.web.latency").unwrap(),
+            "home/monitoring.main/alarm.front.www.latency"
+        );
+        assert_eq!(new("home/load_balancers.front/target_group.web2"), None);
+        assert_eq!(new("home/load_balancers.web/listener.80"), None);
     }
 }

@@ -109,6 +109,22 @@ impl Place {
         }
     }
 
+    /// Why this is another world than `made`: another region, or another account where both are known.
+    pub fn differs_from(&self, made: &Place) -> Option<String> {
+        let (was, is) = (&made.location, &self.location);
+        if was != is {
+            return Some(format!("its location was {was}, and is {is} now"));
+        }
+        let (was, is) = (made.known_account()?, self.known_account()?);
+        (was != is).then(|| format!("its account was {was}, and is {is} now"))
+    }
+
+    /// As the blueprint says it, or the role that does the work: `arn:aws:iam::123456789012:role/deploy`.
+    fn known_account(&self) -> Option<&str> {
+        let of_role = || self.assume_role.as_deref()?.split(':').nth(4);
+        self.account.as_deref().or_else(of_role)
+    }
+
     /// Steps of one service in one region share a limit, as their calls share one at AWS.
     pub fn lane(&self, service: &str) -> String {
         format!("aws:{}:{service}", self.location)
@@ -118,6 +134,28 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_location_or_account_is_another_world() {
+        let place = |location: &str, account: Option<&str>, role: Option<&str>| Place {
+            location: location.into(),
+            account: account.map(str::to_owned),
+            assume_role: role.map(str::to_owned),
+        };
+        let here = place("eu-west-1", Some("123456789012"), None);
+        let role = |account: &str| format!("arn:aws:iam::{account}:role/deploy");
+        for (there, why) in [
+            (place("eu-west-1", None, None), None),
+            (place("eu-west-1", None, Some(&role("123456789012"))), None),
+            (place("eu-west-3", None, None), Some("its location was eu-west-1, and is eu-west-3 now")),
+            (
+                place("eu-west-1", None, Some(&role("210987654321"))),
+                Some("its account was 123456789012, and is 210987654321 now"),
+            ),
+        ] {
+            assert_eq!(there.differs_from(&here).as_deref(), why);
+        }
+    }
 
     #[test]
     fn a_misspelt_region_is_told_from_one_that_is_only_unknown() {

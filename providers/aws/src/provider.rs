@@ -153,6 +153,11 @@ impl Provider for AwsProvider {
         kinds::by_name(name).map(Works::kind)
     }
 
+    fn elsewhere(&self, made: &Value, wanted: &Value) -> Option<String> {
+        let (made, wanted) = (Place::parse(made).ok()?, Place::parse(wanted).ok()?);
+        wanted.differs_from(&made)
+    }
+
     fn lane_limit(&self) -> usize {
         LANE_LIMIT
     }

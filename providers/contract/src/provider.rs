@@ -254,6 +254,12 @@ pub trait Provider: Send + Sync {
     /// The schema of a kind that it makes.
     fn kind(&self, name: &str) -> Option<&'static Kind>;
 
+    /// Why what was made at one place is not met at the other: "it was eu-west-1, and is eu-central-1 now". A host may get
+    /// another address, and is the same.
+    fn elsewhere(&self, _made: &Value, _wanted: &Value) -> Option<String> {
+        None
+    }
+
     /// How many steps may run at once in one lane.
     fn lane_limit(&self) -> usize;
 

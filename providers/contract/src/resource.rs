@@ -307,6 +307,15 @@ mod tests {
     }
 
     #[test]
+    fn another_name_differs_in_its_last_digit_which_goes_round() {
+        for (taken, another) in
+            [("shop-1f", "shop-10"), ("shop-09", "shop-0a"), ("shop-web", "shop-wec"), ("x", "0")]
+        {
+            assert_eq!(Attribute::another(taken), another);
+        }
+    }
+
+    #[test]
     fn an_effect_may_depend_on_what_else_is_wanted() {
         let plain = Attribute::new("class").effect("restarts it");
         assert_eq!(plain.effect_with(&Map::new()), Some("restarts it"));

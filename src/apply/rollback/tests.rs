@@ -1,6 +1,7 @@
 //! A failure in, what is undone in which order out.
 
 use serde_json::json;
+use standfast_contract::OutputRef;
 
 use super::*;
 use crate::apply::tasks::{
@@ -53,7 +54,7 @@ fn fail(plan: &Plan, what: &str) -> (Vec<String>, Vec<String>) {
     let never = (0..).zip(&tasks).filter(|(task, _)| matches!(scheduler.state(*task), State::Blocked { .. }));
     let never = never.map(|(_, task)| say(plan, &task.work)).collect();
     let first = tasks.len() as u32;
-    let (undoing, _) = undo(plan, &tasks, &scheduler, key, first);
+    let undoing = undo(plan, &tasks, &scheduler, key, first).tasks;
     // One after the other: each waits for the one before it.
     for (at, task) in (first..).zip(&undoing) {
         let needed: Vec<u32> = task.needs.iter().map(|need| need.task).collect();
@@ -111,4 +112,43 @@ fn stopping_lets_members_that_have_begun_come_to_their_end() {
     let of_b = |task: &String| task.split(' ').nth(1).is_some_and(|name| name.starts_with('b'));
     assert!(!never.iter().any(of_b), "{never:?}");
     assert!(never.contains(&"drain c".to_owned()) && never.contains(&"undrain a".to_owned()), "{never:?}");
+}
+
+/// A group behind a target group that is replaced, with its listener, its guard, and something else that is changed.
+fn behind(old_is_there: bool) -> Plan {
+    let update = |name, after| -> Said { (name, Action::Update, false, after, vec![]) };
+    let steps = [
+        ("target", Action::Replace, old_is_there, vec![], vec![1, 4]),
+        update("listener", vec![0]),
+        update("guard", vec![]),
+        update("other", vec![]),
+        update("a.group", vec![1]),
+    ];
+    let rollout = json!([{
+        "component": "baselines.b", "canary": 0, "max_unavailable": 1, "on_failure": "rollback",
+        "members": [member("a", &[4])],
+    }]);
+    let mut plan = plan(&steps, &rollout);
+    for (at, component) in [(0, "load_balancers.front"), (1, "load_balancers.front"), (3, "databases.orders")]
+    {
+        let name = plan.steps[at].address.name().to_owned();
+        plan.steps[at].address = format!("home/{component}/node.{name}").parse().unwrap();
+    }
+    let target = plan.steps[0].address.clone();
+    for at in [1, 4] {
+        plan.steps[at].inputs.insert("target".into(), OutputRef::resource(&target, "id"));
+    }
+    plan
+}
+
+#[test]
+fn what_was_fitted_to_a_replacement_is_put_back_with_its_members() {
+    let (undone, _) = fail(&behind(true), "health a");
+    assert_eq!(undone, ["undo listener", "undo guard", "drain a", "undo a.group", "health a", "undrain a"]);
+}
+
+#[test]
+fn nothing_is_put_back_onto_what_is_gone() {
+    let plan = behind(false);
+    assert_eq!(fail(&plan, "health a").0, Vec::<String>::new());
 }

@@ -37,8 +37,10 @@ pub async fn run(args: &OutputsArgs, global: &Global, registry: &Registry) -> Re
                 .hint(format!("there are: {}", known.join(", "))));
         };
         if value.is_unknown() {
-            return Err(CliError::new(format!("`{wanted}` is not known: what it comes from has not been made"))
-                .hint("`standfast plan` shows what is not done"));
+            return Err(CliError::new(format!(
+                "`{wanted}` is not known: what it comes from has not been made"
+            ))
+            .hint("`standfast plan` shows what is not done"));
         }
         terminal::out(match super::is_json(global.format) {
             true => super::pretty(&Masked(value)),

@@ -119,6 +119,30 @@ networks: { main: { nat: none } }
     assert_eq!(ids(&account), before);
 }
 
+/// A protected database would be left behind, with all else, as if it were gone.
+#[test]
+fn a_region_stays_where_it_is() {
+    let account = Account::applied(
+        "\
+standfast: 1
+name: shop
+regions: { refuge: { provider: aws, location: eu-west-1, zones: 2 } }
+networks: { main: { nat: none } }
+",
+    );
+    let before = account.census();
+    account.sandbox.edit("eu-west-1", "eu-central-1");
+    for line in ["plan", "apply --auto-approve", "apply --refresh-only --auto-approve", "drift"] {
+        let refused = account.run(line).code(1);
+        let told = "error: what is in the region `refuge` would be left behind: its location was eu-west-1, and is eu-central-1 now";
+        assert!(refused.stderr.contains(told), "{line}: {}", refused.stderr);
+    }
+    assert_eq!(account.census(), before);
+    assert_eq!(account.census_in("eu-central-1"), Default::default());
+    account.run("destroy --auto-approve").code(0);
+    assert_eq!(account.census(), Default::default());
+}
+
 /// AWS renames nothing: what has been moved keeps the name that it was made with.
 #[test]
 fn what_has_a_name_of_its_own_is_moved_and_not_made_anew() {
@@ -130,7 +154,7 @@ secrets: { db: { env: SHOP_PASSWORD } }
 regions: { refuge: { provider: aws, location: eu-west-1, zones: 2 } }
 networks: { main: { nat: none } }
 load_balancers:
-  front: { listeners: [{ port: 80, redirect: https }] }
+  front: { listeners: [{ port: 80, to: web }] }
 autoscaling_groups:
   web:
     capacity: { min: 1, max: 2 }
@@ -156,6 +180,9 @@ session_stores:
         ("autoscaling_groups", "web", "site"),
     ] {
         account.sandbox.edit(&format!("  {from}:"), &format!("  {to}:"));
+        if section == "autoscaling_groups" {
+            account.sandbox.edit("to: web", "to: site");
+        }
         account.sandbox.edit(
             "name: shop\n",
             &format!("name: shop\nmoved: [{{ from: {section}.{from}, to: {section}.{to} }}]\n"),

@@ -26,7 +26,7 @@ static KIND: Kind = Kind {
             fixed("name").kept().unique(),
             fixed("vpc"),
             fixed("protocol"),
-            fixed("port"),
+            fixed("port").effect("serves nobody until the group's machines are there"),
             must("check_protocol"),
             may("check_path"),
             must("check_port"),

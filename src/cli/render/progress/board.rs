@@ -75,7 +75,8 @@ impl Board {
                 self.failed += usize::from(matches!(outcome, Outcome::Failed { .. }));
             }
             Event::Stopping { .. } => self.stopping = true,
-            Event::Blocked { .. } | Event::RollingBack { .. } | Event::Ended(_) => {}
+            Event::Blocked { .. } | Event::RollingBack { .. } | Event::NoWayBack { .. } | Event::Ended(_) => {
+            }
         }
     }
 

@@ -84,11 +84,16 @@ impl Teller {
                 let members = members.join(", then ");
                 self.push(Mark::Notice, "rollback", format!("{component} is put back as it was: {members}"));
             }
-            Event::Stopping { running } => {
+            Event::NoWayBack { component, gone } => {
                 let text = format!(
-                    "{} in flight come to their end first; Ctrl-C again stops at once",
-                    words::count(*running, "step")
+                    "{component} is not put back: {gone}, which it stood on, was replaced and is gone"
                 );
+                self.push(Mark::Notice, "left", text);
+            }
+            Event::Stopping { running } => {
+                let (steps, come) =
+                    (words::count(*running, "step"), if *running == 1 { "comes" } else { "come" });
+                let text = format!("{steps} in flight {come} to an end first; Ctrl-C again stops at once");
                 self.push(Mark::Notice, "stopping", text);
             }
             Event::Ended(report) => {
