@@ -256,7 +256,9 @@ fn typed(
         .map(|(component, entry)| Placed { component, node: &entry.value, key: entry.key })
         .collect();
     check::conflicts(&placed, &regions, sink);
-    check::reach(&placed, &regions, sink);
+    if complete && sink.errors() == 0 {
+        check::reach(&placed, &regions, sink);
+    }
     let moved = check::moved(&top);
     let removed = check::removed(&top);
     let objectives = check::objectives(top.child("objectives"));

@@ -117,13 +117,20 @@ impl From<ExpandError> for CliError {
 impl From<PlanError> for CliError {
     fn from(error: PlanError) -> Self {
         let hint = match &error {
-            PlanError::Protected(_) => Some(
-                "what holds data is protected by default; to let it go, set `deletion_protection: false` (or \
-                 `lifecycle.prevent_destroy: false`) on the component, apply, and plan again"
-                    .to_owned(),
-            ),
+            PlanError::Protected(what) => {
+                let is_renamed = what.iter().any(|one| one.contains("no longer in the blueprint"));
+                let renamed = if is_renamed {
+                    "if it only has another name now, say so: `moved: [{ from: OLD, to: NEW }]`; "
+                } else {
+                    ""
+                };
+                Some(format!(
+                    "{renamed}what holds data is protected by default; to let it go, set `deletion_protection: false` (or \
+                     `lifecycle.prevent_destroy: false`) on the component, apply, and plan again"
+                ))
+            }
             PlanError::NoWayBack(_) => Some(
-                "say in the blueprint what is there, or make it anew with `--replace ADDRESS`: what it holds is then left \
+                "say in the blueprint what is there (`--exclude ADDRESS` plans the rest meanwhile), or make it anew with `--replace ADDRESS`: what it holds is then left \
                  in its last backup only"
                     .to_owned(),
             ),

@@ -5,21 +5,21 @@ mod members;
 mod open;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     iter,
     rc::Rc,
     sync::Arc,
 };
 
 use standfast_contract::{
-    Address, Attribute, Desired, Kind, Map, Observed, OutputRef, Stack, Target, Value, Vault,
+    Address, Attribute, Desired, Kind, Map, Observed, OutputRef, SecretSource, Stack, Target, Value, Vault,
     secret::SecretError,
     value::{resolve_like, resolve_map},
 };
 use standfast_state::{Head, OpenIntent};
 
 use super::{
-    Action, Change, FORMAT_VERSION, Plan, Prior, Purpose, Selection, Step, Summary, Wait,
+    Action, Because, Change, FORMAT_VERSION, Plan, Prior, Purpose, Selection, Step, Summary, Wait, Warning,
     diff::{Seen, Verdict, differences, judge},
     in_flight, leaves,
     observe::{Look, Observations, Providers, secret_digests},
@@ -156,6 +156,8 @@ struct Maker<'a> {
     refused: Vec<String>,
     /// Changes in place that go only the other way.
     no_way_back: Vec<String>,
+    /// Generated secrets that are not what was applied, each with one that has it.
+    new_secrets: BTreeMap<String, Address>,
 }
 
 impl<'a> Maker<'a> {
@@ -172,6 +174,7 @@ impl<'a> Maker<'a> {
             unread: 0,
             refused: Vec::new(),
             no_way_back: Vec::new(),
+            new_secrets: BTreeMap::new(),
             situation,
         }
     }
@@ -250,6 +253,7 @@ impl<'a> Maker<'a> {
             }
             Verdict::Update { reason, changes } => {
                 self.refuse_back(kind, &desired.address, &changes);
+                self.note_secrets(desired, &changes);
                 self.change(position, recorded, Action::Update, reason, changes, inputs)
             }
             Verdict::Replace { reason, changes } => {
@@ -269,6 +273,17 @@ impl<'a> Maker<'a> {
                 "take `{attribute}` of {address} back from {before} to {after}, which cannot be done in place"
             )
         }));
+    }
+
+    /// What `generate` makes never changes: where it differs from what was applied, the file was lost or is another machine's.
+    fn note_secrets(&mut self, desired: &Desired, changes: &[Change]) {
+        for change in changes.iter().filter(|change| change.before != Value::Null) {
+            if let Some(Value::Secret(SecretSource::Generate { name, .. })) =
+                desired.inputs.get(&change.attribute)
+            {
+                self.new_secrets.entry(name.clone()).or_insert_with(|| desired.address.clone());
+            }
+        }
     }
 
     /// What an unchanged resource still has to have written down.
@@ -337,7 +352,8 @@ impl<'a> Maker<'a> {
         let record = recorded.map(|at| &self.situation.recorded[at]);
         if action == Action::Replace && record.is_some_and(|record| record.payload.lifecycle.prevent_destroy)
         {
-            self.refused.push(format!("replace {} ({reason}), which is protected", desired.address));
+            let root = self.root(position).map(|root| format!(", since {root}")).unwrap_or_default();
+            self.refused.push(format!("replace {} ({reason}{root}), which is protected", desired.address));
         }
         let kind = self.kind(&desired.provider, &desired.address, &desired.kind)?;
         let observed = match self.seen(&desired.address) {
@@ -382,6 +398,31 @@ impl<'a> Maker<'a> {
         let number = self.push(step);
         self.reach.push(Rc::from([Wait { step: number, soft: false }]));
         Ok(())
+    }
+
+    /// The change below a resource that it follows, if that is a replacement: "`cidr` of home/networks.main/vpc.main changes".
+    fn root(&self, position: u32) -> Option<String> {
+        let graph = self.situation.graph;
+        let mut queue: Vec<u32> = graph.dependencies(position).iter().map(|edge| edge.to).collect();
+        let mut known = HashSet::new();
+        while let Some(at) = queue.pop() {
+            if !known.insert(at) {
+                continue;
+            }
+            let address = &graph.resources[at as usize].address;
+            let Some(step) = self.step_of.get(address).map(|&step| &self.steps[step as usize]) else {
+                continue;
+            };
+            if step.action != Action::Replace {
+                continue;
+            }
+            let own = step.changes.iter().find(|it| it.forces_replacement && it.because != Because::Upstream);
+            match own {
+                Some(change) => return Some(format!("`{}` of {address} changes", change.attribute)),
+                None => queue.extend(graph.dependencies(at).iter().map(|edge| edge.to)),
+            }
+        }
+        None
     }
 
     /// The token of an interrupted create, for the same try again. Where old copies are all that is there, one of them may be
@@ -548,6 +589,13 @@ impl<'a> Maker<'a> {
         let secrets = secret_digests(values.chain(places), situation.vault)?;
         let mut warnings = situation.observations.map(Observations::warnings).unwrap_or_default();
         warnings.extend(members::together(&self.steps, &rollouts));
+        warnings.extend(self.new_secrets.iter().map(|(name, address)| Warning {
+            subject: format!("secrets.{name}"),
+            message: format!("it is not what {address} was made with, and takes the place of that"),
+            hint: Some(format!(
+                "if `.standfast/secrets/{name}` was lost, or is on another machine, bring it here and plan again"
+            )),
+        }));
         warnings.extend(leaves::warnings(&self.steps, situation.providers));
         Ok(Plan {
             format_version: FORMAT_VERSION,

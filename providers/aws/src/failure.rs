@@ -245,7 +245,8 @@ fn judge(code: &str, said: &str, status: u16) -> Trouble {
         | "InternalServiceError"
         | "ServiceUnavailable"
         | "Unavailable" => Trouble::Lost,
-        _ if status >= 500 => Trouble::Lost,
+        // Done, perhaps: the SDK could not read what the answer says.
+        _ if !(300..500).contains(&status) => Trouble::Lost,
         _ if status == 429 => Trouble::Throttled,
         _ => Trouble::Refused,
     }
@@ -255,6 +256,9 @@ fn judge(code: &str, said: &str, status: u16) -> Trouble {
 fn say(action: &str, code: &str, said: &str, status: u16) -> String {
     let said = said.split(" Encoded authorization failure message").next().unwrap_or_default().trim();
     match (code, said) {
+        ("", "") if status < 300 => format!(
+            "{action} got an answer that cannot be read (status {status}): a proxy may answer in the place of AWS"
+        ),
         ("", "") => format!("{action} was answered with status {status}"),
         ("", said) => format!("{action}: {said} (status {status})"),
         (code, "") => format!("{action}: {code}"),
@@ -314,6 +318,7 @@ mod tests {
             ("RequestTimeTooSkewed", 403, Trouble::ClockSkew),
             ("InternalError", 500, Trouble::Lost),
             ("", 502, Trouble::Lost),
+            ("", 200, Trouble::Lost),
             ("InvalidParameterValue", 400, Trouble::Refused),
         ];
         for (code, status, trouble) in cases {

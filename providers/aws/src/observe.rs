@@ -1,6 +1,6 @@
 //! What a look has found, as the engine compares it: by id, or by address where a create was cut off.
 
-use standfast_contract::{Context, Found, Map, Observed, ReadRequest, Value};
+use standfast_contract::{Context, Found, Map, Observed, ProviderError, ReadRequest, Value};
 use tokio::time::sleep;
 
 use crate::{
@@ -87,13 +87,25 @@ fn wanted<'a>(works: &dyn Works, requests: &[&'a ReadRequest]) -> Wanted<'a> {
     given.filter(|key| works.kind().attribute(key).is_some_and(|attribute| attribute.observed)).collect()
 }
 
-/// What of the things seen a request is about: by its id; by its address where a create was cut off.
-pub(crate) fn observed(request: &ReadRequest, seen: &[Seen]) -> Option<Observed> {
+/// What of the things seen a request is about: by its id; by its address where a create was cut off. An error where AWS is
+/// deleting it: it is neither there nor gone.
+pub(crate) fn observed(request: &ReadRequest, seen: &[Seen]) -> Result<Option<Observed>, ProviderError> {
     let it = match &request.id {
-        Some(id) => seen.iter().find(|seen| seen.id == *id)?,
-        None => marked(request, seen)?,
+        Some(id) => seen.iter().find(|seen| seen.id == *id),
+        None => marked(request, seen),
     };
-    Some(Observed { id: it.id.clone(), attributes: tidy(request, it), outputs: it.outputs.clone() })
+    match it {
+        Some(it) if it.phase.is_leaving() && request.desired.is_some() => {
+            let operation = format!("look at {}", request.address);
+            Err(ProviderError::permanent(operation, "AWS is deleting it")
+                .hint("Wait until it is gone, then run the same command again: it is made anew."))
+        }
+        it => Ok(it.map(|it| Observed {
+            id: it.id.clone(),
+            attributes: tidy(request, it),
+            outputs: it.outputs.clone(),
+        })),
+    }
 }
 
 /// What carries the address, or the token alone where the marks did not follow. Beside an old one that is being replaced,
@@ -141,4 +153,34 @@ fn tidy(request: &ReadRequest, seen: &Seen) -> Map {
         keys.filter_map(|key| seen.tags.get(&key).map(|value| (key, value.as_str().into()))).collect();
     attributes.insert("tags".into(), if tags.is_empty() { Value::Null } else { tags.into() });
     attributes
+}
+
+#[cfg(test)]
+mod tests {
+    use standfast_contract::ErrorClass;
+
+    use super::*;
+    use crate::kinds::{Parts, Phase};
+
+    #[test]
+    fn what_is_being_deleted_is_neither_there_nor_gone() {
+        let request = |desired: Option<Map>| ReadRequest {
+            address: "home/session_stores.s/replication_group.main".parse().unwrap(),
+            kind: "replication_group".into(),
+            place: Value::Null.into(),
+            id: Some("x".into()),
+            token: None,
+            recorded: None,
+            desired: desired.map(Into::into),
+        };
+        let seen = |phase: &str| {
+            let phase = Phase::Pending(phase.into());
+            let (tags, attributes, outputs) = Default::default();
+            [Seen { id: "x".into(), phase, tags, attributes, outputs, parts: Parts::new() }]
+        };
+        let refused = observed(&request(Some(Map::new())), &seen("deleting")).unwrap_err();
+        assert_eq!((refused.class, refused.reason.as_str()), (ErrorClass::Permanent, "AWS is deleting it"));
+        assert!(observed(&request(Some(Map::new())), &seen("modifying")).unwrap().is_some());
+        assert!(observed(&request(None), &seen("deleting")).unwrap().is_some(), "nobody wants it");
+    }
 }

@@ -90,7 +90,7 @@ impl AwsProvider {
                 .map_err(|failure| failure.of(format!("look at {kind} in {}", site.place.location), false))
         };
         match looked.await {
-            Ok(seen) => requests.iter().map(|request| Ok(observed(request, &seen))).collect(),
+            Ok(seen) => requests.iter().map(|request| observed(request, &seen)).collect(),
             Err(error) => requests.iter().map(|_| Err(error.clone())).collect(),
         }
     }

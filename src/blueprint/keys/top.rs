@@ -234,7 +234,7 @@ pub static SECRET: Object = Object::new(
     Key::new("file", Shape::Path, "A file, whole, without its last newline."),
     Key::new("command", Shape::Text, "A command for `sh -c`; what it prints, without the last newline. 30 s at most.")
         .example("pass show shop/db"),
-    Key::new("generate", Shape::Either(&[Shape::Choice(&[("true", "32 characters")]), Shape::Object(&GENERATE)]), "Made once at random and kept in `.standfast/secrets/`, readable by you alone."),
+    Key::new("generate", Shape::Either(&[Shape::Choice(&[("true", "32 characters")]), Shape::Object(&GENERATE)]), "Made once at random and kept in `.standfast/secrets/`, readable by you alone. It is not in the state: who applies from another machine needs a copy of the file."),
     Key::new("aws_secrets_manager", Shape::Text, "A secret of AWS Secrets Manager, by name or ARN."),
     ],
 )

@@ -54,6 +54,20 @@ fn what_is_late_slow_paged_or_in_use_is_waited_for() {
     assert!(account.proxy.struck("late") > 0 && account.proxy.struck("in use") > 0);
 }
 
+/// A captive portal, or a proxy that is at its end: what was made is looked for, and not made twice.
+#[test]
+fn an_answer_that_cannot_be_read_is_no_refusal() {
+    let account = unprotected(shop::account());
+    let makes = |call: &Call| call.action.starts_with("Create");
+    account.proxy.add("blank", Fault::blank_answer().on(makes).every(2));
+    account.run("apply --auto-approve").code(0);
+    assert!(account.proxy.struck("blank") > 9);
+    account.proxy.switch("blank", false);
+    account.assert_settled();
+    account.run("destroy --auto-approve").code(0);
+    assert_eq!(account.census(), Default::default());
+}
+
 /// 10% throttled, 5% failed inside, 5% without their answer after their effect, 50 ms each.
 fn storm(account: &Account, seed: u64) {
     let signed = |call: &Call| !call.service.is_empty();

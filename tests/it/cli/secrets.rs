@@ -211,3 +211,26 @@ fn they_are_in_no_process_list_and_left_by_no_crash() {
         }
     }
 }
+
+/// It never changes by itself: its file was lost, or is on another machine.
+#[test]
+fn a_generated_secret_that_is_another_one_is_warned_of() {
+    let sandbox = Sandbox::new(
+        "\
+standfast: 1
+name: shop
+secrets: { db: { generate: true } }
+regions: { home: { provider: sim, zones: 2 } }
+databases:
+  orders: { engine: postgres, password: \"${secrets.db}\" }
+",
+    );
+    sandbox.run("apply --auto-approve").code(0);
+    assert!(!sandbox.run("plan").code(0).stdout.contains("secrets.db"));
+    fs::remove_dir_all(sandbox.path(".standfast/secrets")).unwrap();
+    for _ in 0..2 {
+        let plan = sandbox.run("plan").code(0);
+        let told = format!("{}{}", plan.stdout, plan.stderr);
+        assert!(told.contains("secrets.db") && told.contains("`.standfast/secrets/db` was lost"), "{told}");
+    }
+}

@@ -62,6 +62,7 @@ enum Kind {
     Answer(StatusCode, String),
     DropBefore,
     LoseAnswer,
+    BlankAnswer,
 }
 
 enum When {
@@ -134,6 +135,11 @@ impl Fault {
         Self::new(Kind::LoseAnswer)
     }
 
+    /// The call takes effect, and something on the way answers with an empty page.
+    pub fn blank_answer() -> Self {
+        Self::new(Kind::BlankAnswer)
+    }
+
     /// AWS's word for a missing permission, as its services with the query protocol say it.
     pub fn denied(message: &str) -> Self {
         let body = format!(
@@ -200,7 +206,7 @@ impl Fault {
 #[async_trait]
 impl Rule for Fault {
     async fn before(&self, call: &mut Call) -> Verdict {
-        if matches!(self.kind, Kind::LoseAnswer) || !self.strikes(call) {
+        if matches!(self.kind, Kind::LoseAnswer | Kind::BlankAnswer) || !self.strikes(call) {
             return Verdict::Pass;
         }
         match &self.kind {
@@ -209,13 +215,19 @@ impl Rule for Fault {
                 Verdict::Pass
             }
             Kind::Answer(status, body) => Verdict::Answer(Answer::new(*status, body.clone())),
-            Kind::DropBefore | Kind::LoseAnswer => Verdict::Drop,
+            Kind::DropBefore | Kind::LoseAnswer | Kind::BlankAnswer => Verdict::Drop,
         }
     }
 
-    async fn after(&self, call: &Call, _: &mut Answer) -> Fate {
-        let loses = matches!(self.kind, Kind::LoseAnswer) && self.strikes(call);
-        if loses { Fate::Lose } else { Fate::Deliver }
+    async fn after(&self, call: &Call, answer: &mut Answer) -> Fate {
+        match self.kind {
+            Kind::LoseAnswer if self.strikes(call) => Fate::Lose,
+            Kind::BlankAnswer if self.strikes(call) => {
+                *answer = Answer::new(StatusCode::OK, "");
+                Fate::Deliver
+            }
+            _ => Fate::Deliver,
+        }
     }
 }
 

@@ -84,7 +84,17 @@ pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
         // They are at one load balancer at a time.
         build.never_twice();
     }
-    build.probe("balancer", health::BALANCER, [("balancer", OutputRef::resource(&main, "id"))]);
+    let listeners = balancer.listeners.iter().map(|listener| {
+        let port = listener.port.to_string();
+        let address = build.address("listener", &port);
+        (port, OutputRef::resource(&address, "id"))
+    });
+    let listeners: Map = listeners.collect();
+    build.probe(
+        "balancer",
+        health::BALANCER,
+        [("balancer", OutputRef::resource(&main, "id")), ("listeners", listeners.into())],
+    );
     for group in &groups {
         let targets = add_target_group(build, balancer, &within, group);
         build.probe(

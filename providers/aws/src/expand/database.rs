@@ -354,7 +354,7 @@ fn servers(build: &mut Build<'_>, database: &Database, engine: &Engine) -> Serve
     // <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html>
     if readers > 0 && database.password.is_none() && !build.keeps("password") {
         build.problem(
-            "",
+            "replicas",
             "RDS makes no read replica of a database whose password it makes by itself",
             "Give one: `password: ${secrets.NAME}`.",
         );

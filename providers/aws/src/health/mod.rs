@@ -57,6 +57,7 @@ struct Seen {
     targets: members::AllTargets,
     groups: members::Groups,
     balancers: balancer::Balancers,
+    listeners: balancer::Listeners,
     instances: data::Instances,
     clusters: data::Clusters,
     stores: data::Stores,
@@ -73,15 +74,16 @@ async fn look(site: &Site, probes: &[&Probe]) -> Seen {
     let (cluster_ids, store_ids) = (ids("cluster"), ids("store"));
     let wanted = Wanted::new();
     let of = |ids| Select::Bare(ids, &wanted);
-    let (targets, groups, balancers, instances, clusters, stores) = join!(
+    let (targets, groups, balancers, listeners, instances, clusters, stores) = join!(
         members::all_targets(site, target_groups),
         unless_none(&group_ids, kinds::groups(site, of(&group_ids))),
         unless_none(&balancer_ids, kinds::load_balancers(site, of(&balancer_ids))),
+        balancer::all_listeners(site, &balancer_ids),
         unless_none(&instance_ids, data::instances(site, &instance_ids)),
         unless_none(&cluster_ids, kinds::database_clusters(site, of(&cluster_ids))),
         unless_none(&store_ids, kinds::replication_groups(site, of(&store_ids))),
     );
-    Seen { targets, groups, balancers, instances, clusters, stores }
+    Seen { targets, groups, balancers, listeners, instances, clusters, stores }
 }
 
 /// Nothing is asked where there is nothing to ask about.
@@ -99,7 +101,7 @@ async fn answer(site: &Site, seen: &Seen, probe: &Probe) -> Result<Health, Failu
             Ok(_) => members::of_group(site, &seen.groups, &seen.targets, inputs).await.map(Health::from),
             Err(health) => Ok(health),
         },
-        BALANCER => balancer::health(&seen.balancers, inputs),
+        BALANCER => balancer::health(&seen.balancers, &seen.listeners, inputs),
         TARGETS => balancer::targets(&seen.targets, inputs),
         DATABASE => data::database(&seen.instances, inputs),
         REPLICA => data::replica(&seen.instances, inputs),

@@ -153,16 +153,17 @@ async fn a_session_store_lacks_nodes_or_a_failover() {
     ");
 }
 
+fn balancers(state: &str) -> String {
+    format!(
+        "<DescribeLoadBalancersResponse><DescribeLoadBalancersResult><LoadBalancers><member><LoadBalancerArn>lb</LoadBalancerArn>\
+         <State>{state}</State><AvailabilityZones><member><ZoneName>eu-west-1a</ZoneName></member>\
+         <member><ZoneName>eu-west-1b</ZoneName></member></AvailabilityZones></member></LoadBalancers>\
+         </DescribeLoadBalancersResult></DescribeLoadBalancersResponse>"
+    )
+}
+
 #[tokio::test]
 async fn a_balancer_tells_its_state_and_how_many_members_are_up() {
-    let balancers = |state: &str| {
-        format!(
-            "<DescribeLoadBalancersResponse><DescribeLoadBalancersResult><LoadBalancers><member><LoadBalancerArn>lb</LoadBalancerArn>\
-             <State>{state}</State><AvailabilityZones><member><ZoneName>eu-west-1a</ZoneName></member>\
-             <member><ZoneName>eu-west-1b</ZoneName></member></AvailabilityZones></member></LoadBalancers>\
-             </DescribeLoadBalancersResult></DescribeLoadBalancersResponse>"
-        )
-    };
     let target = |id: &str, state: &str, why: &str| {
         format!(
             "<member><Target><Id>{id}</Id></Target><TargetHealth><State>{state}</State><Description>{why}</Description>\
@@ -205,6 +206,31 @@ async fn a_balancer_tells_its_state_and_how_many_members_are_up() {
     Healthy: serving over 2 zones
     Down: 0 of 0 members up
     ");
+}
+
+#[tokio::test]
+async fn a_load_balancer_is_down_without_one_of_its_listeners() {
+    let listeners = Map::from([("443".into(), "l-443".into()), ("80".into(), "l-80".into())]);
+    let probes = [probe(BALANCER, [("balancer", "lb".into()), ("listeners", listeners.into())])];
+    let there = |ids: &[&str]| {
+        let members: String =
+            ids.iter().map(|id| format!("<member><ListenerArn>{id}</ListenerArn></member>")).collect();
+        format!(
+            "<DescribeListenersResponse><DescribeListenersResult><Listeners>{members}</Listeners>\
+             </DescribeListenersResult></DescribeListenersResponse>"
+        )
+    };
+    for (ids, expected) in [
+        (vec!["l-443", "l-80"], "Healthy: serving over 2 zones"),
+        (vec!["l-443", "other"], "Down: listener 80 is gone"),
+    ] {
+        let (balancers, listeners) = (balancers("<Code>active</Code>"), there(&ids));
+        let (told, _) = told(&probes, move |asked| {
+            Some(Answer::ok(if asked.action == "DescribeLoadBalancers" { &balancers } else { &listeners }))
+        })
+        .await;
+        assert_eq!(told, [expected]);
+    }
 }
 
 #[tokio::test]

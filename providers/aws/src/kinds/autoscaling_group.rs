@@ -16,7 +16,9 @@ use aws_sdk_autoscaling::types::{
 use futures::try_join;
 use standfast_contract::{Attribute, Kind, Map, Value};
 
-use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, list, map, may, must, text, texts};
+use super::{
+    DELETING, ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, list, map, may, must, text, texts,
+};
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
@@ -239,7 +241,7 @@ fn seen_as(group: &Found, policies: &[ScalingPolicy], scheduled: &[ScheduledUpda
         own.filter_map(|policy| Some((rule(policy)?, policy.policy_name()?))).collect();
     let subnets = group.vpc_zone_identifier().unwrap_or_default();
     let phase = match group.status() {
-        Some(_) => Phase::Pending(format!("{} machines left", group.instances().len())),
+        Some(_) => Phase::Pending(format!("{DELETING}, {} machines left", group.instances().len())),
         // It is there, whatever its machines do: a group whose machines do not start must be open to mending.
         None => Phase::Ready,
     };

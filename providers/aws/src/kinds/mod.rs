@@ -142,6 +142,15 @@ pub(crate) enum Phase {
     Gone,
 }
 
+/// How AWS's words for a thing that it takes away begin.
+const DELETING: &str = "deleting";
+
+impl Phase {
+    pub fn is_leaving(&self) -> bool {
+        matches!(self, Phase::Pending(word) if word.starts_with(DELETING))
+    }
+}
+
 /// Ids of parts by what they are of.
 pub(crate) type Parts = BTreeMap<String, String>;
 

@@ -69,7 +69,7 @@ async fn one_that_is_being_deleted_is_waited_for() {
                      </DescribeScheduledActionsResponse>";
     let (site, _) = site(&[(200, group), (200, policies), (200, scheduled)]);
     let seen = look(&AutoscalingGroup, &site, Select::Stack(&stack())).await.unwrap();
-    assert_eq!(seen[0].phase, Phase::Pending("0 machines left".into()));
+    assert_eq!(seen[0].phase, Phase::Pending("deleting, 0 machines left".into()));
 }
 
 #[test]
