@@ -45,9 +45,12 @@ pub fn judge(
     }
     let reason = reason(&changes);
     if changes.iter().any(|change| change.forces_replacement) {
-        // Nothing is done in place.
-        let changes = changes.into_iter().map(|change| Change { effect: None, ..change }).collect();
-        Verdict::Replace { reason, changes }
+        // Nothing is done in place; what a replacement does is said of what asks for it.
+        let of_replacement = |mut change: Change| {
+            change.effect = change.effect.filter(|_| change.forces_replacement);
+            change
+        };
+        Verdict::Replace { reason, changes: changes.into_iter().map(of_replacement).collect() }
     } else {
         Verdict::Update { reason, changes }
     }

@@ -34,7 +34,7 @@ pub struct Attribute {
     pub unit: &'static str,
     /// Which way it goes in place.
     pub way: Way,
-    /// What a change in place does beside.
+    /// What a change does beside: in place, or where it [`replaces`](Attribute::replaces) as that.
     pub effect: Option<Effect>,
 }
 

@@ -249,12 +249,15 @@ async fn through(call: &mut Call, rules: &[Arc<Named>], shared: &Shared) -> (Opt
         }
     }
     let Some(mut answer) = forward(call, shared).await else { return (None, None) };
+    let mut rule = None;
     for named in on() {
-        if named.rule.after(call, &mut answer).await == Fate::Lose {
-            return (None, struck(named));
+        match named.rule.after(call, &mut answer).await {
+            Fate::Deliver => {}
+            Fate::Swap => rule = struck(named),
+            Fate::Lose => return (None, struck(named)),
         }
     }
-    (Some(answer), None)
+    (Some(answer), rule)
 }
 
 /// Asks the service. `None` when it cannot be reached.

@@ -25,6 +25,8 @@ pub enum Verdict {
 pub enum Fate {
     /// The answer goes back; the rule may have changed it.
     Deliver,
+    /// Another answer goes back, which tells nothing of it.
+    Swap,
     /// The call took effect and nobody learns of it: the connection is dropped.
     Lose,
 }
@@ -224,7 +226,7 @@ impl Rule for Fault {
             Kind::LoseAnswer if self.strikes(call) => Fate::Lose,
             Kind::BlankAnswer if self.strikes(call) => {
                 *answer = Answer::new(StatusCode::OK, "");
-                Fate::Deliver
+                Fate::Swap
             }
             _ => Fate::Deliver,
         }
