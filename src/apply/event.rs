@@ -119,6 +119,9 @@ pub struct Report {
     /// Planned, and found to need nothing.
     pub unchanged: usize,
     pub rolled_back: usize,
+    /// Whether something could not be put back, or does not serve where it was.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rolled_back_in_vain: bool,
     /// Members that an earlier run had left out of service and that are back.
     pub put_back: usize,
     pub failed: Vec<Failure>,

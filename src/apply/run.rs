@@ -472,6 +472,7 @@ impl Run {
             self.give_up_lane(number, task, address);
         }
         let Some(key) = task.member else { return };
+        self.report.rolled_back_in_vain |= self.undone.contains(&key.rollout);
         if self.undone.contains(&key.rollout)
             || self.plan.rollouts[key.rollout as usize].members[key.member as usize].new
         {

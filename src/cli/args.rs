@@ -119,6 +119,7 @@ pub enum Command {
     )]
     History(HistoryArgs),
     /// Addresses and endpoints that the last apply left
+    #[command(alias = "output")]
     Outputs(OutputsArgs),
     /// Look at the state, or mend it
     State(StateArgs),

@@ -163,6 +163,8 @@ fn next(report: &Report) -> Option<String> {
         return None;
     } else if report.failed.is_empty() {
         again.to_owned()
+    } else if report.rolled_back_in_vain {
+        format!("not all that was rolled back serves again: look there first; mend what failed, then {again}")
     } else if report.rolled_back > 0 && report.out_of_service.is_empty() {
         format!("what was rolled back serves as before; mend what failed, then {again}")
     } else {
@@ -285,6 +287,14 @@ mod tests {
 
         next: what was rolled back serves as before; mend what failed, then run the same command again: it goes on where this one stopped
         ");
+    }
+
+    #[test]
+    fn what_was_rolled_back_in_vain_is_not_said_to_serve() {
+        let failed =
+            vec![Failure { address: "home/a.b/member.c".into(), error: "it is down".into(), hint: None }];
+        let report = Report { failed, rolled_back: 2, rolled_back_in_vain: true, ..good() };
+        assert!(shown(&report).contains("next: not all that was rolled back serves again: look there first"));
     }
 
     #[test]
