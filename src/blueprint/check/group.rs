@@ -263,6 +263,16 @@ fn source(reader: &Reader<'_>) -> Option<WorkloadSource> {
             );
             return None;
         }
+        // Of Debian's names and those of others, with an architecture behind: `libc6:i386`, `MariaDB-server`.
+        let is_of_names = |c: char| c.is_ascii_alphanumeric() || "+-._:".contains(c);
+        if !package.starts_with(|c: char| c.is_ascii_alphanumeric()) || !package.chars().all(is_of_names) {
+            reader.push(
+                reader
+                    .error("package", format!("`{package}` is no package's name"))
+                    .help("it has letters, digits and `+-._` only"),
+            );
+            return None;
+        }
         let service = reader.text("service").unwrap_or_else(|| package.clone());
         return Some(WorkloadSource::Package { package, version: reader.text("version"), service });
     }

@@ -359,6 +359,10 @@ fn what_is_written_in_another_form_is_answered_with_the_right_one() {
     let package = said(&format!(
         "{AWS}autoscaling_groups:\n  web: {{ capacity: {{ min: 2, max: 6 }}, port: 80, workload: {{ package: nginx=1.27 }} }}\n"
     ));
+    let odd = said(&format!(
+        "{AWS}autoscaling_groups:\n  web: {{ capacity: {{ min: 2, max: 6 }}, port: 80, workload: {{ package: \"nginx; reboot\" }} }}\n"
+    ));
+    assert_eq!(odd, "`nginx; reboot` is no package's name | it has letters, digits and `+-._` only");
     assert_eq!(package, "`nginx=1.27` is no package's name | say `package: nginx` and `version: \"1.27\"`");
     let of_host = |rest: &str| said(&format!("{HEAD}{WEB}{rest}"));
     for (rest, help) in [

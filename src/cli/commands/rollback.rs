@@ -3,7 +3,7 @@
 //! It plans them against what is there now; nothing of the earlier run is repeated. The history keeps the blueprint's text and
 //! the variables, not the files that it names and no secrets: these are taken as they are now.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use standfast_contract::Stack;
 use standfast_state::{RunDetail, RunId, RunRecord, Snapshot, Store};
@@ -20,7 +20,7 @@ use super::{
     plan::{print, save},
 };
 use crate::{
-    blueprint::{self, DEFAULT_ENVIRONMENT},
+    blueprint::{self, DEFAULT_ENVIRONMENT, Moved},
     plan::{Action, Plan, Purpose},
 };
 
@@ -43,7 +43,8 @@ pub async fn run(args: &RollbackArgs, global: &Global, registry: &Registry) -> R
         let RunRecord { command, owner, host, started, summary, .. } = &detail.record;
         format!("the `{command}` of {started:.0} by {owner}@{host}: {summary}")
     };
-    let session = recall(&path, args.env.as_deref(), detail, engine, global)?;
+    let moves = moves_since(engine.store.as_ref(), run, &path, args.env.as_deref()).await?;
+    let session = recall(&path, args.env.as_deref(), detail, moves, engine, global)?;
     if global.format != Format::Json {
         terminal::say(format_args!("Back to run {run}, {about}.\n"));
     }
@@ -106,20 +107,50 @@ async fn before(store: &dyn Store, latest: &RunRecord, runs: &[RunRecord]) -> Re
     .hint("`standfast history` lists the runs: `standfast rollback RUN` goes back to any of them"))
 }
 
+/// What has been moved since a run, the other way round and the last first: what has another name now gets its old one back.
+async fn moves_since(
+    store: &dyn Store,
+    run: RunId,
+    path: &Path,
+    environment: Option<&str>,
+) -> Result<Vec<Moved>, CliError> {
+    let mut known = HashSet::new();
+    let mut moves = Vec::new();
+    for later in store.runs(LOOKED_THROUGH_MAX).await?.into_iter().filter(|later| later.id > run) {
+        if !later.blueprint_digest.as_ref().is_some_and(|digest| known.insert(digest.clone())) {
+            continue;
+        }
+        let detail = store.run(later.id).await?;
+        // One that cannot be read any more tells of no moves.
+        let text = detail.blueprint.unwrap_or_default();
+        if let Ok(then) = blueprint::recall(&text, path, environment, &detail.variables) {
+            moves.extend(then.moved.into_iter().rev().map(|Moved { from, to }| Moved { from: to, to: from }));
+        }
+    }
+    Ok(moves)
+}
+
 /// The blueprint as that run had it, beside the file as it lies now.
 fn recall(
     path: &Path,
     environment: Option<&str>,
     detail: RunDetail,
+    moves: Vec<Moved>,
     engine: Engine,
     global: &Global,
 ) -> Result<Session, CliError> {
     let run = detail.record.id;
     let text = detail.blueprint.unwrap_or_default();
-    let recalled = blueprint::recall(&text, path, environment, &detail.variables).map_err(|problems| {
-        let error = mistakes(&problems, global.format);
-        error.hint(format!("this is the blueprint of run {run}, as this standfast reads it"))
-    })?;
+    let mut recalled =
+        blueprint::recall(&text, path, environment, &detail.variables).map_err(|problems| {
+            let error = mistakes(&problems, global.format);
+            error.hint(format!("this is the blueprint of run {run}, as this standfast reads it"))
+        })?;
+    let is_there =
+        |name: &str| recalled.components.iter().any(|component| name.ends_with(&component.id().to_string()));
+    // A name that was given to something else since.
+    let moves: Vec<Moved> = moves.into_iter().filter(|moved| !is_there(&moved.from)).collect();
+    recalled.moved.extend(moves);
     Session::of(recalled, engine, global)
 }
 

@@ -39,6 +39,23 @@ fn without_a_run_it_goes_back_to_before_the_last_change() {
     snapshot("rollback", &[back, listed]);
 }
 
+/// Not deleted under its new name and made anew under the old one.
+#[test]
+fn what_has_been_moved_since_gets_its_old_name_back() {
+    let sandbox = Sandbox::applied(SHOP);
+    let ids = |sandbox: &Sandbox| -> Vec<String> {
+        sandbox.world().objects().unwrap().into_iter().map(|object| object.id).collect()
+    };
+    let before = ids(&sandbox);
+    sandbox.edit("  orders:", "  ledger:");
+    sandbox.edit("name: shop\n", "name: shop\nmoved: [{ from: databases.orders, to: databases.ledger }]\n");
+    sandbox.ok("apply --auto-approve");
+    sandbox.ok("rollback --auto-approve");
+    assert_eq!(ids(&sandbox), before);
+    let there = sandbox.ok("state list");
+    assert!(there.contains("databases.orders/database.main"), "{there}");
+}
+
 #[test]
 fn it_takes_the_variables_of_the_run_and_not_those_of_now() {
     let sandbox = Sandbox::new(&fleet());

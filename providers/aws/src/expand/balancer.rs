@@ -29,6 +29,8 @@ const TLS_POLICY: &str = "ELBSecurityPolicy-TLS13-1-2-2021-06";
 const ANYWHERE: &str = "0.0.0.0/0";
 /// Where a cookie says nothing of its age.
 const COOKIE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html>
+const COOKIE_TTL_S: std::ops::RangeInclusive<u64> = 1..=7 * 24 * 60 * 60;
 // AWS's limits of a health check, of draining and of a cookie, in seconds.
 const INTERVAL_S: std::ops::RangeInclusive<u64> = 5..=300;
 const TIMEOUT_S: std::ops::RangeInclusive<u64> = 2..=120;
@@ -145,6 +147,14 @@ fn outputs(build: &mut Build<'_>, balancer: &LoadBalancer, main: &Address) {
 }
 
 fn check(build: &mut Build<'_>, balancer: &LoadBalancer, within: &Within) {
+    let ttl = balancer.stickiness.as_ref().and_then(|it| it.ttl);
+    if ttl.is_some_and(|ttl| !COOKIE_TTL_S.contains(&ttl.as_secs()) || ttl.subsec_nanos() > 0) {
+        build.problem(
+            "stickiness.ttl",
+            "a cookie of a load balancer on AWS lasts whole seconds, seven days at most",
+            "For example `ttl: 1h`.",
+        );
+    }
     if balancer.virtual_ip.is_some() {
         build.problem(
             "virtual_ip",

@@ -357,6 +357,27 @@ fn a_group_takes_several_sizes_spot_machines_and_other_capacities_by_the_clock()
 }
 
 #[test]
+fn a_cookie_lasts_as_long_as_a_load_balancer_takes() {
+    let with = |ttl: Duration| {
+        let mut balancer = balancer(7);
+        balancer.stickiness = Some(Stickiness { cookie: "SRV".into(), ttl: Some(ttl) });
+        let components = [
+            Component::Network(network(Nat::None)),
+            Component::LoadBalancer(balancer),
+            Component::AutoscalingGroup(group("web", 80)),
+            Component::AutoscalingGroup(group("api", 8080)),
+        ];
+        expanded(&region(), &components, 1, &debian())
+    };
+    for ttl in [Duration::from_secs(1), Duration::from_secs(7 * 24 * 60 * 60)] {
+        assert!(with(ttl).is_ok(), "{ttl:?}");
+    }
+    for ttl in [Duration::from_millis(500), Duration::from_secs(8 * 24 * 60 * 60)] {
+        assert!(problems(with(ttl)).starts_with("stickiness.ttl: "), "{ttl:?}");
+    }
+}
+
+#[test]
 fn machines_with_everything_in_their_image_get_no_script() {
     let mut group = group("web", 80);
     group.workload.source = WorkloadSource::Image;
