@@ -66,8 +66,9 @@ pub(crate) async fn look_for(
         seen.extend(kinds::look(works, site, Select::Stack(&context.stack)).await?);
     }
     for request in without_id() {
+        // What carries the address may be the old one that was to be replaced.
         if let Some(token) = &request.token
-            && marked(request, &seen).is_none()
+            && marked(request, &seen).is_none_or(|it| !has_token(request, it))
         {
             seen.extend(kinds::look(works, site, Select::Token(&context.stack, token)).await?);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use standfast_fault_proxy::{Halt, Moment, aws::changes};
+use standfast_fault_proxy::{Halt, Moment};
 
 use super::account::Account;
 
@@ -89,18 +89,26 @@ fn a_lost_state_is_found_again_by_the_zone() {
 fn a_health_check_that_a_dead_run_left_without_tags_is_found_and_taken_away() {
     let checked = "routing: failover, health_check: { path: / } }";
     let account = Account::new(&SHOP.replacen("routing: failover }", checked, 1));
-    let halt = Arc::new(Halt::on(|call| changes(call) && call.action.contains("healthcheck")));
+    let halt = Arc::new(Halt::on(|call| call.action == "POST /2013-04-01/healthcheck"));
     account.proxy.add("halt", Arc::clone(&halt));
+    let there = || account.python("print(len(route53.list_health_checks()['HealthChecks']))");
     let kill = || {
         halt.arm(Some((1, Moment::After)));
         assert!(account.kill_at_call("apply --auto-approve", &halt));
-        let checks = account.python("print(len(route53.list_health_checks()['HealthChecks']))");
-        assert_eq!(checks, "1");
     };
     kill();
+    assert_eq!(there(), "1");
     account.run("destroy --auto-approve").code(0);
     assert_eq!(account.census(), Default::default());
     kill();
+    assert_eq!(there(), "1");
     account.run("apply --auto-approve").code(0);
     account.assert_settled();
+    // Nor one that was to take the place of another.
+    account.sandbox.edit("health_check: { path: / }", "health_check: { path: /, interval: 10s }");
+    kill();
+    assert_eq!(there(), "2");
+    account.run("apply --auto-approve").code(0);
+    account.assert_settled();
+    assert_eq!(there(), "1");
 }
