@@ -276,7 +276,7 @@ fn family_of(version: &str, engine: &Engine) -> Option<String> {
     // `8.0.mysql_aurora.3.08.0`: what comes after the line is Aurora's own.
     let told = if engine.is_aurora() { engine.line_parts } else { parts.len() };
     let is_version = parts.len() >= engine.line_parts && parts.iter().take(told).all(is_number);
-    is_version.then(|| format!("{}{}", engine.name, parts[..engine.line_parts].join(".")))
+    is_version.then(|| format!("{}{}", engine.name, engine.line_of(version)))
 }
 
 fn class(build: &mut Build<'_>, database: &Database) -> Option<String> {

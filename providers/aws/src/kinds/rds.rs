@@ -2,7 +2,7 @@
 
 use aws_sdk_rds::types::{DbInstance, Filter, Tag};
 use futures::future::try_join_all;
-use standfast_contract::{LEFT, Map, Value};
+use standfast_contract::{LEFT, Map, Value, Way};
 
 use super::{Phase, Select, list, map, text};
 use crate::{
@@ -217,11 +217,7 @@ pub(super) fn check_storage(from_gib: i64, to_gib: i64) -> Result<(), Failure> {
 
 /// Refuses an older version than there is.
 pub(super) fn check_version(from: &str, to: &str) -> Result<(), Failure> {
-    let parts =
-        |version: &str| -> Vec<u64> { version.split('.').map_while(|part| part.parse().ok()).collect() };
-    let (from_parts, to_parts) = (parts(from), parts(to));
-    let common = from_parts.len().min(to_parts.len());
-    if to_parts[..common] < from_parts[..common] {
+    if Way::Up.forbids(&from.into(), &to.into()) {
         return Err(Failure::refused(
             "rds:ModifyDBInstance",
             format!(
