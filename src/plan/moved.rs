@@ -23,9 +23,7 @@ pub fn rename(recorded: &mut [Recorded], moves: &[Move], wanted: &Graph) -> Hash
     let mut renamed: HashMap<Address, Address> = HashMap::new();
     for record in recorded.iter_mut() {
         let along = |one| along(&record.address, one).filter(is_wanted);
-        let new = moves
-            .iter()
-            .find_map(|one| target(&record.address, one))
+        let new = followed(&record.address, moves, &is_wanted)
             .or_else(|| moves.iter().find_map(along).filter(|_| !is_wanted(&record.address)))
             .filter(|new| !taken.contains(new));
         if let Some(new) = new {
@@ -41,6 +39,20 @@ pub fn rename(recorded: &mut [Recorded], moves: &[Move], wanted: &Graph) -> Hash
         }
     }
     renamed
+}
+
+/// Where the moves lead, one after the other as far as something is wanted there: what was renamed twice has its last name.
+fn followed(address: &Address, moves: &[Move], is_wanted: &impl Fn(&Address) -> bool) -> Option<Address> {
+    let mut new: Option<Address> = None;
+    for _ in moves {
+        let at = new.as_ref().unwrap_or(address);
+        if new.is_some() && is_wanted(at) {
+            break;
+        }
+        let Some(next) = moves.iter().find_map(|one| target(at, one)) else { break };
+        new = Some(next);
+    }
+    new
 }
 
 fn target(address: &Address, one: &Move) -> Option<Address> {
@@ -85,6 +97,23 @@ mod tests {
         assert_eq!(target(&address, &one).unwrap().as_str(), "home/load_balancers.edge/file.lb1.cfg");
         let other = "home/load_balancers.frontal/file.lb1.cfg".parse().unwrap();
         assert_eq!(target(&other, &one), None);
+    }
+
+    #[test]
+    fn what_was_renamed_twice_has_its_last_name() {
+        let one =
+            |from: &str, to: &str| Move { from: format!("databases.{from}"), to: format!("databases.{to}") };
+        let moves = [one("a", "b"), one("b", "c")];
+        let address = |name: &str| format!("home/databases.{name}/node.main").parse::<Address>().unwrap();
+        let led = |from: &str, wanted: &str| {
+            followed(&address(from), &moves, &|at: &Address| *at == address(wanted))
+        };
+        assert_eq!(led("a", "c"), Some(address("c")));
+        assert_eq!(led("a", "b"), Some(address("b")));
+        assert_eq!(led("b", "c"), Some(address("c")));
+        assert_eq!(led("d", "c"), None);
+        let swap = [one("a", "b"), one("b", "a")];
+        assert_eq!(followed(&address("a"), &swap, &|_| true), Some(address("b")));
     }
 
     #[test]
