@@ -1,7 +1,7 @@
 //! One task: intent, call, outcome, with retries; every effect is in the journal before it is tried.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -92,6 +92,8 @@ pub struct Shared {
     pub renamed: HashSet<Address>,
     /// The journal's open intents of members that are out of service, by label.
     pub out_of_service: Mutex<BTreeMap<String, Vec<IntentId>>>,
+    /// The journal's intents of this run that had no answer. What is undone needs no looking up any more.
+    pub unanswered: Mutex<HashMap<Address, Vec<IntentId>>>,
     pub events: UnboundedSender<Event>,
 }
 
@@ -99,6 +101,11 @@ impl Shared {
     /// Never held across a wait.
     pub fn out_of_service(&self) -> MutexGuard<'_, BTreeMap<String, Vec<IntentId>>> {
         self.out_of_service.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Never held across a wait.
+    fn unanswered(&self) -> MutexGuard<'_, HashMap<Address, Vec<IntentId>>> {
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -236,6 +243,16 @@ impl Attempt {
 
     /// Puts a resource back to what it was before the plan.
     pub async fn undo(&self, step: &Step, applied: Map) -> Result<Done, TaskError> {
+        let done = self.put_back(step, applied).await?;
+        let open = self.shared.unanswered().remove(&step.address);
+        for intent in open.into_iter().flatten() {
+            let message = "no answer; rolled back".to_owned();
+            self.settle(&step.address, intent, &Outcome::Failed { message }, &[]).await?;
+        }
+        Ok(done)
+    }
+
+    async fn put_back(&self, step: &Step, applied: Map) -> Result<Done, TaskError> {
         let Some(prior) = &step.prior else {
             return self.delete(step, applied, String::new(), "undo").await;
         };
@@ -390,6 +407,9 @@ impl Attempt {
             false => Outcome::Failed { message: failed.error.to_string() },
         };
         self.settle(address, intent, &outcome, &[]).await?;
+        if failed.uncertain {
+            self.shared.unanswered().entry(address.clone()).or_default().push(intent);
+        }
         Err(failed.into())
     }
 

@@ -170,6 +170,7 @@ impl Run {
                 set_aside: recorded.iter().map(|record| record.deposed.clone()).collect(),
                 renamed: plan.resumed.as_ref().map(|resumed| resumed.renamed.clone()).unwrap_or_default(),
                 out_of_service: Mutex::new(still_out(&plan)),
+                unanswered: Mutex::default(),
                 events: settings.events,
             }),
             interrupt: settings.interrupt,

@@ -635,4 +635,8 @@ fn a_name_is_checked_only_where_another_can_answer() {
     let told = bad_with(&text, &Options::default()).join("; ");
     assert!(told.contains("a simple record answers always, healthy or not"), "{told}");
     assert!(told.contains("`healthz` is no path"), "{told}");
+    let encoded = text.replace("path: healthz", "path: /gr%C3%BC%C3%9Fe");
+    assert!(!bad_with(&encoded, &Options::default()).join("; ").contains("is no path"));
+    let plain = text.replace("path: healthz", "path: /grüße");
+    assert!(bad_with(&plain, &Options::default()).join("; ").contains("`/grüße` is no path"));
 }

@@ -117,23 +117,27 @@ impl From<ExpandError> for CliError {
 impl From<PlanError> for CliError {
     fn from(error: PlanError) -> Self {
         let hint = match &error {
-            PlanError::Protected(what) => {
-                let is_renamed = what.iter().any(|one| one.contains("no longer in the blueprint"));
-                let renamed = if is_renamed {
-                    "if it only has another name now, say so: `moved: [{ from: OLD, to: NEW }]`; "
-                } else {
-                    ""
-                };
-                Some(format!(
-                    "{renamed}what holds data is protected by default; to let it go, set `deletion_protection: false` (or \
-                     `lifecycle.prevent_destroy: false`) on the component, apply, and plan again"
-                ))
+            PlanError::Refused { protected, no_way_back, .. } => {
+                let of_protected = (!protected.is_empty()).then(|| {
+                    let is_renamed = protected.iter().any(|one| one.contains("no longer in the blueprint"));
+                    let renamed = if is_renamed {
+                        "if it only has another name now, say so: `moved: [{ from: OLD, to: NEW }]`; "
+                    } else {
+                        ""
+                    };
+                    format!(
+                        "{renamed}what holds data is protected by default; to let it go, set `deletion_protection: false` (or \
+                         `lifecycle.prevent_destroy: false`) on the component, apply, and plan again"
+                    )
+                });
+                let of_one_way = (!no_way_back.is_empty()).then(|| {
+                    "say in the blueprint what is there (`--exclude ADDRESS` plans the rest meanwhile), or make it anew with \
+                     `--replace ADDRESS`: what it holds is then left in its last backup only"
+                        .to_owned()
+                });
+                let hints: Vec<String> = of_protected.into_iter().chain(of_one_way).collect();
+                Some(hints.join("\n"))
             }
-            PlanError::NoWayBack(_) => Some(
-                "say in the blueprint what is there (`--exclude ADDRESS` plans the rest meanwhile), or make it anew with `--replace ADDRESS`: what it holds is then left \
-                 in its last backup only"
-                    .to_owned(),
-            ),
             PlanError::Elsewhere(_) => Some(
                 "put it back as it was; for another place add a region with a name of its own, move the data there, and \
                  then take this one out of the blueprint"

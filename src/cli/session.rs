@@ -28,7 +28,7 @@ use crate::{
     lab::Lab,
     plan::{
         Plan, Purpose, Selection,
-        make::{Situation, make},
+        make::{PlanError, Situation, make},
         moved::{self, Move},
         observe::{Providers, no_provider, observe},
         preflight,
@@ -384,7 +384,7 @@ impl Session {
         } else {
             None
         };
-        let plan = make(&Situation {
+        let planned = make(&Situation {
             stack: self.engine.stack.clone(),
             purpose,
             head: snapshot.head.clone(),
@@ -408,8 +408,12 @@ impl Session {
                 .ok()
                 .map(|path| path.display().to_string()),
             variables: self.blueprint.variables.clone(),
-        })?;
-        Ok((plan, snapshot))
+        });
+        // What else would be done is worth to be known, too.
+        if let (Err(PlanError::Refused { plan, .. }), Format::Text) = (&planned, self.format) {
+            super::terminal::show(render::plan::text(plan, false).trim_end());
+        }
+        Ok((planned?, snapshot))
     }
 }
 

@@ -60,10 +60,9 @@ pub struct Situation<'a> {
 /// Why no plan can be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    #[error("the plan would {}", .0.join("\nthe plan would "))]
-    Protected(Vec<String>),
-    #[error("the plan would {}", .0.join("\nthe plan would "))]
-    NoWayBack(Vec<String>),
+    /// Some of its steps must not be. The plan is there to be shown: what else it would do, and which steps those are.
+    #[error("the plan would {}", [protected.as_slice(), no_way_back.as_slice()].concat().join("\nthe plan would "))]
+    Refused { plan: Box<Plan>, protected: Vec<String>, no_way_back: Vec<String> },
     #[error("{selector} names nothing in the blueprint or the state")]
     NoSuchTarget { selector: String },
     #[error("the provider {provider} of {address} has no kind `{kind}`")]
@@ -74,6 +73,9 @@ pub enum PlanError {
     #[error(transparent)]
     Secret(#[from] SecretError),
 }
+
+/// What is added to the reason of a step.
+const PROTECTED: &str = "; refused: it is protected";
 
 /// What has become of a wanted resource while planning.
 enum Fate {
@@ -153,7 +155,7 @@ struct Maker<'a> {
     summary: Summary,
     /// Of those that do not change.
     unread: usize,
-    refused: Vec<String>,
+    protected: Vec<String>,
     /// Changes in place that go only the other way.
     no_way_back: Vec<String>,
     /// Generated secrets that are not what was applied, each with one that has it.
@@ -172,7 +174,7 @@ impl<'a> Maker<'a> {
             step_of: HashMap::new(),
             summary: Summary::default(),
             unread: 0,
-            refused: Vec::new(),
+            protected: Vec::new(),
             no_way_back: Vec::new(),
             new_secrets: BTreeMap::new(),
             situation,
@@ -251,8 +253,10 @@ impl<'a> Maker<'a> {
             Verdict::Create { reason } => {
                 self.change(position, recorded, Action::Create, reason, Vec::new(), inputs)
             }
-            Verdict::Update { reason, changes } => {
-                self.refuse_back(kind, &desired.address, &changes);
+            Verdict::Update { mut reason, changes } => {
+                if self.refuse_back(kind, &desired.address, &changes) {
+                    reason.push_str("; refused: there is no way back");
+                }
                 self.note_secrets(desired, &changes);
                 self.change(position, recorded, Action::Update, reason, changes, inputs)
             }
@@ -262,8 +266,9 @@ impl<'a> Maker<'a> {
         }
     }
 
-    /// Of what goes one way in place, and is asked to go back.
-    fn refuse_back(&mut self, kind: &Kind, address: &Address, changes: &[Change]) {
+    /// Of what goes one way in place, and is asked to go back; whether there is any.
+    fn refuse_back(&mut self, kind: &Kind, address: &Address, changes: &[Change]) -> bool {
+        let before = self.no_way_back.len();
         let back = changes.iter().filter(|change| {
             let way = kind.attribute(&change.attribute).map(|attribute| attribute.way).unwrap_or_default();
             way.forbids(&change.before, &change.after)
@@ -273,6 +278,7 @@ impl<'a> Maker<'a> {
                 "take `{attribute}` of {address} back from {before} to {after}, which cannot be done in place"
             )
         }));
+        self.no_way_back.len() > before
     }
 
     /// What `generate` makes never changes: where it differs from what was applied, the file was lost or is another machine's.
@@ -343,7 +349,7 @@ impl<'a> Maker<'a> {
         position: u32,
         recorded: Option<usize>,
         action: Action,
-        reason: String,
+        mut reason: String,
         changes: Vec<Change>,
         inputs: Arc<Map>,
     ) -> Result<(), PlanError> {
@@ -353,7 +359,8 @@ impl<'a> Maker<'a> {
         if action == Action::Replace && record.is_some_and(|record| record.payload.lifecycle.prevent_destroy)
         {
             let root = self.root(position).map(|root| format!(", since {root}")).unwrap_or_default();
-            self.refused.push(format!("replace {} ({reason}{root}), which is protected", desired.address));
+            self.protected.push(format!("replace {} ({reason}{root}), which is protected", desired.address));
+            reason.push_str(PROTECTED);
         }
         let kind = self.kind(&desired.provider, &desired.address, &desired.kind)?;
         let observed = match self.seen(&desired.address) {
@@ -569,12 +576,6 @@ impl<'a> Maker<'a> {
     }
 
     fn finish(self) -> Result<Plan, PlanError> {
-        if !self.refused.is_empty() {
-            return Err(PlanError::Protected(self.refused));
-        }
-        if !self.no_way_back.is_empty() {
-            return Err(PlanError::NoWayBack(self.no_way_back));
-        }
         let situation = self.situation;
         let out = match situation.purpose {
             Purpose::Apply => in_flight::out_of_service(situation.open_intents),
@@ -597,7 +598,7 @@ impl<'a> Maker<'a> {
             )),
         }));
         warnings.extend(leaves::warnings(&self.steps, situation.providers));
-        Ok(Plan {
+        let plan = Plan {
             format_version: FORMAT_VERSION,
             id: situation.plan_id.clone(),
             purpose: situation.purpose,
@@ -617,7 +618,12 @@ impl<'a> Maker<'a> {
             blueprint: situation.blueprint.clone(),
             blueprint_path: situation.blueprint_path.clone(),
             variables: situation.variables.clone(),
-        })
+        };
+        let (protected, no_way_back) = (self.protected, self.no_way_back);
+        if protected.is_empty() && no_way_back.is_empty() {
+            return Ok(plan);
+        }
+        Err(PlanError::Refused { plan: Box::new(plan), protected, no_way_back })
     }
 }
 

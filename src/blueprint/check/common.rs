@@ -204,11 +204,13 @@ fn no_host(reader: &Reader<'_>, written: &str, span: Span, region: &Region) {
 /// The path that a health check asks for.
 pub fn check_path(reader: &Reader<'_>) -> Option<String> {
     let path = reader.text("path")?;
-    if !path.starts_with('/') || path.contains([' ', '#']) {
+    // Others must be percent-encoded to travel in a request (RFC 3986, section 2).
+    let is_plain = path.chars().all(|c| c.is_ascii_graphic() && c != '#');
+    if !path.starts_with('/') || !is_plain {
         reader.push(
             reader
                 .error("path", format!("`{path}` is no path"))
-                .expected("a path that begins with `/`, for example `/healthz`"),
+                .expected("a path that begins with `/`, for example `/healthz`, with `%20` for a space"),
         );
     }
     Some(path)

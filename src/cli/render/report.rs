@@ -92,9 +92,14 @@ fn failed(failures: &[Failure]) -> Option<String> {
     }
     let style = RED.bold();
     let mut text = format!("{style}Failed{style:#}");
-    for failure in failures {
+    // One cause has many effects, and one hint: told once, below them all.
+    let first = |failure: &&Failure| failures.iter().position(|other| other.hint == failure.hint);
+    let mut ordered: Vec<&Failure> = failures.iter().collect();
+    ordered.sort_by_key(first);
+    for (at, failure) in ordered.iter().enumerate() {
         let _ = write!(text, "\n  {}\n    {}", failure.address, words::indent(&failure.error, 4));
-        if let Some(hint) = &failure.hint {
+        let is_last = ordered.get(at + 1).is_none_or(|next| next.hint != failure.hint);
+        if let (Some(hint), true) = (&failure.hint, is_last) {
             let _ = write!(text, "\n    {CYAN}hint{CYAN:#}: {}", words::indent(hint, 10));
         }
     }
@@ -286,6 +291,27 @@ mod tests {
         Not all done after 14s: 12 created, 3 updated, 2 rolled back, 1 failed, 14 blocked.
 
         next: what was rolled back serves as before; mend what failed, then run the same command again: it goes on where this one stopped
+        ");
+    }
+
+    #[test]
+    fn a_hint_of_many_failures_is_told_once_below_them() {
+        let failure = |address: &str, hint: &str| Failure {
+            address: address.into(),
+            error: "it was refused".into(),
+            hint: Some(hint.into()),
+        };
+        let failures = [failure("a", "sign in"), failure("b", "free a disk"), failure("c", "sign in")];
+        insta::assert_snapshot!(anstream::adapter::strip_str(&failed(&failures).unwrap()).to_string(), @r"
+        Failed
+          a
+            it was refused
+          c
+            it was refused
+            hint: sign in
+          b
+            it was refused
+            hint: free a disk
         ");
     }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use standfast_contract::{Address, Lifecycle, Map};
 
-use super::{Maker, PlanError};
+use super::{Maker, PROTECTED, PlanError};
 use crate::plan::{
     Action, Because, Change, Prior, Step,
     diff::{Seen, differences},
@@ -23,7 +23,7 @@ impl Maker<'_> {
                 continue;
             }
             let gone = current && self.seen(&record.address) == Seen::Gone;
-            let (action, reason) = if !current {
+            let (action, mut reason) = if !current {
                 (Action::Delete, "left over from a replacement".to_owned())
             } else if situation.forget.iter().any(|selector| record.address.matches(selector)) {
                 (Action::Forget, "`removed` says so".to_owned())
@@ -35,7 +35,8 @@ impl Maker<'_> {
                 (Action::Delete, "no longer in the blueprint".to_owned())
             };
             if action == Action::Delete && current && record.payload.lifecycle.prevent_destroy {
-                self.refused.push(format!("delete {} ({reason}), which is protected", record.address));
+                self.protected.push(format!("delete {} ({reason}), which is protected", record.address));
+                reason.push_str(PROTECTED);
             }
             let step = of_record(record, action, reason, Vec::new());
             self.push(step);

@@ -150,6 +150,26 @@ fn a_release_that_fails_late_is_rolled_back_everywhere() {
     sandbox.assert_settled();
 }
 
+/// A member whose update had no answer and was then refused was put back: the next plan has nothing to look up.
+#[test]
+fn what_had_no_answer_and_was_rolled_back_is_not_in_flight() {
+    let sandbox = Sandbox::applied(FLEET);
+    sandbox.edit("version: \"1\"", "version: \"2\"");
+    // The second fault waits until the first is used up.
+    for kind in ["lost_answer", "refused"] {
+        sandbox.meddle(&format!(
+            r#"{{"fault":{{"address":"home/autoscaling_groups.web/member.w3","verb":"update","kind":"{kind}"}}}}"#
+        ));
+    }
+    sandbox.run("apply --auto-approve --parallelism 1").code(1);
+    for member in sandbox.world().objects().unwrap().iter().filter(|object| object.kind == "member") {
+        assert_eq!(member.inputs["release"].as_str(), Some("nginx=1"), "{member:?}");
+    }
+    let plan = sandbox.plan("").0;
+    assert!(plan["in_flight"].as_array().is_none_or(Vec::is_empty), "{plan}");
+    assert!(sandbox.ok("history show 2").contains("no answer; rolled back"));
+}
+
 #[test]
 fn on_failure_stop_leaves_the_failed_member_out_of_service() {
     let sandbox = Sandbox::applied(&FLEET.replace("on_failure: rollback", "on_failure: stop"));

@@ -155,7 +155,10 @@ fn prevent_destroy_refuses_deletion_and_replacement() {
         .code(1)
         .says("the plan would replace home/load_balancers.front/address.public")
         .says("which is protected")
-        .says("lifecycle.prevent_destroy: false");
+        .says("lifecycle.prevent_destroy: false")
+        // The rest is shown, and where it would go wrong.
+        .prints("cannot be changed in place; refused: it is protected")
+        .prints("Plan: ");
     // Its removal from the blueprint is no way around it.
     let text = SHOP.replace("load_balancers:\n  front:", "load_balancers:\n  other:");
     sandbox.write("standfast.yaml", &text);

@@ -35,6 +35,8 @@ const COOKIE_TTL_S: std::ops::RangeInclusive<u64> = 1..=7 * 24 * 60 * 60;
 const INTERVAL_S: std::ops::RangeInclusive<u64> = 5..=300;
 const TIMEOUT_S: std::ops::RangeInclusive<u64> = 2..=120;
 const THRESHOLD: std::ops::RangeInclusive<u32> = 2..=10;
+/// Characters of a health check's path.
+const PATH_MAX: usize = 1_024;
 const DRAIN_MAX_S: u64 = 3_600;
 const COOKIE_MAX_S: u64 = 7 * 24 * 60 * 60;
 /// Of a path or host of a rule, and what a path is made of.
@@ -334,6 +336,13 @@ pub(super) fn check_health(build: &mut Build<'_>, health: &HealthCheck) {
                 format!("Say `{key}: {least}` or more, or leave it out."),
             );
         }
+    }
+    if health.path.as_ref().is_some_and(|path| path.len() > PATH_MAX) {
+        build.problem(
+            "health_check.path",
+            format!("a load balancer of AWS takes a path of {PATH_MAX} characters at most"),
+            "Say a shorter one.",
+        );
     }
     let (interval, timeout) = timing(health);
     if is_stated("timeout")

@@ -22,6 +22,8 @@ const SERVICE: &str = "route53";
 const ALIAS_TTL: Duration = Duration::from_secs(60);
 /// Of a health check. <https://docs.aws.amazon.com/Route53/latest/APIReference/API_HealthCheckConfig.html>
 const INTERVALS_S: [u64; 2] = [10, 30];
+/// Characters.
+const PATH_MAX: usize = 255;
 
 /// A zone that is there already is looked at first.
 pub(super) fn lookups(request: &ExpandRequest<'_>, dns: &Dns) -> Option<Lookup> {
@@ -172,6 +174,13 @@ fn add_health_check(
             format!("{key}.interval"),
             "Route 53 asks every 10 or every 30 seconds",
             "Say `interval: 30s`, or `interval: 10s`, which costs more.",
+        );
+    }
+    if check.path.as_ref().is_some_and(|path| path.len() > PATH_MAX) {
+        build.problem(
+            format!("{key}.path"),
+            format!("Route 53 asks for a path of {PATH_MAX} characters at most"),
+            "Say a shorter one.",
         );
     }
     let listeners = &balancer.listeners;

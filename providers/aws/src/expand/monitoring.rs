@@ -274,13 +274,12 @@ fn add_dashboard(build: &mut Build<'_>, alarms: &[(String, Address)]) {
     let address = build.address("dashboard", "main");
     let name = names::identifier(build.request.stack, &address, LONG_MAX);
     let location = build.place.location.clone();
-    build.add(CLOUDWATCH, "dashboard", "main", [("name", name.as_str().into()), ("widgets", widgets.into())]);
-    build.output(
-        "url",
-        format!(
-            "https://{location}.console.aws.amazon.com/cloudwatch/home?region={location}#dashboards/dashboard/{name}"
-        ),
+    let made =
+        build.add(CLOUDWATCH, "dashboard", "main", [("name", name.into()), ("widgets", widgets.into())]);
+    let console = format!(
+        "https://{location}.console.aws.amazon.com/cloudwatch/home?region={location}#dashboards/dashboard/"
     );
+    build.output("url", Value::Join(vec![console.into(), OutputRef::resource(&made, "id")]));
 }
 
 fn whole(number: u64) -> Value {

@@ -452,6 +452,7 @@ fn what_cannot_serve_is_said_at_its_key() {
         let check = &mut it.health_check;
         (check.interval, check.timeout) = (Duration::from_millis(7_500), Duration::from_secs(1));
         (check.healthy, check.unhealthy) = (1, 11);
+        check.path = Some(format!("/{}", "x".repeat(1_024)));
         check.stated = vec!["interval", "timeout", "healthy", "unhealthy"];
     });
     let slow = grouped(|it| {
