@@ -495,7 +495,8 @@ fn what_has_lost_its_header_is_damaged_and_not_in_clear() {
 fn ctrl_c_leaves_no_rekey_half_way() {
     let (mut sealed, mut clear) = (0, 0);
     // Later and later, until it comes too late for a few.
-    let delays = std::iter::successors(Some(0), |delay| Some(delay * 5 / 4 + 10)).take_while(|ms| *ms < 60_000);
+    let delays =
+        std::iter::successors(Some(0), |delay| Some(delay * 5 / 4 + 10)).take_while(|ms| *ms < 60_000);
     for delay in delays {
         if sealed == 4 {
             break;

@@ -83,10 +83,7 @@ fn names_are_asked_for_from_outside_in_the_listeners_own_way() {
 
     let mut long = checked(record("www", "front", DnsRouting::Failover), 20, None);
     long.health_check.as_mut().unwrap().path = Some(format!("/{}", "x".repeat(255)));
-    let wrong = vec![
-        long,
-        checked(record("www", "back", DnsRouting::Failover), 30, Some(8080)),
-    ];
+    let wrong = vec![long, checked(record("www", "back", DnsRouting::Failover), 30, Some(8080))];
     assert_snapshot!(problems(expanded(&region(), &components(wrong), 0, &Answers::default())));
 }
 
