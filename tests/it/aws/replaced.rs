@@ -1,6 +1,8 @@
 //! What is made anew although nothing of it has changed, or because the network below it has: beside the old one where both
 //! can be there, and else after it.
 
+use standfast_fault_proxy::aws::InUse;
+
 use super::{account::Account, shop};
 
 /// Of the thing of this address: its name, and its id.
@@ -95,6 +97,7 @@ databases:
 #[test]
 fn a_network_takes_all_that_is_in_it_along() {
     let account = Account::applied(SMALL);
+    account.proxy.add("in use", InUse::new(account.upstream(), 1));
     account.sandbox.edit("10.20.0.0/16", "10.9.0.0/16");
     insta::assert_snapshot!(account.plan("").steps().join("\n"));
     account.run("apply --auto-approve").code(0);

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_ec2::types::ResourceType;
 use standfast_contract::{Kind, Map, Value};
 
-use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, ec2, map, must, text};
+use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, ec2, fixed, map, text};
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
@@ -12,7 +12,7 @@ use crate::{
 
 pub(super) struct InternetGateway;
 
-static KIND: Kind = Kind::new("internet_gateway", &[ID, TAGS, must("vpc")]);
+static KIND: Kind = Kind::new("internet_gateway", &[ID, TAGS, fixed("vpc")]);
 
 #[async_trait]
 impl Works for InternetGateway {
@@ -29,7 +29,6 @@ impl Works for InternetGateway {
             id: gateway.internet_gateway_id().unwrap_or_default().to_owned(),
             phase: Phase::Ready,
             tags: ec2::tags_of(gateway.tags()),
-            // Detached by hand, it is attached again in place.
             attributes: map([("vpc", text(gateway.attachments().first().and_then(|one| one.vpc_id())))]),
             outputs: map([("id", text(gateway.internet_gateway_id()))]),
             parts: Parts::new(),
@@ -46,12 +45,10 @@ impl Works for InternetGateway {
             .ok_or_else(|| Failure::lost("ec2:CreateInternetGateway"))
     }
 
+    /// Attached once. What is in the old VPC keeps it there as long as it has addresses of its own.
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
         if !job.differs("vpc", seen) {
             return Ok(());
-        }
-        if let Some(vpc) = seen.attributes.get("vpc").and_then(Value::as_str) {
-            detach(job.site, &seen.id, vpc).await?;
         }
         let ec2 = &job.site.change.ec2;
         let call = ec2.attach_internet_gateway().internet_gateway_id(&seen.id).vpc_id(job.text("vpc")?);

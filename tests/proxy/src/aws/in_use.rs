@@ -16,7 +16,7 @@ use super::{refusal, xml};
 use crate::call::{Answer, Call};
 use crate::rule::{Fate, Rule, Verdict};
 
-/// Security groups, subnets, gateways, addresses and the groups of RDS and ElastiCache are refused while they are needed,
+/// Networks, security groups, subnets, gateways, addresses and the groups of RDS and ElastiCache are refused while they are needed,
 /// and what a load balancer used for a few tries more: its interfaces outlive it. One that is protected stays.
 #[derive(Debug)]
 pub struct InUse {
@@ -143,6 +143,15 @@ impl InUse {
                         .any(call, ELB, balancers, "LoadBalancers", &[&said(&vpc), "internet-facing"])
                         .await;
                 is.then(|| (VIOLATION, format!("Network {vpc} has some mapped public address(es).")))
+            }
+            "DeleteVpc" => {
+                let id = of("VpcId");
+                let said = said(&id);
+                let (gateways, endpoints) = ("DescribeInternetGateways", "DescribeVpcEndpoints");
+                let is = self.any(call, EC2, gateways, "internetGatewaySet", &[&said]).await
+                    || self.any(call, EC2, "DescribeSubnets", "subnetSet", &[&said]).await
+                    || self.any(call, EC2, endpoints, "vpcEndpointSet", &[&said]).await;
+                is.then(|| (VIOLATION, format!("The vpc '{id}' has dependencies and cannot be deleted.")))
             }
             "ReleaseAddress" => {
                 let id = of("AllocationId");
