@@ -5,6 +5,7 @@ mod members;
 mod open;
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, HashMap, HashSet},
     iter,
     rc::Rc,
@@ -160,6 +161,8 @@ struct Maker<'a> {
     no_way_back: Vec<String>,
     /// Generated secrets that are not what was applied, each with one that has it.
     new_secrets: BTreeMap<String, Address>,
+    /// Who has what nobody else may have: by kind, attribute and value.
+    held: OnceCell<HashMap<(&'a str, &'static str, &'a str), &'a Address>>,
 }
 
 impl<'a> Maker<'a> {
@@ -177,6 +180,7 @@ impl<'a> Maker<'a> {
             protected: Vec::new(),
             no_way_back: Vec::new(),
             new_secrets: BTreeMap::new(),
+            held: OnceCell::new(),
             situation,
         }
     }
@@ -469,7 +473,23 @@ impl<'a> Maker<'a> {
         chosen.map(|(name, value)| (name, value.clone())).collect()
     }
 
-    /// What a new thing has for itself alone, such that no old copy beside it has the same.
+    fn held(&self) -> &HashMap<(&'a str, &'static str, &'a str), &'a Address> {
+        self.held.get_or_init(|| {
+            let records = self.situation.recorded.iter();
+            let each = records.flat_map(|record| {
+                let kind = self.situation.providers.kind(&record.provider, &record.kind);
+                let unique = kind.into_iter().flat_map(|kind| kind.attributes).filter(|one| one.unique);
+                unique.filter_map(move |Attribute { name, .. }| {
+                    let value = record.payload.inputs.get(*name)?.as_str()?;
+                    Some(((record.kind.as_str(), *name, value), &record.address))
+                })
+            });
+            each.collect()
+        })
+    }
+
+    /// What a new thing has for itself alone, such that no old copy beside it has the same, nor what has another name in the
+    /// blueprint now ([`super::moved`]).
     fn free(&self, desired: &Desired, kind: &Kind, beside_old: bool) -> Vec<(&'static str, Value)> {
         let unique: Vec<&str> = kind
             .attributes
@@ -487,11 +507,13 @@ impl<'a> Maker<'a> {
         let copies: Vec<&Map> = copies.map(|record| &*record.payload.inputs).collect();
         let free = unique.into_iter().filter_map(|name| {
             let taken = |text: &String| {
-                copies.iter().any(|copy| copy.get(name).and_then(Value::as_str) == Some(text))
+                let holder = self.held().get(&(desired.kind.as_str(), name, text.as_str()));
+                holder.is_some_and(|holder| **holder != desired.address)
+                    || copies.iter().any(|copy| copy.get(name).and_then(Value::as_str) == Some(text))
             };
             let wanted = desired.inputs.get(name)?.as_str()?.to_owned();
             let candidates = iter::successors(Some(wanted), |taken| Some(Attribute::another(taken)));
-            Some((name, candidates.take(copies.len() + 1).find(|text| !taken(text))?.into()))
+            Some((name, candidates.take(Attribute::OTHERS).find(|text| !taken(text))?.into()))
         });
         free.collect()
     }

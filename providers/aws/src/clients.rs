@@ -118,7 +118,21 @@ impl Site {
             None => failure.message.clone(),
         };
         let failure = Failure { message, ..failure.clone() };
-        is_shut.then(|| failure.of(signing_in(&self.place), false).shuts(key))
+        is_shut.then(|| match (&self.place.assume_role, refused_role(&failure.message)) {
+            (Some(role), Some(why)) => ProviderError::permanent(
+                signing_in(&self.place),
+                format!("the role {role} is not given: {why}"),
+            )
+            .hint(
+                "Its trust policy must name who you are (`aws sts get-caller-identity`), who must be allowed \
+                         `sts:AssumeRole` on it.",
+            )
+            .shuts("assume_role"),
+            _ => {
+                let error = failure.clone().of(signing_in(&self.place), false).shuts(key);
+                if failure.trouble == Trouble::NoCredentials { with_profile(error) } else { error }
+            }
+        })
     }
 
     #[cfg(test)]
@@ -129,6 +143,24 @@ impl Site {
     /// As whom we signed in, once that was asked.
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.get()
+    }
+}
+
+/// Why STS gave no role, in the SDK's account of it.
+fn refused_role(told: &str) -> Option<&str> {
+    let (_, behind) = told.split_once("AccessDenied")?;
+    let message = behind.split_once("message: \"").and_then(|(_, message)| message.split_once('"'));
+    Some(message.map_or("access denied", |(message, _)| message))
+}
+
+/// The SDK looks elsewhere when there is no profile of the name.
+fn with_profile(error: ProviderError) -> ProviderError {
+    match std::env::var("AWS_PROFILE") {
+        Ok(name) => error.hint(format!(
+            "AWS_PROFILE is `{name}`: `aws configure list-profiles` shows whether there is such a one, \
+             `aws sso login --profile {name}` signs in with it."
+        )),
+        Err(_) => error,
     }
 }
 
@@ -193,5 +225,16 @@ mod tests {
             error.to_string(),
             "could not work in AWS account 123456789012: the credentials are of account 210987654321"
         );
+    }
+
+    #[test]
+    fn why_a_role_is_not_given_is_found_in_what_the_sdk_tells() {
+        let told = r#"other: an error occurred while loading credentials: service error: unhandled error (AccessDenied): Error { code: "AccessDenied", message: "User: arn:aws:iam::123456789012:user/jane is not authorized to perform: sts:AssumeRole", aws_request_id: "1" }"#;
+        assert_eq!(
+            refused_role(told),
+            Some("User: arn:aws:iam::123456789012:user/jane is not authorized to perform: sts:AssumeRole")
+        );
+        assert_eq!(refused_role("unhandled error (AccessDenied)"), Some("access denied"));
+        assert_eq!(refused_role("no credentials were found in the environment"), None);
     }
 }

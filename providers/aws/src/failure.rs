@@ -34,6 +34,10 @@ pub(crate) enum Trouble {
     NotFound,
     /// Something else still needs it.
     InUse,
+    /// Something else that does not go by itself needs it.
+    Held,
+    /// It is being changed, and takes no other call meanwhile.
+    Busy,
     /// One service of AWS has not heard yet of what another has just made.
     NotYet,
     NoCredentials,
@@ -71,7 +75,7 @@ impl Failure {
     /// whether it did.
     pub fn of(self, operation: impl Into<String>, changing: bool) -> ProviderError {
         let class = match self.trouble {
-            Trouble::Throttled | Trouble::InUse | Trouble::NotYet => ErrorClass::Transient,
+            Trouble::Throttled | Trouble::InUse | Trouble::Busy | Trouble::NotYet => ErrorClass::Transient,
             Trouble::Unreachable => ErrorClass::Unreachable,
             Trouble::Lost if changing => ErrorClass::Uncertain,
             Trouble::Lost => ErrorClass::Transient,
@@ -101,7 +105,12 @@ impl Failure {
             Trouble::Quota => {
                 Some("Ask for a higher quota (AWS console, Service Quotas), or remove what is not needed.".to_owned())
             }
-            Trouble::InUse => Some("See what still uses it; what standfast made is removed in order.".to_owned()),
+            Trouble::Busy => Some("AWS is changing it: run the same command again when that is done.".to_owned()),
+            Trouble::InUse | Trouble::Held => Some(
+                "See what still uses it: what standfast made is removed in order, what others made is theirs to \
+                 remove. Then run the same command again."
+                    .to_owned(),
+            ),
             _ => None,
         };
         let mut error = ProviderError::new(class, operation, self.message);
@@ -211,13 +220,13 @@ fn judge(code: &str, said: &str, status: u16) -> Trouble {
         | "DeleteConflict"
         | "CacheSubnetGroupInUse"
         | "InvalidCacheParameterGroupState"
-        | "InvalidDBClusterStateFault"
-        | "InvalidDBInstanceState"
         | "InvalidDBParameterGroupState"
         | "InvalidDBSubnetGroupStateFault"
-        | "InvalidGlobalClusterStateFault"
-        | "InvalidReplicationGroupState"
         | "InvalidIPAddress.InUse" => Trouble::InUse,
+        "InvalidDBClusterStateFault"
+        | "InvalidDBInstanceState"
+        | "InvalidGlobalClusterStateFault"
+        | "InvalidReplicationGroupState" => Trouble::Busy,
         // Something that the blueprint names, and not what is being looked at.
         "CertificateNotFound" | "SSLPolicyNotFound" => Trouble::Refused,
         "NatGatewayNotFound"
@@ -307,7 +316,7 @@ mod tests {
             ("TooManyUpdates", 400, Trouble::Throttled),
             ("VpcLimitExceeded", 400, Trouble::Quota),
             ("InstanceQuotaExceeded", 400, Trouble::Quota),
-            ("InvalidDBInstanceState", 400, Trouble::InUse),
+            ("InvalidDBInstanceState", 400, Trouble::Busy),
             ("DBSubnetGroupNotFoundFault", 404, Trouble::NotFound),
             ("TooManyLoadBalancers", 400, Trouble::Quota),
             ("DependencyViolation", 400, Trouble::InUse),

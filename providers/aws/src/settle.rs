@@ -112,8 +112,16 @@ pub(crate) async fn remove(
         match works.remove(site, id, recorded).await {
             Ok(()) => break,
             Err(failure) if failure.trouble == Trouble::NotFound => return Ok(()),
-            Err(failure) if failure.trouble == Trouble::InUse && began.elapsed() < RELEASE_MAX => {
+            Err(failure)
+                if matches!(failure.trouble, Trouble::InUse | Trouble::Busy)
+                    && began.elapsed() < RELEASE_MAX =>
+            {
                 (context.progress)(&format!("still in use: {}", failure.message));
+            }
+            Err(failure) if failure.trouble == Trouble::InUse => {
+                let minutes = RELEASE_MAX.as_secs() / 60;
+                let message = format!("after {minutes} min it is still in use: {}", failure.message);
+                return Err(Failure { trouble: Trouble::Held, message, ..failure });
             }
             Err(failure) => return Err(failure),
         }

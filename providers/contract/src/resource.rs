@@ -162,6 +162,9 @@ impl Attribute {
         it.only_if.is_none_or(so).then_some(it.what)
     }
 
+    /// So many values [`Attribute::another`] comes to, the first with them, before they repeat.
+    pub const OTHERS: usize = 16;
+
     /// Another value for a unique attribute whose own is taken: of the same length and letters, so that it keeps to whatever
     /// rules `taken` keeps to. Names end in a digest in hexadecimal, whose last digit goes round.
     pub fn another(taken: &str) -> String {

@@ -24,6 +24,7 @@ pub fn conflicts(placed: &[Placed<'_>], regions: &[Region], sink: &Sink) {
     regions_of_routes(placed, sink);
     zones(placed, sink);
     networks_apart(placed, regions, sink);
+    networks_of_their_own(placed, regions, sink);
 }
 
 fn virtual_ips(placed: &[Placed<'_>], sink: &Sink) {
@@ -182,6 +183,40 @@ fn networks_apart(placed: &[Placed<'_>], regions: &[Region], sink: &Sink) {
                     .label("AWS can never join them")
                     .help("give one of the regions another `network` before anything stands in it"),
             );
+        }
+    }
+}
+
+/// Two networks may have the same addresses, and are hardly meant to. Those of a disaster recovery are told there.
+fn networks_of_their_own(placed: &[Placed<'_>], regions: &[Region], sink: &Sink) {
+    let networks = placed.iter().filter_map(|one| match one.component {
+        Component::Network(network) if network.existing.is_none() => {
+            let region = regions.iter().find(|region| region.name == network.common.region)?;
+            let cidr = network.cidr.or(region.network).filter(|_| region.provider == "aws")?;
+            Some((one, &region.name, cidr))
+        }
+        _ => None,
+    });
+    let networks: Vec<_> = networks.collect();
+    let is_told = |here: &str, there: &str| {
+        placed.iter().any(|one| match one.component {
+            Component::DisasterRecovery(it) => [(here, there), (there, here)].contains(&(&it.from, &it.into)),
+            _ => false,
+        })
+    };
+    for (at, (one, region, cidr)) in networks.iter().enumerate() {
+        for (first, elsewhere, other) in &networks[..at] {
+            if !is_told(region, elsewhere) && addresses::overlap(cidr, other) {
+                let (first, second) = (first.component.id(), one.component.id());
+                sink.push(
+                    Diagnostic::warning(
+                        span_of(one, &["cidr"]),
+                        format!("the networks {first} ({other}) and {second} ({cidr}) overlap"),
+                    )
+                    .label("AWS can never join them")
+                    .help("give one of them another `cidr` before anything stands in it"),
+                );
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ pub static NETWORK: Object = Object::new(
             "How private machines reach the world.",
         )
         .default("per_zone"),
-        Key::new("existing", Shape::Text, "A network that is there already, by id."),
+        Key::new("existing", Shape::Text, "A network that is there already, by id. On AWS a subnet is public where its route table leads to an internet gateway, private where it leads out by something else, and for databases where it leads nowhere."),
     ],
 )
 .component();
@@ -258,7 +258,7 @@ pub static ALARM: Object = Object::new(
             "metric",
             Shape::Choice(&[
                 ("cpu", "share of the processors (groups, databases, session stores)"),
-                ("memory", "share of the memory (groups, databases, session stores)"),
+                ("memory", "share of the memory (groups, databases, session stores; on AWS of session stores only)"),
                 ("free_storage", "what is left of a database's disk (a size, or a share of it)"),
                 ("connections", "open connections of a database or session store (a number, or a share of those that there may be)"),
                 ("replica_lag", "how far a replica of a database or session store is behind (a duration)"),
@@ -266,7 +266,7 @@ pub static ALARM: Object = Object::new(
                 ("healthy_members", "members of a group that serve, or that a load balancer finds healthy (a number)"),
                 ("errors", "requests of a load balancer answered with 5xx (a share)"),
                 ("latency", "how long members take to answer 19 of 20 requests of a load balancer (a duration)"),
-                ("certificate_expiry", "how long the certificates of a load balancer are still good for (a duration), measured once a day"),
+                ("certificate_expiry", "how long the certificates of a load balancer are still good for (a duration), measured once a day: say `for: 1d`"),
             ]),
             "What is measured.",
         )

@@ -10,7 +10,7 @@ pub static LOAD_BALANCER: Object = Object::new(
         Key::new(
             "layer",
             Shape::Int(4, 7),
-            "`7` understands HTTP: routes, TLS, cookies. `4` passes TCP connections on.",
+            "`7` understands HTTP: routes, TLS, cookies. `4` passes TCP connections on; members see the clients' own addresses on AWS, and the load balancer's on hosts.",
         )
         .default("7"),
         Key::new(
@@ -117,7 +117,9 @@ pub static STICKINESS: Object = Object::new(
     "stickiness",
     "Keeps a client at one member by a cookie.",
     &[
-        Key::new("cookie", Shape::Text, "The cookie's name.").required().example("SRV"),
+        Key::new("cookie", Shape::Text, "The cookie's name. On AWS it has one of its own, `AWSALB`.")
+            .required()
+            .example("SRV"),
         Key::new("ttl", Shape::Duration, "How long it is kept; by default as long as the browser is open."),
     ],
 );
@@ -248,7 +250,7 @@ pub static SCALING: Object = Object::new(
             "metric",
             Shape::Choice(&[
                 ("cpu", "share of the processors"),
-                ("memory", "share of the memory"),
+                ("memory", "share of the memory; not on AWS, where EC2 does not measure it"),
                 ("requests", "requests per second and member"),
             ]),
             "What is measured.",

@@ -273,6 +273,22 @@ fn regions_that_take_over_from_each_other_have_networks_apart() {
 }
 
 #[test]
+fn networks_have_addresses_of_their_own() {
+    let with = |more: &str| {
+        said(&format!(
+            "{}networks:\n  main: {{ cidr: 10.20.0.0/16 }}\n  {more}\n",
+            AWS.replace("networks: { main: {} }\n", "")
+        ))
+    };
+    assert_eq!(with("more: { cidr: 10.21.0.0/16 }"), "");
+    assert_eq!(with("more: { existing: vpc-0123456789abcdef0 }"), "");
+    assert_eq!(
+        with("more: { cidr: 10.20.128.0/17 }"),
+        "the networks networks.main (10.20.0.0/16) and networks.more (10.20.128.0/17) overlap | give one of them another `cidr` before anything stands in it"
+    );
+}
+
+#[test]
 fn a_zone_is_there_once() {
     let text = format!(
         "{AWS}dns:\n  names: {{ zone: example.net, records: [] }}\n  more: {{ zone: Example.net., records: [] }}\n"

@@ -65,8 +65,8 @@ fn sizes_spot_shares_and_schedules_are_as_asked_and_leave_an_empty_account() {
          print(role in [v['LaunchTemplateVersions'][0]['LaunchTemplateData']['IamInstanceProfile']['Name'] for v in versions])"
     ));
     assert_eq!(
-        may, "{'Service': 'ec2.amazonaws.com'} ['AmazonSSMManagedInstanceCore'] [] [True]\nTrue",
-        "Session Manager and nothing else"
+        may, "{'Service': 'ec2.amazonaws.com'} [] ['own'] [True]\nTrue",
+        "Session Manager and nothing else: AWS's policy for it allows to fetch every parameter"
     );
     account.run("destroy --auto-approve").code(0);
     assert_eq!(account.census(), Default::default());
@@ -87,7 +87,7 @@ fn what_the_clock_changes_is_no_drift_and_what_a_hand_changes_is() {
          asg.put_scheduled_update_group_action(AutoScalingGroupName=web, ScheduledActionName='days', Recurrence='0 9 * * *', MinSize=4)\n\
          asg.put_scheduled_update_group_action(AutoScalingGroupName=web, ScheduledActionName='lunch', Recurrence='0 12 * * *', MinSize=1)\n\
          asg.put_scheduled_update_group_action(AutoScalingGroupName=web, ScheduledActionName='tonight', StartTime='2099-01-01T00:00:00Z', MinSize=1)\n\
-         iam.detach_role_policy(RoleName=role, PolicyArn='arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore')\n\
+         iam.attach_role_policy(RoleName=role, PolicyArn='arn:aws:iam::aws:policy/AdministratorAccess')\n\
          iam.remove_role_from_instance_profile(InstanceProfileName=role, RoleName=role)\n\
          iam.delete_instance_profile(InstanceProfileName=role)"
     ));

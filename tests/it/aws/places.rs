@@ -196,4 +196,25 @@ session_stores:
         account.sandbox.edit(&format!("moved: [{{ from: {section}.{from}, to: {section}.{to} }}]\n"), "");
         assert_eq!(account.plan("").steps(), Vec::<String>::new(), "{section}");
     }
+    // What is new at an old name in the blueprint gets another one in the account.
+    for (section, anew) in [
+        ("load_balancers", "front: { listeners: [{ port: 80, to: web }] }"),
+        (
+            "autoscaling_groups",
+            "web: { capacity: { min: 1, max: 2 }, instance_type: t3.small, port: 80, workload: { package: nginx }, image: \
+             /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64 }",
+        ),
+        (
+            "databases",
+            "orders: { engine: postgres, version: 16, instance_type: db.t4g.medium, storage: 20GiB, password: \
+             \"${secrets.db}\" }",
+        ),
+        ("session_stores", "sessions: { engine: redis, version: \"7.1\", instance_type: cache.t4g.small }"),
+    ] {
+        account.sandbox.edit(&format!("{section}:\n"), &format!("{section}:\n  {anew}\n"));
+    }
+    account.run("apply --auto-approve").code(0);
+    assert_eq!(account.plan("").steps(), Vec::<String>::new());
+    let after = ids(&account);
+    assert!(before.iter().all(|id| after.contains(id)), "{before:?}\n{after:?}");
 }

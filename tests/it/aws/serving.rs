@@ -57,6 +57,14 @@ fn a_shop_is_made_once_and_leaves_an_empty_account() {
          ec2.describe_launch_templates()['LaunchTemplates'][0]['LaunchTemplateName'])['LaunchTemplateVersions']})",
     );
     assert_eq!(metadata, "{'required'}");
+    let rules = account.python(
+        "arns = [r['RuleArn'] for l in elb.describe_load_balancers()['LoadBalancers'] if l['Type'] == 'application' \
+         for at in elb.describe_listeners(LoadBalancerArn=l['LoadBalancerArn'])['Listeners'] \
+         for r in elb.describe_rules(ListenerArn=at['ListenerArn'])['Rules'] if not r['IsDefault']]\n\
+         print([{t['Key']: t['Value'] for t in d['Tags']}['standfast:address'] \
+         for d in elb.describe_tags(ResourceArns=arns)['TagDescriptions']])",
+    );
+    assert_eq!(rules, format!("{:?}", ["refuge/load_balancers.front/listener.80"; 2]).replace('"', "'"));
     account.run("destroy --auto-approve").code(0);
     assert_eq!(account.census(), Default::default());
 }

@@ -83,7 +83,7 @@ pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
     if within.private.is_empty() && !build.keeps("subnets") {
         build.problem(
             "region",
-            "the network has no private subnet",
+            "the network has no private subnet, which is one whose route table leads out by a NAT gateway or the like",
             "Use a network that has one in each zone.",
         );
     }
@@ -319,22 +319,24 @@ fn add_template(build: &mut Build<'_>, group: &AutoscalingGroup, within: &Within
     ))
 }
 
+/// For Session Manager, which knows no resources.
+const SESSIONS: &str = r#"{"Effect":"Allow","Action":["ssm:UpdateInstanceInformation","ssmmessages:CreateControlChannel","ssmmessages:CreateDataChannel","ssmmessages:OpenControlChannel","ssmmessages:OpenDataChannel"],"Resource":"*"}"#;
+
 /// What its machines may do: to be reached by Session Manager, so that nobody needs a port for that, and to fetch the
-/// parameters of their own workload.
-/// <https://docs.aws.amazon.com/systems-manager/latest/userguide/setup-instance-permissions.html>
+/// parameters of their own workload. AWS's own policy for the former would let them fetch everybody's parameters as well.
+/// <https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-add-permissions-to-existing-profile.html>
 fn add_profile(build: &mut Build<'_>, parameters: &[String]) -> Address {
     let address = build.address("instance_profile", "main");
     let name = names::name(build.request.stack, &address, ROLE_MAX);
     let partition = build.place.partition();
-    let core = format!("arn:{partition}:iam::aws:policy/AmazonSSMManagedInstanceCore");
     // In whatever account it is: the role is of the same.
     let arn = |name: &String| format!("\"arn:{partition}:ssm:{}:*:parameter{name}\"", build.place.location);
     let own = (!parameters.is_empty()).then(|| {
         let arns: Vec<String> = parameters.iter().map(arn).collect();
-        let statement =
-            format!(r#"{{"Effect":"Allow","Action":"ssm:GetParameter","Resource":[{}]}}"#, arns.join(","));
-        format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#)
+        format!(r#"{{"Effect":"Allow","Action":"ssm:GetParameter","Resource":[{}]}}"#, arns.join(","))
     });
+    let statements: Vec<String> = [SESSIONS.to_owned()].into_iter().chain(own).collect();
+    let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, statements.join(","));
     build.add(
         IAM,
         "instance_profile",
@@ -342,8 +344,9 @@ fn add_profile(build: &mut Build<'_>, parameters: &[String]) -> Address {
         [
             ("name", name.as_str().into()),
             ("profile", name.into()),
-            ("managed_policies", list([core])),
-            ("policy", own.map_or(Value::Null, Value::from)),
+            // None: what somebody attaches is drift.
+            ("managed_policies", Value::List(Vec::new())),
+            ("policy", policy.into()),
         ],
     )
 }

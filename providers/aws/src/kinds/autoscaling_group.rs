@@ -40,7 +40,7 @@ static KIND: Kind = Kind::new(
     &[
         ID,
         TAGS,
-        fixed("name").kept(),
+        fixed("name").kept().unique(),
         may("min"),
         may("max"),
         may("desired"),

@@ -17,7 +17,7 @@ pub(super) struct CacheSubnetGroup;
 
 static KIND: Kind = Kind::new(
     "cache_subnet_group",
-    &[ID, TAGS, fixed("name").kept(), fixed("vpc"), must("subnets"), out("identifier")],
+    &[ID, TAGS, fixed("name").kept().unique(), fixed("vpc"), must("subnets"), out("identifier")],
 );
 
 #[async_trait]

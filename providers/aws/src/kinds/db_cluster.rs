@@ -34,11 +34,12 @@ static KIND: Kind = Kind {
         &[
             ID,
             TAGS,
-            fixed("name").kept(),
+            fixed("name").kept().unique(),
             fixed("engine"),
             fixed("subnet_group"),
             fixed("encrypted"),
-            fixed("username"),
+            // Those of a global database have the first one's.
+            Attribute::new("username").replaces(),
             Attribute::new("global_cluster").replaces().unobserved(),
             Attribute::new("kms_key").replaces().unobserved(),
             must("version").one_way(Way::Up).effect("restarts its servers"),

@@ -22,7 +22,7 @@ static KIND: Kind = Kind::new(
     &[
         ID,
         TAGS,
-        fixed("name").kept(),
+        fixed("name").kept().unique(),
         fixed("cluster"),
         fixed("engine"),
         fixed("zone"),

@@ -29,7 +29,7 @@ static KIND: Kind = Kind {
         &[
             ID,
             TAGS,
-            fixed("name").kept(),
+            fixed("name").kept().unique(),
             fixed("source").unobserved(),
             fixed("engine"),
             fixed("subnet_group"),

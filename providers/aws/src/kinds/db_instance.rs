@@ -28,7 +28,7 @@ pub(super) static KIND: Kind = Kind {
         &[
             ID,
             TAGS,
-            fixed("name").kept(),
+            fixed("name").kept().unique(),
             fixed("engine"),
             fixed("username"),
             fixed("subnet_group"),

@@ -22,7 +22,7 @@ static KIND: Kind = Kind {
         &[
             ID,
             TAGS,
-            fixed("name").kept(),
+            fixed("name").kept().unique(),
             fixed("source").unobserved(),
             fixed("zone"),
             must("version").one_way(Way::Up).effect("restarts the replica"),

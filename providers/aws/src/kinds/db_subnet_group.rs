@@ -14,7 +14,7 @@ pub(super) struct DbSubnetGroup;
 
 static KIND: Kind = Kind::new(
     "db_subnet_group",
-    &[ID, TAGS, fixed("name").kept(), fixed("vpc"), must("subnets"), out("identifier")],
+    &[ID, TAGS, fixed("name").kept().unique(), fixed("vpc"), must("subnets"), out("identifier")],
 );
 
 #[async_trait]

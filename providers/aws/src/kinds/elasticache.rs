@@ -49,7 +49,7 @@ pub(super) async fn with_tags<T>(
                 let tags = answer.tag_list().iter().map(|tag| (text(tag.key()), text(tag.value())));
                 Ok(Some((one, tags.collect::<Tags>())))
             }
-            Err(failure) if failure.trouble == Trouble::InUse => Ok(Some((one, Tags::new()))),
+            Err(failure) if failure.trouble == Trouble::Busy => Ok(Some((one, Tags::new()))),
             Err(failure) if failure.trouble == Trouble::NotFound => Ok(None),
             Err(failure) => Err(failure),
         }

@@ -23,7 +23,14 @@ pub(super) struct GlobalCluster;
 /// `source` is the ARN of the cluster it is made of.
 static KIND: Kind = Kind::new(
     "global_cluster",
-    &[ID, TAGS, fixed("name").kept(), fixed("source").unobserved(), out("identifier"), out("endpoint")],
+    &[
+        ID,
+        TAGS,
+        fixed("name").kept().unique(),
+        fixed("source").unobserved(),
+        out("identifier"),
+        out("endpoint"),
+    ],
 );
 
 #[async_trait]

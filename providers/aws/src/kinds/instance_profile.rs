@@ -30,8 +30,8 @@ static KIND: Kind = Kind::new(
     &[
         ID,
         TAGS,
-        fixed("name").kept(),
-        must("profile").kept(),
+        fixed("name").kept().unique(),
+        must("profile").kept().unique(),
         may("managed_policies"),
         may("policy"),
         out("arn"),
@@ -186,13 +186,16 @@ fn seen_as(role: &RoleDetail) -> Seen {
     let own = own.and_then(|policy| policy.policy_document()).map(|document| percent_decode_str(document));
     let own = own.map(|document| document.decode_utf8_lossy().into_owned());
     let policies = role.attached_managed_policies().iter().filter_map(|policy| policy.policy_arn());
+    let mut policies: Vec<Value> = policies.map(Value::from).collect();
+    policies.sort_by_key(ToString::to_string);
     Seen {
         phase: Phase::Ready,
         tags: role.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect(),
         attributes: map([
             ("name", id.as_str().into()),
             ("profile", text(profile)),
-            ("managed_policies", list(policies)),
+            // None at all is what is wanted.
+            ("managed_policies", Value::List(policies)),
             ("policy", text(own.as_deref())),
         ]),
         outputs: map([("id", id.as_str().into()), ("arn", role.arn().map_or(Value::Null, Value::from))]),

@@ -25,7 +25,7 @@ static KIND: Kind = Kind::new(
     &[
         ID,
         TAGS,
-        fixed("name").kept(),
+        fixed("name").kept().unique(),
         must("image"),
         must("root_device"),
         Attribute::new("root_gib").required().unit("GiB"),

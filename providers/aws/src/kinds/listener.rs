@@ -105,8 +105,15 @@ impl Works for Listener {
         Ok(())
     }
 
+    /// And its rules.
     async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
-        elb::tag(site, id, set, unset).await
+        elb::tag(site, id, set, unset).await?;
+        if id.contains(":listener/app/") {
+            for rule in rules_of(site, id).await? {
+                elb::tag(site, rule.rule_arn().unwrap_or_default(), set, unset).await?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -155,7 +162,11 @@ pub(crate) async fn rules(site: &Site, found: &Found) -> Result<Vec<Rule>, Failu
     if !matches!(found.protocol(), Some(ProtocolEnum::Http | ProtocolEnum::Https)) {
         return Ok(Vec::new());
     }
-    let call = site.look.elb.describe_rules().set_listener_arn(found.listener_arn.clone());
+    rules_of(site, found.listener_arn().unwrap_or_default()).await
+}
+
+async fn rules_of(site: &Site, listener: &str) -> Result<Vec<Rule>, Failure> {
+    let call = site.look.elb.describe_rules().listener_arn(listener);
     let rules: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
     let mut rules = rules.map_err(failed("elasticloadbalancing:DescribeRules"))?;
     rules.retain(|rule| rule.is_default() != Some(true));
@@ -278,7 +289,8 @@ async fn fit_rules(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
                     .listener_arn(&seen.id)
                     .priority(number)
                     .set_conditions(Some(conditions(route)))
-                    .actions(forward(to));
+                    .actions(forward(to))
+                    .set_tags(Some(elb::written(&job.tags())));
                 call.send().await.map_err(failed("elasticloadbalancing:CreateRule"))?;
             }
         }

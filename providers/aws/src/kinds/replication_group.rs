@@ -40,7 +40,7 @@ static KIND: Kind = Kind {
         &[
             ID,
             TAGS,
-            fixed("name").kept(),
+            fixed("name").kept().unique(),
             must("engine").one_way(Way::Along(&["redis", "valkey"])).effect(FAILS_OVER),
             fixed("encrypted"),
             fixed("tls"),
@@ -120,7 +120,7 @@ impl Works for ReplicationGroup {
         }
         if (wanted > has && modifies) || (wanted < has && counts) {
             let message = "the next change waits until this one is done";
-            return Err(Failure::new(Trouble::InUse, "elasticache:ModifyReplicationGroup", message));
+            return Err(Failure::new(Trouble::Busy, "elasticache:ModifyReplicationGroup", message));
         }
         Ok(())
     }

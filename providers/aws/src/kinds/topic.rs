@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) struct Topic;
 
-static KIND: Kind = Kind::new("topic", &[ID, UNSEEN_TAGS, fixed("name").kept()]);
+static KIND: Kind = Kind::new("topic", &[ID, UNSEEN_TAGS, fixed("name").kept().unique()]);
 
 #[async_trait]
 impl Works for Topic {

@@ -100,7 +100,7 @@ fn add_cluster(
     let address = build.address("db_cluster", name);
     let backup = database.backup.as_ref();
     let password = database.password.clone().filter(|_| global.is_none());
-    build.add(
+    let made = build.add(
         SERVICE,
         "db_cluster",
         name,
@@ -124,7 +124,12 @@ fn add_cluster(
                 build.request.component.common().deletion_protection.unwrap_or(true).into(),
             ),
         ],
-    )
+    );
+    // It has the first one's, and AWS need not say so.
+    if let (Some(_), Some(desired)) = (global, build.out.resources.last_mut()) {
+        desired.inputs.remove("username");
+    }
+    made
 }
 
 /// `prefix` tells the servers of several clusters of a component apart.

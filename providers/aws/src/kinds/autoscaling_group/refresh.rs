@@ -35,7 +35,7 @@ pub(super) async fn refresh(job: &Job<'_>, group: &str) -> Result<(), Failure> {
             Err(failure) => return Err(failure),
         }
     }
-    Err(Failure::new(Trouble::InUse, ACTION, "others start one instance refresh of the group after another"))
+    Err(Failure::new(Trouble::Busy, ACTION, "others start one instance refresh of the group after another"))
 }
 
 async fn start(job: &Job<'_>, group: &str) -> Result<Option<String>, Failure> {

@@ -115,7 +115,7 @@ async fn it_is_stopped_by_its_source() {
 async fn refusals_are_told_apart() {
     for (status, code, trouble) in [
         (400, "DBInstanceAutomatedBackupQuotaExceeded", Trouble::Quota),
-        (400, "InvalidDBInstanceState", Trouble::InUse),
+        (400, "InvalidDBInstanceState", Trouble::Busy),
         (400, "StorageTypeNotSupported", Trouble::Refused),
         (403, "AccessDenied", Trouble::Denied),
         (400, "Throttling", Trouble::Throttled),

@@ -176,7 +176,7 @@ async fn one_leaves_its_global_database_then_a_snapshot() {
 
     // While it leaves, or still has servers, it is tried again; a protected one is not.
     for (code, trouble) in
-        [("InvalidDBClusterStateFault", Trouble::InUse), ("InvalidParameterCombination", Trouble::Refused)]
+        [("InvalidDBClusterStateFault", Trouble::Busy), ("InvalidParameterCombination", Trouble::Refused)]
     {
         let (there, listed, refusal) = (described("available", ""), globals(false), refused(code, "because"));
         let (site, _) = site(&[(200, &there), (200, &listed), (400, &refusal)]);

@@ -95,7 +95,7 @@ async fn another_size_is_an_update_and_a_deletion_leaves_no_snapshot() {
 async fn refusals_are_told_apart() {
     for (status, code, trouble) in [
         (400, "InsufficientDBInstanceCapacity", Trouble::Refused),
-        (400, "InvalidDBClusterStateFault", Trouble::InUse),
+        (400, "InvalidDBClusterStateFault", Trouble::Busy),
         (404, "DBClusterNotFoundFault", Trouble::NotFound),
         (403, "AccessDenied", Trouble::Denied),
         (400, "Throttling", Trouble::Throttled),

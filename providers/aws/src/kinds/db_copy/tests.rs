@@ -124,7 +124,7 @@ async fn refusals_are_told_apart() {
     for (status, code, trouble) in [
         (400, "KMSKeyNotAccessibleFault", Trouble::Refused),
         (404, "DBInstanceNotFound", Trouble::NotFound),
-        (400, "InvalidDBInstanceState", Trouble::InUse),
+        (400, "InvalidDBInstanceState", Trouble::Busy),
         (400, "StorageQuotaExceeded", Trouble::Quota),
         (403, "AccessDenied", Trouble::Denied),
         (400, "Throttling", Trouble::Throttled),

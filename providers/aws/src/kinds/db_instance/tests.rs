@@ -161,7 +161,7 @@ async fn a_database_leaves_one_final_snapshot_and_a_replica_none() {
 #[tokio::test]
 async fn a_protected_or_busy_database_is_not_deleted() {
     for (code, trouble) in
-        [("InvalidParameterCombination", Trouble::Refused), ("InvalidDBInstanceState", Trouble::InUse)]
+        [("InvalidParameterCombination", Trouble::Refused), ("InvalidDBInstanceState", Trouble::Busy)]
     {
         let answers =
             [(200, described("available", "")), (400, refused(code, "Cannot delete protected DB Instance"))];

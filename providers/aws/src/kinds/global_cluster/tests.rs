@@ -117,10 +117,10 @@ async fn refusals_are_told_apart() {
     let (site, _) =
         site(&[(200, &listed("available", &[])), (400, &refused("InvalidGlobalClusterStateFault"))]);
     let failure = GlobalCluster.remove(&site, ARN, &Map::new()).await.unwrap_err();
-    assert_eq!(failure.trouble, Trouble::InUse);
+    assert_eq!(failure.trouble, Trouble::Busy);
     for (status, code, trouble) in [
         (400, "GlobalClusterQuotaExceededFault", Trouble::Quota),
-        (400, "InvalidDBClusterStateFault", Trouble::InUse),
+        (400, "InvalidDBClusterStateFault", Trouble::Busy),
         (403, "AccessDenied", Trouble::Denied),
         (400, "Throttling", Trouble::Throttled),
     ] {

@@ -73,7 +73,7 @@ async fn refusals_are_told_apart() {
         (400, "Throttling", Trouble::Throttled),
         (403, "AccessDenied", Trouble::Denied),
         (400, "NodeQuotaForCustomerExceeded", Trouble::Quota),
-        (400, "InvalidReplicationGroupState", Trouble::InUse),
+        (400, "InvalidReplicationGroupState", Trouble::Busy),
     ] {
         let (site, _) = site(&[(200, &described("available", 2, "enabled")), (status, &refused(code))]);
         let failure = ReplicationGroup.remove(&site, ARN, &Map::new()).await.unwrap_err();
@@ -101,7 +101,7 @@ async fn fitted(has: usize, replicas: i64) -> (Vec<String>, bool) {
     let done = with_job(&site, "replication_group", wanted(replicas), prior, async |job| {
         ReplicationGroup.fit(job, &seen).await
     });
-    let more = done.await.is_err_and(|failure| failure.trouble == Trouble::InUse);
+    let more = done.await.is_err_and(|failure| failure.trouble == Trouble::Busy);
     let action = |asked: String| asked.split("Action=").nth(1).unwrap().split('&').next().unwrap().to_owned();
     (endpoint.asked().into_iter().map(action).collect(), more)
 }

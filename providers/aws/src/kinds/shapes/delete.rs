@@ -1,9 +1,15 @@
 //! A delete of what others still use, of what is gone already, and one that is denied.
 
-use standfast_contract::{ErrorClass, Provider};
+use std::{sync::Mutex, time::Duration};
 
-use super::{World, shapes};
-use crate::recorded::context;
+use standfast_contract::{Call, ErrorClass, Provider};
+use tokio::time::Instant;
+
+use super::{World, call, shape, shapes};
+use crate::{
+    provider::AwsProvider,
+    recorded::{context, site_that},
+};
 
 #[tokio::test(start_paused = true)]
 async fn what_is_in_use_is_deleted_when_it_is_free() {
@@ -19,6 +25,26 @@ async fn what_is_in_use_is_deleted_when_it_is_free() {
         assert_eq!(deletes, 2, "{}", shape.kind);
         assert!(!world.lock().unwrap().is_there);
     }
+}
+
+/// Somebody else's listener, say: it does not go by itself, and the engine's tries would only wait as long again.
+#[tokio::test(start_paused = true)]
+async fn what_stays_in_use_is_given_up() {
+    let shape = shape("target_group");
+    let in_use = shape.in_use.clone().unwrap();
+    let mut world = World::new(shape.kind);
+    world.is_there = true;
+    world.next.extend((0..200).map(|_| (shape.delete, in_use.clone())));
+    let world = Mutex::new(world);
+    let (mut site, recorded) = site_that(move |asked| Some(world.lock().unwrap().answer(asked)));
+    site.poll = Duration::from_secs(2);
+    let began = Instant::now();
+    let call = Call { id: Some("arn".into()), ..call(shape.kind) };
+    let refused = AwsProvider::with(site).delete(&context().0, &call).await.unwrap_err();
+    assert_eq!(refused.class, ErrorClass::Permanent, "{refused}");
+    assert!(refused.to_string().contains("after 10 min it is still in use"), "{refused}");
+    assert_eq!(began.elapsed().as_secs() / 60, 10);
+    assert!(recorded.actions().len() < 200);
 }
 
 #[tokio::test(start_paused = true)]

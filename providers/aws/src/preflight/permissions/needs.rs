@@ -131,7 +131,7 @@ pub(super) static NEEDS: &[Needs] = &[
         create: &[
             "iam:CreateRole",
             "iam:TagRole",
-            "iam:AttachRolePolicy",
+            "iam:PutRolePolicy",
             "iam:CreateInstanceProfile",
             "iam:AddRoleToInstanceProfile",
             "iam:PassRole",
@@ -139,11 +139,11 @@ pub(super) static NEEDS: &[Needs] = &[
         delete: &[
             "iam:RemoveRoleFromInstanceProfile",
             "iam:DeleteInstanceProfile",
-            "iam:DetachRolePolicy",
+            "iam:DeleteRolePolicy",
             "iam:DeleteRole",
         ],
         update: &[
-            ("managed_policies", "iam:AttachRolePolicy"),
+            ("managed_policies", "iam:DetachRolePolicy"),
             ("profile", "iam:CreateInstanceProfile"),
             ("policy", "iam:PutRolePolicy"),
             ("tags", "iam:TagRole"),
