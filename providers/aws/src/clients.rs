@@ -125,7 +125,7 @@ impl Site {
             )
             .hint(
                 "Its trust policy must name who you are (`aws sts get-caller-identity`), who must be allowed \
-                         `sts:AssumeRole` on it.",
+                 `sts:AssumeRole` on it.",
             )
             .shuts("assume_role"),
             _ => {

@@ -110,12 +110,13 @@ fn route(route: &Route) -> Option<Map> {
         return None;
     }
     let to = route.destination_cidr_block()?;
+    let others = [route.vpc_peering_connection_id(), route.transit_gateway_id(), route.network_interface_id()];
     Some(map([
         ("to", to.into()),
         (GATEWAY, text(route.gateway_id())),
         (NAT, text(route.nat_gateway_id())),
         // Something else put there by hand: shown, so that it differs.
-        ("other", text(route.transit_gateway_id().or(route.network_interface_id()))),
+        ("other", text(others.into_iter().flatten().next())),
     ]))
 }
 
