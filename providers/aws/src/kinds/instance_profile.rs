@@ -9,9 +9,7 @@ use aws_sdk_iam::types::{EntityType, RoleDetail, Tag};
 use percent_encoding::percent_decode_str;
 use standfast_contract::{Kind, Map, Value};
 
-use super::{
-    ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, list, map, may, must, out, text, texts,
-};
+use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, map, may, must, out, text, texts};
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},

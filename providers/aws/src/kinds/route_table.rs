@@ -110,7 +110,8 @@ fn route(route: &Route) -> Option<Map> {
         return None;
     }
     let to = route.destination_cidr_block()?;
-    let others = [route.vpc_peering_connection_id(), route.transit_gateway_id(), route.network_interface_id()];
+    let others =
+        [route.vpc_peering_connection_id(), route.transit_gateway_id(), route.network_interface_id()];
     Some(map([
         ("to", to.into()),
         (GATEWAY, text(route.gateway_id())),
