@@ -8,7 +8,7 @@ use std::{
 
 use futures::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
-use standfast_contract::{Context, ErrorClass, Obstacle, ProviderError, Region, Stack, Vault};
+use standfast_contract::{Context, ErrorClass, Obstacle, ProviderError, Region, Stack, Standing, Vault};
 use standfast_state::{OpenMode, Snapshot, StackId, StateUrl, Store, StoreError, Stores};
 
 use super::{
@@ -344,9 +344,18 @@ impl Session {
         Ok(Session { blueprint, engine, regions, format: global.format })
     }
 
-    /// The blueprint's resources, linked.
-    pub async fn graph(&self) -> Result<Graph, CliError> {
-        let wanted = Wanted { regions: &self.regions, components: &self.blueprint.components };
+    /// The blueprint's resources, linked. What is recorded answers some of what would have to be asked.
+    pub async fn graph(&self, recorded: &[Recorded]) -> Result<Graph, CliError> {
+        let standing = recorded.iter().map(|record| Standing {
+            region: record.address.region(),
+            kind: &record.kind,
+            inputs: &record.payload.inputs,
+        });
+        let wanted = Wanted {
+            regions: &self.regions,
+            components: &self.blueprint.components,
+            standing: standing.collect(),
+        };
         let find = |name: &str| self.engine.providers.get(name).cloned();
         let graph = expand(&wanted, &find, &self.engine.providers.names(), &self.engine.context()).await;
         graph.map_err(|error| not_expanded(&self.blueprint, error, self.format))
@@ -355,11 +364,12 @@ impl Session {
     /// Plans, from what the state says now. The snapshot is the one that the plan was made from.
     pub async fn plan(&self, select: &SelectArgs, purpose: Purpose) -> Result<(Plan, Snapshot), CliError> {
         let snapshot = self.engine.store.snapshot().await?;
-        let graph = if purpose == Purpose::Destroy { Graph::default() } else { self.graph().await? };
+        let mut recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
+        let graph =
+            if purpose == Purpose::Destroy { Graph::default() } else { self.graph(&recorded).await? };
         if self.format != Format::Json {
             warn(&self.blueprint);
         }
-        let mut recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
         let said: Vec<Move> = self
             .blueprint
             .moved

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::join_all;
 use standfast_contract::{
     Answers, Component, Context, ExpandRequest, Lookup, Problem, Provider, ProviderError, Region, Stack,
+    Standing,
 };
 
 use super::{Graph, GraphError, local};
@@ -16,6 +17,8 @@ use std::sync::Arc;
 pub struct Wanted<'a> {
     pub regions: &'a [Region],
     pub components: &'a [Component],
+    /// What stands, as far as it is recorded.
+    pub standing: Vec<Standing<'a>>,
 }
 
 /// Why a blueprint could not be expanded.
@@ -75,7 +78,7 @@ pub async fn expand(
     if !problems.is_empty() {
         return Err(ExpandError::Problems { problems, unanswered: Vec::new() });
     }
-    let (answers, unanswered) = answer(wanted.regions, &placed, provider, context).await?;
+    let (answers, unanswered) = answer(wanted, &placed, provider, context).await?;
     let mut parts = Vec::new();
     for (request, provider) in &placed {
         match provider.expand(request, &answers) {
@@ -174,7 +177,7 @@ fn answer_here(questions: BTreeSet<Lookup>) -> Result<(Answers, Asked), Provider
 /// Asks every question once. What was not answered is told beside the answers; that a region cannot be worked in at all is
 /// told instead, once. Who has made a mistake needs no answer first.
 async fn answer(
-    regions: &[Region],
+    wanted: &Wanted<'_>,
     placed: &[(ExpandRequest<'_>, Arc<dyn Provider>)],
     provider: &(dyn Fn(&str) -> Option<Arc<dyn Provider>> + Send + Sync),
     context: &Context,
@@ -191,9 +194,10 @@ async fn answer(
         }
     }
     let replies = join_all(asked.into_iter().map(|(name, lookups)| async move {
-        let region = regions.iter().find(|region| region.name == name)?;
+        let region = wanted.regions.iter().find(|region| region.name == name)?;
         let provider = provider(&region.provider)?;
-        let found = provider.lookup(context, region, &lookups).await;
+        let standing: Vec<_> = wanted.standing.iter().filter(|one| one.region == name).copied().collect();
+        let found = provider.lookup(context, region, &lookups, &standing).await;
         Some((region, lookups.into_iter().zip(found).collect::<Vec<_>>()))
     }))
     .await;

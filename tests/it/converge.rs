@@ -41,7 +41,8 @@ async fn graph(bench: &Bench, text: &str) -> Graph {
     let blueprint = blueprint::load(&path, &Options::default()).unwrap_or_else(|problems| {
         panic!("{}\n{text}", standfast::cli::render::diagnostic::render(&problems, false, 100))
     });
-    let wanted = Wanted { regions: &blueprint.regions, components: &blueprint.components };
+    let wanted =
+        Wanted { regions: &blueprint.regions, components: &blueprint.components, standing: Vec::new() };
     let providers = &bench.providers;
     let find = |name: &str| providers.get(name).cloned();
     let context = Context::quiet(Stack { name: "shop".into(), environment: "default".into() });

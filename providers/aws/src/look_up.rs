@@ -1,6 +1,6 @@
 //! Questions that expansion asks of a region: its zones, what an image's name stands for, what is in a VPC.
 
-use standfast_contract::{Map, Value};
+use standfast_contract::{Map, Standing, Value};
 
 use crate::{
     clients::Site,
@@ -20,10 +20,15 @@ pub(crate) const VPC: &str = "vpc";
 /// A hosted zone by its id: `{name, private, name_servers}`, null where there is none.
 pub(crate) const ZONE: &str = "zone";
 
-pub(crate) async fn answer(site: &Site, question: &str, subject: &str) -> Result<Value, Failure> {
+pub(crate) async fn answer(
+    site: &Site,
+    question: &str,
+    subject: &str,
+    standing: &[Standing<'_>],
+) -> Result<Value, Failure> {
     match question {
         ZONES => zones(site).await,
-        IMAGE => image(site, subject).await,
+        IMAGE => image(site, subject, standing).await,
         VPC => vpc(site, subject).await,
         ZONE => zone(site, subject).await,
         _ => Err(Failure::refused("", format!("nobody knows what `{question}` asks"))),
@@ -41,10 +46,15 @@ async fn zones(site: &Site) -> Result<Value, Failure> {
     Ok(list(plain.filter_map(|zone| zone.zone_name())))
 }
 
-/// By id, or by the name of the SSM parameter that holds one.
-async fn image(site: &Site, name: &str) -> Result<Value, Failure> {
-    let id = if name.starts_with("ami-") { Some(name.to_owned()) } else { parameter(site, name).await? };
+/// By id, or by the name of the SSM parameter that holds one. Whoever keeps the parameter keeps the image, and an image never
+/// changes: what a template that stands knows of it is true.
+async fn image(site: &Site, name: &str, standing: &[Standing<'_>]) -> Result<Value, Failure> {
+    let is_id = name.starts_with("ami-");
+    let id = if is_id { Some(name.to_owned()) } else { parameter(site, name).await? };
     let Some(id) = id else { return Ok(Value::Null) };
+    if !is_id && let Some(image) = standing.iter().find_map(|one| image_of(one, &id)) {
+        return Ok(image);
+    }
     // A filter finds nothing where a list of ids would fail.
     let filter = aws_sdk_ec2::types::Filter::builder().name("image-id").values(&id).build();
     let call = site.look.ec2.describe_images().filters(filter);
@@ -58,6 +68,15 @@ async fn image(site: &Site, name: &str) -> Result<Value, Failure> {
         ("root_device", device.into()),
         ("root_gib", Value::Int(size.into())),
     ])))
+}
+
+/// What a template knows of its image.
+fn image_of(one: &Standing<'_>, id: &str) -> Option<Value> {
+    let inputs = Some(one.inputs).filter(|_| one.kind == "launch_template")?;
+    let of = |key: &str| inputs.get(key).cloned();
+    let (device, size) = (of("root_device")?, of("root_gib")?);
+    (inputs.get("image")?.as_str() == Some(id))
+        .then(|| map([("id", id.into()), ("root_device", device), ("root_gib", size)]).into())
 }
 
 async fn parameter(site: &Site, name: &str) -> Result<Option<String>, Failure> {

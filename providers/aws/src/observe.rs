@@ -6,7 +6,7 @@ use tokio::time::sleep;
 use crate::{
     clients::Site,
     failure::Failure,
-    kinds::{self, IDS_MAX, Seen, Select, Wanted, Works, as_asked},
+    kinds::{self, IDS_MAX, Seen, Select, Told, Wanted, Works, as_asked},
     marks,
 };
 
@@ -37,18 +37,20 @@ pub(crate) fn found_as(kind: &str, seen: Seen) -> Option<Found> {
     })
 }
 
-/// In a call for each page of ids, and one list where an id is not known.
+/// In a call for each page of ids, and one list where an id is not known; with what the answers tell of others.
 pub(crate) async fn look_for(
     site: &Site,
     works: &dyn Works,
     context: &Context,
     requests: &[&ReadRequest],
-) -> Result<Vec<Seen>, Failure> {
+) -> Result<(Vec<Seen>, Vec<Told>), Failure> {
     let ids: Vec<&str> = requests.iter().filter_map(|request| request.id.as_deref()).collect();
     let wanted = wanted(works, requests);
-    let mut seen = Vec::new();
+    let (mut seen, mut told) = (Vec::new(), Vec::new());
     for page in ids.chunks(IDS_MAX) {
-        seen.extend(kinds::look(works, site, Select::Bare(page, &wanted)).await?);
+        let (these, others) = kinds::look_around(works, site, Select::Bare(page, &wanted)).await?;
+        seen.extend(these);
+        told.extend(others);
     }
     // What a create that was cut off may have made: listed soon, where not at once. Until then the one that it was to
     // replace may stand in its place.
@@ -74,7 +76,29 @@ pub(crate) async fn look_for(
         }
     }
     seen.retain(Seen::is_there);
-    Ok(seen)
+    Ok((seen, told))
+}
+
+/// As recorded, where all that others tell of it is, and its tags are nobody's wish.
+pub(crate) fn confirmed(request: &ReadRequest, told: &[Told]) -> Option<Observed> {
+    let (id, (inputs, outputs)) = (request.id.as_ref()?, request.recorded.as_ref()?);
+    let wished = [Some(&**inputs), request.desired.as_deref()];
+    if wished.into_iter().flatten().any(|map| map.get("tags").is_some_and(|tags| *tags != Value::Null)) {
+        return None;
+    }
+    let mut of_it = told.iter().filter(|told| told.kind == request.kind && told.id == *id).peekable();
+    of_it.peek()?;
+    let is_as_recorded = |told: &Told| {
+        told.attributes.iter().all(|(key, is)| {
+            let was = inputs.get(key).or_else(|| outputs.get(key));
+            was.is_some_and(|was| as_asked(key, was, is) == *was)
+        })
+    };
+    of_it.all(is_as_recorded).then(|| Observed {
+        id: id.clone(),
+        attributes: Map::clone(inputs),
+        outputs: Map::clone(outputs),
+    })
 }
 
 /// What somebody wants of any of them, or did, and what is compared.
@@ -158,6 +182,8 @@ fn tidy(request: &ReadRequest, seen: &Seen) -> Map {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use standfast_contract::ErrorClass;
 
     use super::*;
@@ -183,5 +209,37 @@ mod tests {
         assert_eq!((refused.class, refused.reason.as_str()), (ErrorClass::Permanent, "AWS is deleting it"));
         assert!(observed(&request(Some(Map::new())), &seen("modifying")).unwrap().is_some());
         assert!(observed(&request(None), &seen("deleting")).unwrap().is_some(), "nobody wants it");
+    }
+
+    #[test]
+    fn what_others_tell_is_enough_where_it_is_as_recorded_and_no_tags_are_wished_for() {
+        let map = |pairs: &[(&str, &str)]| -> Arc<Map> {
+            Arc::new(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect())
+        };
+        let request = |desired: Option<Map>| ReadRequest {
+            address: "home/networks.main/internet_gateway.main".parse().unwrap(),
+            kind: "internet_gateway".into(),
+            place: Value::Null.into(),
+            id: Some("igw-1".into()),
+            token: None,
+            recorded: Some((map(&[("vpc", "vpc-1")]), map(&[("id", "igw-1")]))),
+            desired: desired.map(Into::into),
+        };
+        let told = |id: &str, vpc: &str| Told {
+            kind: "internet_gateway",
+            id: id.into(),
+            attributes: Map::clone(&map(&[("vpc", vpc)])),
+        };
+        let same = told("igw-1", "vpc-1");
+        let seen = confirmed(&request(None), std::slice::from_ref(&same)).unwrap();
+        assert_eq!(
+            (seen.attributes.get("vpc"), seen.outputs.get("id")),
+            (Some(&"vpc-1".into()), Some(&"igw-1".into()))
+        );
+        for told in [vec![], vec![told("igw-2", "vpc-1")], vec![same.clone(), told("igw-1", "vpc-2")]] {
+            assert_eq!(confirmed(&request(None), &told), None, "{told:?}");
+        }
+        let tagged = Map::from([("tags".to_owned(), Map::new().into())]);
+        assert_eq!(confirmed(&request(Some(tagged)), &[same]), None);
     }
 }

@@ -13,7 +13,7 @@ use futures::future::join_all;
 use standfast_contract::{
     Address, Answers, Call, Context, ErrorClass, ExpandRequest, Expansion, Found, Health, HealthState, Kind,
     Lookup, Made, Observed, Obstacle, Operation, Probe, Problem, Provider, ProviderError, ReadRequest,
-    Region, Survey, Value,
+    Region, Standing, Survey, Value,
 };
 use tokio::{sync::OnceCell, time::sleep};
 
@@ -22,9 +22,9 @@ use crate::{
     expand,
     failure::{Failure, Trouble},
     health,
-    kinds::{self, Job, Seen, Select, Works},
+    kinds::{self, Job, Seen, Select, Told, Works},
     look_up, marks,
-    observe::{DOUBTS_MAX, found_as, look_for, observed},
+    observe::{DOUBTS_MAX, confirmed, found_as, look_for, observed},
     place::Place,
     preflight,
     settle::{id_of, listed, ready, remove, settle},
@@ -33,6 +33,10 @@ use crate::{
 
 /// Steps at once in one lane. Most of them wait for AWS; how fast calls are made is the SDK's rate limit.
 const LANE_LIMIT: usize = 32;
+
+/// Requests of one kind at one place, by their positions.
+type Batch<'a> = (&'a Value, &'a str, Vec<usize>);
+type Answer = Result<Option<Observed>, ProviderError>;
 
 /// AWS.
 #[derive(Default)]
@@ -74,14 +78,15 @@ impl AwsProvider {
         self.site(&Place::parse(place)?).await
     }
 
-    /// All that was asked of one kind at one place: a call for each page of ids, and one list where an id is not known.
+    /// All that was asked of one kind at one place: a call for each page of ids, and one list where an id is not known. With
+    /// what the answers tell of others.
     async fn read_kind(
         &self,
         context: &Context,
         place: &Value,
         kind: &str,
         requests: &[&ReadRequest],
-    ) -> Vec<Result<Option<Observed>, ProviderError>> {
+    ) -> (Vec<Answer>, Vec<Told>) {
         let looked = async {
             let site = self.site_of(place).await?;
             let works = known(kind)?;
@@ -90,9 +95,25 @@ impl AwsProvider {
                 .map_err(|failure| failure.of(format!("look at {kind} in {}", site.place.location), false))
         };
         match looked.await {
-            Ok(seen) => requests.iter().map(|request| observed(request, &seen)).collect(),
-            Err(error) => requests.iter().map(|_| Err(error.clone())).collect(),
+            Ok((seen, told)) => (requests.iter().map(|request| observed(request, &seen)).collect(), told),
+            Err(error) => (requests.iter().map(|_| Err(error.clone())).collect(), Vec::new()),
         }
+    }
+
+    /// All batches side by side: each answer with the position of its request, and what the answers tell of others.
+    async fn read_all(
+        &self,
+        context: &Context,
+        requests: &[ReadRequest],
+        batches: Vec<Batch<'_>>,
+    ) -> (Vec<(usize, Answer)>, Vec<Told>) {
+        let looks = batches.into_iter().map(|(place, kind, members)| async move {
+            let asked: Vec<&ReadRequest> = members.iter().map(|&at| &requests[at]).collect();
+            let (answers, told) = self.read_kind(context, place, kind, &asked).await;
+            (members.into_iter().zip(answers).collect::<Vec<_>>(), told)
+        });
+        let (answers, told): (Vec<_>, Vec<_>) = join_all(looks).await.into_iter().unzip();
+        (answers.into_iter().flatten().collect(), told.into_iter().flatten().collect())
     }
 
     /// What an earlier try with this token made. Where that had no answer, what is not listed at once may be soon.
@@ -133,6 +154,20 @@ impl AwsProvider {
     }
 }
 
+/// The zones that have subnets, where those are all that are wanted. Of several questions only: who is signed in nowhere
+/// is told so by the answer to one.
+fn zones_that_stand(region: &Region, lookups: &[Lookup], standing: &[Standing<'_>]) -> Option<Value> {
+    let is_zones =
+        |lookup: &Lookup| matches!(lookup, Lookup::Provider { question, .. } if question == look_up::ZONES);
+    if lookups.iter().all(is_zones) {
+        return None;
+    }
+    let subnets = standing.iter().filter(|one| one.kind == "subnet");
+    let there: BTreeSet<&str> = subnets.filter_map(|one| one.inputs.get("zone")?.as_str()).collect();
+    let wanted = expand::zones(region, &Place::of_region(region)?);
+    wanted.iter().all(|zone| there.contains(zone.as_str())).then(|| kinds::list(there))
+}
+
 fn known(kind: &str) -> Result<&'static dyn Works, ProviderError> {
     kinds::by_name(kind).ok_or_else(|| {
         ProviderError::permanent(
@@ -171,12 +206,15 @@ impl Provider for AwsProvider {
         _: &Context,
         region: &Region,
         lookups: &[Lookup],
+        standing: &[Standing<'_>],
     ) -> Vec<Result<Value, ProviderError>> {
         let site = match Place::of_region(region) {
             Some(place) => self.site(&place).await,
             None => Err(expand::no_location(region)),
         };
         let site = &site;
+        let zones = zones_that_stand(region, lookups, standing);
+        let zones = &zones;
         let answers = lookups.iter().map(|lookup| async move {
             let site = site.clone()?;
             let Lookup::Provider { question, subject, .. } = lookup else {
@@ -185,7 +223,10 @@ impl Provider for AwsProvider {
                     "this is no question to AWS",
                 ));
             };
-            look_up::answer(&site, question, subject).await.map_err(|failure| {
+            if let (look_up::ZONES, Some(zones)) = (question.as_str(), zones) {
+                return Ok(zones.clone());
+            }
+            look_up::answer(&site, question, subject, standing).await.map_err(|failure| {
                 if let Some(shut) = site.shut(&failure) {
                     return shut;
                 }
@@ -210,7 +251,7 @@ impl Provider for AwsProvider {
         requests: &[ReadRequest],
     ) -> Vec<Result<Option<Observed>, ProviderError>> {
         // Few places, and few kinds at each.
-        let mut batches: Vec<(&Value, &str, Vec<usize>)> = Vec::new();
+        let mut batches: Vec<Batch<'_>> = Vec::new();
         for (at, request) in requests.iter().enumerate() {
             let place = &*request.place;
             match batches.iter_mut().find(|(other, kind, _)| *kind == request.kind && *other == place) {
@@ -218,17 +259,28 @@ impl Provider for AwsProvider {
                 None => batches.push((place, &request.kind, vec![at])),
             }
         }
-        let looks = batches.into_iter().map(|(place, kind, members)| async move {
-            let asked: Vec<&ReadRequest> = members.iter().map(|&at| &requests[at]).collect();
-            (self.read_kind(context, place, kind, &asked).await, members)
-        });
-        let mut answers: Vec<Option<Result<Option<Observed>, ProviderError>>> = vec![None; requests.len()];
-        for (looked, members) in join_all(looks).await {
-            for (at, answer) in members.into_iter().zip(looked) {
-                answers[at] = Some(answer);
-            }
+        // The answers about some tell all that is asked of others.
+        let kinds: BTreeSet<&str> = batches.iter().map(|(_, kind, _)| *kind).collect();
+        let is_told = |kind: &str| {
+            let by = kinds::by_name(kind).and_then(|works| works.told_by());
+            by.is_some_and(|by| kinds.contains(by))
+        };
+        let (later, first): (Vec<Batch<'_>>, Vec<_>) =
+            batches.into_iter().partition(|(_, kind, _)| is_told(kind));
+        let (mut answers, told) = self.read_all(context, requests, first).await;
+        let mut left = later;
+        for (.., members) in &mut left {
+            members.retain(|&at| {
+                let seen = confirmed(&requests[at], &told);
+                let is_open = seen.is_none();
+                answers.extend(seen.map(|seen| (at, Ok(Some(seen)))));
+                is_open
+            });
         }
-        answers.into_iter().map(|answer| answer.unwrap_or(Ok(None))).collect()
+        left.retain(|(.., members)| !members.is_empty());
+        answers.extend(self.read_all(context, requests, left).await.0);
+        answers.sort_unstable_by_key(|(at, _)| *at);
+        answers.into_iter().map(|(_, answer)| answer).collect()
     }
 
     /// Looks for what an earlier try with this token made before it makes anything: AWS forgets most client tokens, and

@@ -31,7 +31,7 @@ use text::{Names, Text};
 pub(crate) async fn survey(site: &Site, region: &Region, vpc: &str) -> Result<Survey, ProviderError> {
     let what = format!("describe what is in {vpc} in {}", site.place.location);
     let told = |failure: Failure| failure.of(&what, false);
-    let there = look_up::answer(site, look_up::VPC, vpc).await.map_err(told)?;
+    let there = look_up::answer(site, look_up::VPC, vpc, &[]).await.map_err(told)?;
     let Some(there) = there.as_map() else {
         return Err(ProviderError::permanent(&what, "there is no such VPC")
             .hint("`aws ec2 describe-vpcs` lists those of the account and region."));

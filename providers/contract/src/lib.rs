@@ -37,7 +37,7 @@ pub use component::{Component, Region};
 pub use error::{ErrorClass, ProviderError};
 pub use provider::{
     Answers, Call, Context, ExpandRequest, Expansion, Found, Health, HealthState, Import, Lookup, Made,
-    Observed, Obstacle, Operation, Probe, Problem, Provider, ReadRequest, Stack, Survey,
+    Observed, Obstacle, Operation, Probe, Problem, Provider, ReadRequest, Stack, Standing, Survey,
 };
 pub use resource::{Attribute, Desired, Effect, Kind, LEFT, Lifecycle, Member, OnFailure, Rollout, Way};
 pub use secret::{SecretSource, Sensitive, Vault};

@@ -66,6 +66,14 @@ pub enum Lookup {
     Provider { region: String, question: String, subject: String },
 }
 
+/// What is recorded of a thing, as far as it answers questions: what never changes of what is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    pub region: &'a str,
+    pub kind: &'a str,
+    pub inputs: &'a Map,
+}
+
 /// The answers that were found, by question.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Answers(pub BTreeMap<Lookup, Value>);
@@ -266,12 +274,13 @@ pub trait Provider: Send + Sync {
     /// What `expand` must know. An unsupported component is a `Problem` of `expand`, not of this.
     fn lookups(&self, request: &ExpandRequest<'_>) -> Vec<Lookup>;
 
-    /// Answers [`Lookup::Provider`] questions, in order.
+    /// Answers [`Lookup::Provider`] questions, in order. What `standing` of the region tells for good need not be asked again.
     async fn lookup(
         &self,
         context: &Context,
         region: &Region,
         lookups: &[Lookup],
+        standing: &[Standing<'_>],
     ) -> Vec<Result<Value, ProviderError>>;
 
     /// Component to resources: pure, and the same for the same input.

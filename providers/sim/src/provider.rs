@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use standfast_contract::{
     Address, Answers, Call, Context, ErrorClass, ExpandRequest, Expansion, Found, Health, HealthState, Kind,
     Lookup, Made, Map, Observed, Obstacle, Operation, Probe, Problem, Provider, ProviderError, ReadRequest,
-    Region, Sensitive, Survey, Value,
+    Region, Sensitive, Standing, Survey, Value,
 };
 use tokio::time::sleep;
 
@@ -229,6 +229,7 @@ impl Provider for Sim {
         context: &Context,
         region: &Region,
         lookups: &[Lookup],
+        _: &[Standing<'_>],
     ) -> Vec<Result<Value, ProviderError>> {
         let mut answers = Vec::with_capacity(lookups.len());
         for lookup in lookups {

@@ -13,7 +13,7 @@ use futures::future::join_all;
 use standfast_contract::{
     Address, Answers, Call, Context, ErrorClass, ExpandRequest, Expansion, Found, Health, Kind, Lookup, Made,
     Map, Observed, Obstacle, Operation, Probe, Problem, Provider, ProviderError, ReadRequest, Region, Stack,
-    Survey, Value,
+    Standing, Survey, Value,
 };
 use tokio::time::sleep;
 
@@ -397,6 +397,7 @@ impl Provider for SshProvider {
         _context: &Context,
         region: &Region,
         lookups: &[Lookup],
+        _: &[Standing<'_>],
     ) -> Vec<Result<Value, ProviderError>> {
         join_all(lookups.iter().map(|lookup| async move {
             match lookup {

@@ -12,7 +12,8 @@ use crate::graph::expand::{Wanted, foresee};
 pub fn run(args: &BlueprintArgs, global: &Global, registry: &Registry) -> Result<u8, CliError> {
     let blueprint = load(args, global)?;
     let providers = (registry.providers)(&ProviderSettings { sim_world: None })?;
-    let wanted = Wanted { regions: &blueprint.regions, components: &blueprint.components };
+    let wanted =
+        Wanted { regions: &blueprint.regions, components: &blueprint.components, standing: Vec::new() };
     foresee(&wanted, &|name| providers.get(name).cloned(), &stack_of(&blueprint))
         .map_err(|error| not_expanded(&blueprint, error, global.format))?;
     let hosts: usize = blueprint.regions.iter().map(|region| region.hosts().count()).sum();

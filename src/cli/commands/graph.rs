@@ -17,7 +17,7 @@ pub async fn run(args: &GraphArgs, global: &Global, registry: &Registry) -> Resu
     let store = StoreArgs { state: None, keys: args.keys.clone(), lock_timeout: std::time::Duration::ZERO };
     let stack = StackArgs { blueprint: args.blueprint.clone(), store };
     let session = Session::open(&stack, global, registry).await?;
-    let graph = session.graph().await;
+    let graph = session.graph(&[]).await;
     session.engine.providers.close().await;
     print(&Picture::of_resources(&graph?), args, global);
     Ok(exit::OK)

@@ -326,7 +326,7 @@ async fn adopt(
     if snapshot.resources.iter().any(|record| record.address == address.as_str()) {
         return Err(CliError::new(format!("{address} is recorded already")));
     }
-    let graph = session.graph().await?;
+    let graph = session.graph(&[]).await?;
     let Some(position) = graph.position(address) else {
         return Err(CliError::new(format!("{address} is not in the blueprint"))
             .hint("`standfast graph` shows what is"));

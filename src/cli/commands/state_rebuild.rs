@@ -89,7 +89,7 @@ async fn rebuilt(session: &Session, lease: &Lease) -> Result<Rebuilt, CliError> 
     let snapshot = engine.store.snapshot().await?;
     let recorded = snapshot.resources.iter().map(Recorded::decode).collect::<Result<Vec<_>, _>>()?;
     let recorded: HashSet<_> = recorded.into_iter().map(|record| record.address).collect();
-    let graph = session.graph().await?;
+    let graph = session.graph(&[]).await?;
     let found = look(session, &graph).await?;
     let rebuilt = rebuild(&graph, &engine.providers, &recorded, found);
     let changes: Vec<Change> = rebuilt.records.iter().map(|one| Change::Put(one.encode())).collect();

@@ -139,6 +139,59 @@ fn under_a_storm_two_regions_are_made_changed_and_removed_once() {
     weather_out(regions::account(), &edits);
 }
 
+/// The stack of scripts/bench-aws: each kind of thing in a call of its own, but what the answers about others tell.
+const STACK: &str = "\
+standfast: 1
+name: shop
+secrets: { db: { env: SHOP_PASSWORD } }
+regions:
+  home: { provider: aws, location: eu-west-1, zones: 3 }
+networks:
+  main: { cidr: 10.20.0.0/16, nat: per_zone }
+load_balancers:
+  front: { listeners: [{ port: 80, to: web }], stickiness: { cookie: SRV, ttl: 1h }, drain_timeout: 30s }
+autoscaling_groups:
+  web:
+    capacity: { min: 3, max: 6 }
+    instance_type: t3.small
+    image: /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64
+    workload: { package: nginx }
+    port: 80
+    health_check: { path: /, interval: 10s, timeout: 3s }
+    scaling: [{ metric: cpu, target: 60% }, { metric: requests, target: 200 }]
+databases:
+  orders:
+    engine: postgres
+    version: 15
+    instance_type: db.t4g.medium
+    storage: 20GiB
+    replicas: 1
+    password: \"${secrets.db}\"
+    parameters: { log_min_duration_statement: 500 }
+";
+
+#[test]
+fn a_plan_of_an_unchanged_stack_asks_twenty_questions() {
+    let account = Account::applied(STACK);
+    account.proxy.forget();
+    assert_eq!(account.plan("").steps(), Vec::<String>::new());
+    let mut asked: Vec<_> = account.proxy.seen().into_iter().map(|seen| seen.action).collect();
+    asked.sort_unstable();
+    assert!(asked.len() <= 20, "{}: {asked:?}", asked.len());
+    // What others tell of, and is another than it was, is looked at all the same.
+    account.python(
+        "held = ec2.describe_addresses()['Addresses'][0]\n\
+         nat = [n for n in ec2.describe_nat_gateways()['NatGateways'] if n['NatGatewayAddresses'][0]['AllocationId'] == held['AllocationId']][0]\n\
+         ec2.delete_nat_gateway(NatGatewayId=nat['NatGatewayId'])\n\
+         ec2.disassociate_address(AssociationId=held['AssociationId'])\n\
+         ec2.release_address(AllocationId=held['AllocationId'])",
+    );
+    let steps = account.plan("").steps();
+    let is_anew =
+        |kind: &str| steps.iter().any(|step| step.contains(kind) && step.ends_with("(drift: it is gone)"));
+    assert!(is_anew("nat_gateway.") && is_anew("elastic_ip."), "{steps:#?}");
+}
+
 /// Groups without machines, and how many calls a plan of nothing to do makes for so many.
 fn calls_of_a_plan(groups: usize) -> usize {
     let group = |at: usize| {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use standfast_contract::{
     Address, Answers, Call, Context, ExpandRequest, Expansion, Found, Health, Kind, Lookup, Made, Observed,
-    Obstacle, Operation, Probe, Problem, Provider, ProviderError, ReadRequest, Region, Survey, Value,
+    Obstacle, Operation, Probe, Problem, Provider, ProviderError, ReadRequest, Region, Standing, Survey,
+    Value,
 };
 use standfast_state::{
     Change, Export, Head, Holder, Intent, IntentId, LEASE_MS_DEFAULT, Lease, LockRequest, OpenMode, Outcome,
@@ -198,8 +199,9 @@ impl<P: Provider> Provider for WatchedProvider<P> {
         context: &Context,
         region: &Region,
         lookups: &[Lookup],
+        standing: &[Standing<'_>],
     ) -> Vec<Result<Value, ProviderError>> {
-        self.points.around("look up", self.provider.lookup(context, region, lookups)).await
+        self.points.around("look up", self.provider.lookup(context, region, lookups, standing)).await
     }
 
     fn expand(&self, request: &ExpandRequest<'_>, answers: &Answers) -> Result<Expansion, Vec<Problem>> {

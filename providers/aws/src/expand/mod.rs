@@ -73,6 +73,13 @@ pub(crate) fn lookups(request: &ExpandRequest<'_>) -> Vec<Lookup> {
     lookups
 }
 
+/// By their names at AWS: `zones: 3` are `a`, `b` and `c`.
+pub(crate) fn zones(region: &Region, place: &Place) -> Vec<String> {
+    let zone =
+        |name: &str| if name.len() == 1 { format!("{}{name}", place.location) } else { name.to_owned() };
+    region.zones.iter().map(|one| zone(&one.name)).collect()
+}
+
 /// A question to the region.
 fn ask(region: &Region, question: &str, subject: &str) -> Lookup {
     Lookup::Provider {
@@ -135,11 +142,7 @@ impl<'a> Build<'a> {
         if let Some((message, hint)) = place.no_region("location: ") {
             return at_location(message, hint);
         }
-        // `zones: 3` are `a`, `b` and `c`.
-        let zone = |name: &str| {
-            if name.len() == 1 { format!("{}{name}", place.location) } else { name.to_owned() }
-        };
-        let zones: Vec<String> = region.zones.iter().map(|one| zone(&one.name)).collect();
+        let zones = zones(region, &place);
         let mut build = Build {
             request,
             answers,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluentBuilder;
 use standfast_contract::{Attribute, Call, Kind, LEFT, Map, Value, Way};
 
-use super::{ID, Job, Parts, Seen, Select, TAGS, Works, fixed, may, must, out, rds};
+use super::{ID, Job, Parts, Seen, Select, TAGS, Told, Works, fixed, list, map, may, must, out, rds, text};
 use crate::{
     clients::Site,
     failure::{Failure, failed},
@@ -82,8 +82,13 @@ impl Works for DbInstance {
     }
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
+        Ok(self.look_around(site, select).await?.0)
+    }
+
+    async fn look_around(&self, site: &Site, select: Select<'_>) -> Result<(Vec<Seen>, Vec<Told>), Failure> {
         let found = rds::instances(site, select).await?;
-        Ok(found.iter().filter_map(|found| seen_as(&KIND, found)).collect())
+        let seen = found.iter().filter_map(|found| seen_as(&KIND, found)).collect();
+        Ok((seen, found.iter().filter_map(subnet_group).collect()))
     }
 
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
@@ -153,6 +158,18 @@ impl Works for DbInstance {
     async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
         rds::tag(site, id, set, unset).await
     }
+}
+
+/// What an instance tells of the group of subnets that it is in, whose ARN differs in the last two parts.
+fn subnet_group(found: &aws_sdk_rds::types::DbInstance) -> Option<Told> {
+    let group = found.db_subnet_group()?;
+    let (stem, _) = found.db_instance_arn()?.split_once(":db:")?;
+    let subnets = group.subnets().iter().filter_map(|subnet| subnet.subnet_identifier());
+    Some(Told {
+        kind: "db_subnet_group",
+        id: format!("{stem}:subgrp:{}", group.db_subnet_group_name()?),
+        attributes: map([("vpc", text(group.vpc_id())), ("subnets", list(subnets))]),
+    })
 }
 
 const MODIFY: &str = "rds:ModifyDBInstance";

@@ -56,6 +56,10 @@ impl Works for DbSubnetGroup {
         Ok(seen.collect())
     }
 
+    fn told_by(&self) -> Option<&'static str> {
+        Some("db_instance")
+    }
+
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
         let call = job
             .site

@@ -36,6 +36,10 @@ impl Works for ElasticIp {
         Ok(seen.collect())
     }
 
+    fn told_by(&self) -> Option<&'static str> {
+        Some("nat_gateway")
+    }
+
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
         let tags = ec2::with_tags(ResourceType::ElasticIp, &job.tags());
         let call = job.site.change.ec2.allocate_address().domain(DomainType::Vpc).tag_specifications(tags);

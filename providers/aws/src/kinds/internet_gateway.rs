@@ -36,6 +36,11 @@ impl Works for InternetGateway {
         Ok(seen.collect())
     }
 
+    /// A route to one that is not attached is a black hole.
+    fn told_by(&self) -> Option<&'static str> {
+        Some("route_table")
+    }
+
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
         let tags = ec2::with_tags(ResourceType::InternetGateway, &job.tags());
         let call = job.site.change.ec2.create_internet_gateway().tag_specifications(tags);

@@ -130,6 +130,17 @@ pub(crate) async fn look(works: &dyn Works, site: &Site, select: Select<'_>) -> 
     Ok(seen)
 }
 
+/// The same, with what the answer tells of others.
+pub(crate) async fn look_around(
+    works: &dyn Works,
+    site: &Site,
+    select: Select<'_>,
+) -> Result<(Vec<Seen>, Vec<Told>), Failure> {
+    let (mut seen, told) = works.look_around(site, select).await?;
+    seen.retain(|seen| select.takes(&seen.id, &seen.tags));
+    Ok((seen, told))
+}
+
 /// How far along it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Phase {
@@ -171,6 +182,15 @@ impl Seen {
     pub fn is_there(&self) -> bool {
         self.phase != Phase::Gone
     }
+}
+
+/// What an answer about one thing tells of another one, of another kind, that it uses.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Told {
+    pub kind: &'static str,
+    pub id: String,
+    /// What may be other than it was, and outputs.
+    pub attributes: Map,
 }
 
 /// One create or update.
@@ -307,6 +327,17 @@ pub(crate) trait Works: Send + Sync {
 
     /// In as few calls as the pages allow; it may give more than was asked for. Called through [`look`].
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure>;
+
+    /// The same, with what the answer tells of others.
+    async fn look_around(&self, site: &Site, select: Select<'_>) -> Result<(Vec<Seen>, Vec<Told>), Failure> {
+        Ok((self.look(site, select).await?, Vec::new()))
+    }
+
+    /// The kind whose answers tell all of one of these that is in use but its tags: where that is as recorded, a plan need
+    /// not ask for it.
+    fn told_by(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Makes it, with its tags in the same call, and gives its id. What that call cannot say is left to `fit`.
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure>;

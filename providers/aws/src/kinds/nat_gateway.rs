@@ -1,10 +1,10 @@
 //! A NAT gateway: how private subnets reach the world, billed by the hour.
 
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{NatGatewayState, ResourceType};
+use aws_sdk_ec2::types::{NatGateway as Found, NatGatewayState, ResourceType};
 use standfast_contract::{Kind, Map};
 
-use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, ec2, fixed, map, out, text};
+use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Told, Works, ec2, fixed, map, out, text};
 use crate::{
     clients::Site,
     failure::{Failure, failed},
@@ -22,6 +22,10 @@ impl Works for NatGateway {
     }
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
+        Ok(self.look_around(site, select).await?.0)
+    }
+
+    async fn look_around(&self, site: &Site, select: Select<'_>) -> Result<(Vec<Seen>, Vec<Told>), Failure> {
         let call =
             site.look.ec2.describe_nat_gateways().set_filter(Some(ec2::filters(select, "nat-gateway-id")));
         let gateways: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
@@ -52,7 +56,16 @@ impl Works for NatGateway {
                 parts: Parts::new(),
             }
         });
-        Ok(seen.collect())
+        let is_in_use = |gateway: &&Found| gateway.state() == Some(&NatGatewayState::Available);
+        let addresses = gateways.iter().filter(is_in_use).flat_map(|gateway| gateway.nat_gateway_addresses());
+        let told = addresses.filter_map(|held| {
+            Some(Told {
+                kind: "elastic_ip",
+                id: held.allocation_id()?.to_owned(),
+                attributes: map([("address", text(held.public_ip()))]),
+            })
+        });
+        Ok((seen.collect(), told.collect()))
     }
 
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {

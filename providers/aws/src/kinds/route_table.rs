@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{ResourceType, Route, RouteOrigin};
+use aws_sdk_ec2::types::{ResourceType, Route, RouteOrigin, RouteState};
 use standfast_contract::{Kind, Map, Value};
 
 use super::{
-    ID, Job, Parts, Phase, Seen, Select, TAGS, Works, ec2, fixed, list, look, map, may, text, texts,
+    ID, Job, Parts, Phase, Seen, Select, TAGS, Told, Works, ec2, fixed, list, look, map, may, text, texts,
 };
 use crate::{
     clients::Site,
@@ -29,6 +29,10 @@ impl Works for RouteTable {
     }
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
+        Ok(self.look_around(site, select).await?.0)
+    }
+
+    async fn look_around(&self, site: &Site, select: Select<'_>) -> Result<(Vec<Seen>, Vec<Told>), Failure> {
         let filters = ec2::filters(select, "route-table-id");
         let call = site.look.ec2.describe_route_tables().set_filters(Some(filters));
         let tables: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
@@ -54,7 +58,16 @@ impl Works for RouteTable {
                 parts: used,
             }
         });
-        Ok(seen.collect())
+        let routes = tables.iter().flat_map(|table| table.routes().iter().map(move |route| (table, route)));
+        let told = routes.filter_map(|(table, route)| {
+            let id = route.gateway_id().filter(|id| id.starts_with("igw-"))?;
+            (route.state() == Some(&RouteState::Active)).then(|| Told {
+                kind: "internet_gateway",
+                id: id.to_owned(),
+                attributes: map([("vpc", text(table.vpc_id()))]),
+            })
+        });
+        Ok((seen.collect(), told.collect()))
     }
 
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {

@@ -150,10 +150,10 @@ async fn preflight_and_lookup_and_find_fail_only_on_demand() {
     let zones = Lookup::Provider { region: "home".into(), question: "zones".into(), subject: String::new() };
     let mut bare = region("home");
     bare.zones.clear();
-    let answer = sim.lookup(&context(), &bare, std::slice::from_ref(&zones)).await;
+    let answer = sim.lookup(&context(), &bare, std::slice::from_ref(&zones), &[]).await;
     assert_eq!(answer[0].as_ref().unwrap(), &["a", "b", "c"].into_iter().collect::<Value>());
     sim.world().script(Fault::new("home", "*", FaultKind::Unreachable).forever()).unwrap();
-    let answer = sim.lookup(&context(), &bare, &[zones]).await;
+    let answer = sim.lookup(&context(), &bare, &[zones], &[]).await;
     assert_eq!(answer[0].as_ref().unwrap_err().class, ErrorClass::Unreachable);
     let error = sim.find(&context(), &[calls[0].place.clone()]).await.remove(0).unwrap_err();
     assert_eq!(error.class, ErrorClass::Unreachable);
