@@ -4,7 +4,10 @@
 //! may make a second thing, so the engine repeats it, after a look for what the first one made. Both share the SDK's
 //! adaptive rate limit of their service, which slows down when AWS throttles.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use aws_config::{
     BehaviorVersion, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
@@ -23,37 +26,46 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Of one try: AWS answers in seconds or not at all.
 const TRY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Made when it is first used: a plan needs some of them, and each costs memory.
+type Lazy<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send>>;
+
+fn lazy<T: 'static>(config: &Arc<SdkConfig>, new: fn(&SdkConfig) -> T) -> Lazy<T> {
+    let config = Arc::clone(config);
+    LazyLock::new(Box::new(move || new(&config)))
+}
+
 /// One client of each service.
 pub(crate) struct Clients {
-    pub acm: aws_sdk_acm::Client,
-    pub asg: aws_sdk_autoscaling::Client,
-    pub cloudwatch: aws_sdk_cloudwatch::Client,
-    pub ec2: aws_sdk_ec2::Client,
-    pub elasticache: aws_sdk_elasticache::Client,
-    pub elb: aws_sdk_elasticloadbalancingv2::Client,
-    pub iam: aws_sdk_iam::Client,
-    pub quotas: aws_sdk_servicequotas::Client,
-    pub rds: aws_sdk_rds::Client,
-    pub route53: aws_sdk_route53::Client,
-    pub sns: aws_sdk_sns::Client,
-    pub ssm: aws_sdk_ssm::Client,
+    pub acm: Lazy<aws_sdk_acm::Client>,
+    pub asg: Lazy<aws_sdk_autoscaling::Client>,
+    pub cloudwatch: Lazy<aws_sdk_cloudwatch::Client>,
+    pub ec2: Lazy<aws_sdk_ec2::Client>,
+    pub elasticache: Lazy<aws_sdk_elasticache::Client>,
+    pub elb: Lazy<aws_sdk_elasticloadbalancingv2::Client>,
+    pub iam: Lazy<aws_sdk_iam::Client>,
+    pub quotas: Lazy<aws_sdk_servicequotas::Client>,
+    pub rds: Lazy<aws_sdk_rds::Client>,
+    pub route53: Lazy<aws_sdk_route53::Client>,
+    pub sns: Lazy<aws_sdk_sns::Client>,
+    pub ssm: Lazy<aws_sdk_ssm::Client>,
 }
 
 impl Clients {
-    pub fn new(config: &SdkConfig) -> Self {
+    pub fn new(config: SdkConfig) -> Self {
+        let config = Arc::new(config);
         Clients {
-            acm: aws_sdk_acm::Client::new(config),
-            asg: aws_sdk_autoscaling::Client::new(config),
-            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
-            ec2: aws_sdk_ec2::Client::new(config),
-            elasticache: aws_sdk_elasticache::Client::new(config),
-            elb: aws_sdk_elasticloadbalancingv2::Client::new(config),
-            iam: aws_sdk_iam::Client::new(config),
-            quotas: aws_sdk_servicequotas::Client::new(config),
-            rds: aws_sdk_rds::Client::new(config),
-            route53: aws_sdk_route53::Client::new(config),
-            sns: aws_sdk_sns::Client::new(config),
-            ssm: aws_sdk_ssm::Client::new(config),
+            acm: lazy(&config, aws_sdk_acm::Client::new),
+            asg: lazy(&config, aws_sdk_autoscaling::Client::new),
+            cloudwatch: lazy(&config, aws_sdk_cloudwatch::Client::new),
+            ec2: lazy(&config, aws_sdk_ec2::Client::new),
+            elasticache: lazy(&config, aws_sdk_elasticache::Client::new),
+            elb: lazy(&config, aws_sdk_elasticloadbalancingv2::Client::new),
+            iam: lazy(&config, aws_sdk_iam::Client::new),
+            quotas: lazy(&config, aws_sdk_servicequotas::Client::new),
+            rds: lazy(&config, aws_sdk_rds::Client::new),
+            route53: lazy(&config, aws_sdk_route53::Client::new),
+            sns: lazy(&config, aws_sdk_sns::Client::new),
+            ssm: lazy(&config, aws_sdk_ssm::Client::new),
         }
     }
 }
@@ -83,9 +95,9 @@ impl Site {
     pub fn of(place: &Place, config: &SdkConfig) -> Self {
         Site {
             place: place.clone(),
-            look: Clients::new(config),
+            look: Clients::new(config.clone()),
             change: Clients::new(
-                &config.to_builder().retry_config(RetryConfig::adaptive().with_max_attempts(1)).build(),
+                config.to_builder().retry_config(RetryConfig::adaptive().with_max_attempts(1)).build(),
             ),
             sts: aws_sdk_sts::Client::new(config),
             caller: OnceCell::new(),

@@ -231,7 +231,7 @@ pub(crate) fn site_that(answers: impl FnMut(&Asked) -> Option<Answer> + Send + '
     let mut site = Site::of(&place(), &config);
     site.poll = Duration::from_millis(1);
     // Without the rate limit, which is a process's and goes by the real clock.
-    site.change = Clients::new(&config);
+    site.change = Clients::new(config);
     (site, recorded)
 }
 
