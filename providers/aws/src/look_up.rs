@@ -14,6 +14,8 @@ pub(crate) const ZONES: &str = "zones";
 pub(crate) const IMAGE: &str = "image";
 /// Where an image says nothing of its disk.
 const ROOT_GIB: i32 = 8;
+/// How the names of the parameters begin that AWS itself keeps.
+const OF_AWS: &str = "/aws/service/";
 /// What is in a VPC: `{cidr, public, private, database}`, the last three lists of `{id, zone}`.
 pub(crate) const VPC: &str = "vpc";
 
@@ -46,13 +48,13 @@ async fn zones(site: &Site) -> Result<Value, Failure> {
     Ok(list(plain.filter_map(|zone| zone.zone_name())))
 }
 
-/// By id, or by the name of the SSM parameter that holds one. Whoever keeps the parameter keeps the image, and an image never
-/// changes: what a template that stands knows of it is true.
+/// By id, or by the name of the SSM parameter that holds one. An image never changes, and those that AWS's own parameters
+/// name are there: what a template that stands knows of such a one is true. Anybody else's may have been taken away.
 async fn image(site: &Site, name: &str, standing: &[Standing<'_>]) -> Result<Value, Failure> {
-    let is_id = name.starts_with("ami-");
-    let id = if is_id { Some(name.to_owned()) } else { parameter(site, name).await? };
+    let id = if name.starts_with("ami-") { Some(name.to_owned()) } else { parameter(site, name).await? };
     let Some(id) = id else { return Ok(Value::Null) };
-    if !is_id && let Some(image) = standing.iter().find_map(|one| image_of(one, &id)) {
+    let known = standing.iter().find_map(|one| image_of(one, &id));
+    if let Some(image) = known.filter(|_| name.starts_with(OF_AWS)) {
         return Ok(image);
     }
     // A filter finds nothing where a list of ids would fail.
