@@ -31,14 +31,13 @@ const ANYWHERE: &str = "0.0.0.0/0";
 const COOKIE_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html>
 const COOKIE_TTL_S: std::ops::RangeInclusive<u64> = 1..=7 * 24 * 60 * 60;
-// AWS's limits of a health check, of draining and of a cookie, in seconds.
+// AWS's limits of a health check, and of draining, in seconds.
 const INTERVAL_S: std::ops::RangeInclusive<u64> = 5..=300;
 const TIMEOUT_S: std::ops::RangeInclusive<u64> = 2..=120;
 const THRESHOLD: std::ops::RangeInclusive<u32> = 2..=10;
 /// Characters of a health check's path.
 const PATH_MAX: usize = 1_024;
 const DRAIN_MAX_S: u64 = 3_600;
-const COOKIE_MAX_S: u64 = 7 * 24 * 60 * 60;
 /// Of a path or host of a rule, and what a path is made of.
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-condition-types.html>
 const CONDITION_MAX: usize = 128;
@@ -198,14 +197,6 @@ fn check(build: &mut Build<'_>, balancer: &LoadBalancer, within: &Within) {
         );
     }
     check_conditions(build, balancer);
-    let ttl = balancer.stickiness.as_ref().and_then(|stickiness| stickiness.ttl);
-    if ttl.is_some_and(|ttl| ttl.is_zero() || ttl.as_secs() > COOKIE_MAX_S) {
-        build.problem(
-            "stickiness.ttl",
-            "an ALB's cookie lives from a second to seven days",
-            "Say `7d` or less.",
-        );
-    }
 }
 
 fn check_conditions(build: &mut Build<'_>, balancer: &LoadBalancer) {
