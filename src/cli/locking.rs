@@ -93,6 +93,8 @@ impl Lock {
 
     pub async fn release(self) -> Result<(), CliError> {
         self.heartbeat.abort();
+        // It holds the store too, and what the last one drops is closed in order: a file without a log beside it.
+        let _ = self.heartbeat.await;
         Ok(self.store.release(self.lease).await?)
     }
 }

@@ -95,6 +95,7 @@ impl Sandbox {
         let sandbox = Sandbox::new(blueprint);
         // One at a time: what the simulated world calls things then never varies.
         sandbox.ok("apply --auto-approve --parallelism 1");
+        assert!(!sandbox.path(&format!(".standfast/{}.db-wal", sandbox.name)).exists(), "closed in order");
         sandbox
     }
 
