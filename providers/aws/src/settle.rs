@@ -21,20 +21,37 @@ const RELEASE_MAX: Duration = Duration::from_secs(10 * 60);
 /// most of an hour.
 const READY_MAX: Duration = Duration::from_secs(60 * 60);
 
+/// What calls itself ready may not have begun with a change for so long. After that it is taken at its word: what AWS
+/// keeps for a maintenance window is nothing to wait for.
+const BEGIN_MAX: Duration = Duration::from_secs(5 * 60);
+
 /// Waits until it is ready. What fails by itself is an error that says why.
 pub(crate) async fn ready(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Failure> {
-    job.context.wait(until_ready(works, job, id)).await
+    job.context.wait(until_ready(works, job, id, None)).await
 }
 
-async fn until_ready(works: &dyn Works, job: &Job<'_>, id: &str) -> Result<Seen, Failure> {
+/// `before`: as it was seen before it was changed.
+async fn until_ready(
+    works: &dyn Works,
+    job: &Job<'_>,
+    id: &str,
+    before: Option<&Seen>,
+) -> Result<Seen, Failure> {
     let began = Instant::now();
+    let mut quiet = began;
     let mut wait = Duration::from_millis(200);
     loop {
         let seen = kinds::look(works, job.site, Select::Ids(&[id])).await?;
         let told = match seen.into_iter().next() {
             Some(seen) => match seen.phase {
-                Phase::Ready => return Ok(seen),
-                Phase::Pending(word) => word,
+                Phase::Ready => match before.and_then(|before| works.unfinished(job, before, &seen)) {
+                    Some(word) if quiet.elapsed() < BEGIN_MAX => word,
+                    _ => return Ok(seen),
+                },
+                Phase::Pending(word) => {
+                    quiet = Instant::now();
+                    word
+                }
                 Phase::Failed(why) => return Err(Failure::new(Trouble::Broken, "", why)),
                 Phase::Gone => return Err(Failure::new(Trouble::NotFound, "", format!("{id} is gone"))),
             },
@@ -78,7 +95,7 @@ pub(crate) async fn settle(works: &dyn Works, job: &Job<'_>, mut seen: Seen) -> 
         works.tag(job.site, &seen.id, &set, &unset).await?;
     }
     if differs {
-        seen = ready(works, job, &seen.id).await?;
+        seen = job.context.wait(until_ready(works, job, &seen.id, Some(&seen))).await?;
     }
     Ok(Made { id: seen.id, outputs: seen.outputs })
 }

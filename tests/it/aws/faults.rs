@@ -140,35 +140,7 @@ fn under_a_storm_two_regions_are_made_changed_and_removed_once() {
 }
 
 /// The stack of scripts/bench-aws: each kind of thing in a call of its own, but what the answers about others tell.
-const STACK: &str = "\
-standfast: 1
-name: shop
-secrets: { db: { env: SHOP_PASSWORD } }
-regions:
-  home: { provider: aws, location: eu-west-1, zones: 3 }
-networks:
-  main: { cidr: 10.20.0.0/16, nat: per_zone }
-load_balancers:
-  front: { listeners: [{ port: 80, to: web }], stickiness: { cookie: SRV, ttl: 1h }, drain_timeout: 30s }
-autoscaling_groups:
-  web:
-    capacity: { min: 3, max: 6 }
-    instance_type: t3.small
-    image: /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64
-    workload: { package: nginx }
-    port: 80
-    health_check: { path: /, interval: 10s, timeout: 3s }
-    scaling: [{ metric: cpu, target: 60% }, { metric: requests, target: 200 }]
-databases:
-  orders:
-    engine: postgres
-    version: 15
-    instance_type: db.t4g.medium
-    storage: 20GiB
-    replicas: 1
-    password: \"${secrets.db}\"
-    parameters: { log_min_duration_statement: 500 }
-";
+const STACK: &str = include_str!("stack.yaml");
 
 #[test]
 fn a_plan_of_an_unchanged_stack_asks_twenty_questions() {

@@ -85,9 +85,7 @@ impl Works for LaunchTemplate {
     }
 
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
-        let own =
-            KIND.attributes.iter().filter(|one| !one.computed && one.name != "tags" && one.name != "name");
-        if !own.clone().any(|one| job.differs(one.name, seen)) {
+        if !changes(job, seen) {
             return Ok(());
         }
         let ec2 = &job.site.change.ec2;
@@ -106,11 +104,22 @@ impl Works for LaunchTemplate {
         Ok(())
     }
 
+    fn unfinished(&self, job: &Job<'_>, before: &Seen, after: &Seen) -> Option<String> {
+        let is_old = after.outputs["version"] == before.outputs["version"];
+        (is_old && changes(job, before)).then(|| "the version before".to_owned())
+    }
+
     async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
         let call = site.change.ec2.delete_launch_template().launch_template_id(id);
         call.send().await.map_err(failed("ec2:DeleteLaunchTemplate"))?;
         Ok(())
     }
+}
+
+/// Whether another version is wanted.
+fn changes(job: &Job<'_>, seen: &Seen) -> bool {
+    let own = KIND.attributes.iter().filter(|one| !one.computed && one.name != "tags" && one.name != "name");
+    own.into_iter().any(|one| job.differs(one.name, seen))
 }
 
 /// Whole every time: a version takes nothing over from the one before. Machines and disks carry the tags too. One that

@@ -346,6 +346,12 @@ pub(crate) trait Works: Send + Sync {
     /// business.
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure>;
 
+    /// What AWS has not begun yet, or not told yet, of what `fit` has just changed, though it calls the thing ready: in
+    /// a word for whoever waits.
+    fn unfinished(&self, _: &Job<'_>, _before: &Seen, _after: &Seen) -> Option<String> {
+        None
+    }
+
     async fn remove(&self, site: &Site, id: &str, recorded: &Map) -> Result<(), Failure>;
 
     /// Before the first change of all: what is known to be refused. Most kinds leave it to AWS to say.

@@ -82,7 +82,7 @@ impl Works for Parameter {
     }
 
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
-        if job.call.prior.is_empty() || job.call.prior.get("value") == job.call.inputs.get("value") {
+        if !changes(job) {
             return Ok(());
         }
         let call = job
@@ -96,6 +96,11 @@ impl Works for Parameter {
             .overwrite(true);
         call.send().await.map_err(failed(PUT))?;
         Ok(())
+    }
+
+    fn unfinished(&self, job: &Job<'_>, before: &Seen, after: &Seen) -> Option<String> {
+        let is_old = after.outputs["version"] == before.outputs["version"];
+        (is_old && changes(job)).then(|| "the value before".to_owned())
     }
 
     async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
@@ -128,6 +133,11 @@ impl Works for Parameter {
         }
         Ok(())
     }
+}
+
+/// Whether another value is wanted than was. In a create it has just been given.
+fn changes(job: &Job<'_>) -> bool {
+    !job.call.prior.is_empty() && job.call.prior.get("value") != job.call.inputs.get("value")
 }
 
 const PUT: &str = "ssm:PutParameter";

@@ -39,7 +39,8 @@ struct Service {
     between: &'static str,
 }
 
-/// In answers `{state}` is the state, `{tags}` are the tags, `{token}` is the create's, and every other word in braces
+/// In answers `{state}` is the state, `{tags}` are the tags, `{token}` is the create's, `{version}` the newest of a launch
+/// template, and every other word in braces
 /// that input.
 struct Shape {
     kind: &'static str,
@@ -194,6 +195,8 @@ struct World {
     /// Of the thing, look by look; the last one stays.
     states: VecDeque<&'static str>,
     is_there: bool,
+    /// Of a launch template, how many it has.
+    versions: usize,
 }
 
 impl World {
@@ -204,6 +207,7 @@ impl World {
             next: VecDeque::new(),
             states: [states::ready(kind)].into(),
             is_there: false,
+            versions: 1,
         }
     }
 
@@ -237,6 +241,7 @@ impl World {
             self.is_there = true;
             return self.written(&self.shape.made);
         }
+        self.versions += usize::from(action == "CreateLaunchTemplateVersion");
         let find = |told: &[(&str, String)]| {
             told.iter().find(|(told, _)| *told == action).map(|(_, answer)| answer.clone())
         };
@@ -261,6 +266,7 @@ impl World {
         let mut answer = answer
             .replace("{tags}", &tags.join(service.between))
             .replace("{state}", self.states[0])
+            .replace("{version}", &self.versions.to_string())
             .replace("{token}", TOKEN);
         for (key, value) in &self.call.inputs {
             answer = answer.replace(&format!("{{{key}}}"), &value.to_string());

@@ -72,7 +72,7 @@ pub(super) fn shapes() -> Vec<Shape> {
             ],
             "InvalidLaunchTemplateId.NotFound",
         )
-        .of("<launchTemplateId>lt-1</launchTemplateId><latestVersionNumber>1</latestVersionNumber>")
+        .of("<launchTemplateId>lt-1</launchTemplateId><latestVersionNumber>{version}</latestVersionNumber>")
         .told(
             "CreateLaunchTemplateVersion",
             "<CreateLaunchTemplateVersionResponse><launchTemplateVersion><launchTemplateId>lt-1</launchTemplateId>\
