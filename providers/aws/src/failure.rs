@@ -223,7 +223,10 @@ fn judge(code: &str, said: &str, status: u16) -> Trouble {
         | "InvalidDBParameterGroupState"
         | "InvalidDBSubnetGroupStateFault"
         | "InvalidIPAddress.InUse" => Trouble::InUse,
-        "InvalidDBClusterStateFault"
+        "InvalidCacheClusterState"
+        | "InvalidDBClusterSnapshotStateFault"
+        | "InvalidDBClusterStateFault"
+        | "InvalidDBInstanceAutomatedBackupState"
         | "InvalidDBInstanceState"
         | "InvalidGlobalClusterStateFault"
         | "InvalidReplicationGroupState" => Trouble::Busy,

@@ -1,5 +1,6 @@
 //! Questions that expansion asks of a region: its zones, what an image's name stands for, what is in a VPC.
 
+use aws_sdk_ec2::types::{VpcCidrBlockAssociation, VpcCidrBlockStateCode};
 use standfast_contract::{Map, Standing, Value};
 
 use crate::{
@@ -16,7 +17,7 @@ pub(crate) const IMAGE: &str = "image";
 const ROOT_GIB: i32 = 8;
 /// How the names of the parameters begin that AWS itself keeps.
 const OF_AWS: &str = "/aws/service/";
-/// What is in a VPC: `{cidr, public, private, database}`, the last three lists of `{id, zone}`.
+/// What is in a VPC: `{cidr, cidrs, public, private, database}`, the last three lists of `{id, zone}`.
 pub(crate) const VPC: &str = "vpc";
 
 /// A hosted zone by its id: `{name, private, name_servers}`, null where there is none.
@@ -57,9 +58,10 @@ async fn image(site: &Site, name: &str, standing: &[Standing<'_>]) -> Result<Val
     if let Some(image) = known.filter(|_| name.starts_with(OF_AWS)) {
         return Ok(image);
     }
-    // A filter finds nothing where a list of ids would fail.
+    // A filter finds nothing where a list of ids would fail. Others' images are deprecated after two years at most, and
+    // machines start from them all the same.
     let filter = aws_sdk_ec2::types::Filter::builder().name("image-id").values(&id).build();
-    let call = site.look.ec2.describe_images().filters(filter);
+    let call = site.look.ec2.describe_images().include_deprecated(true).filters(filter);
     let answer = call.send().await.map_err(failed("ec2:DescribeImages"))?;
     let Some(image) = answer.images().first() else { return Ok(Value::Null) };
     let device = image.root_device_name().unwrap_or("/dev/xvda");
@@ -134,10 +136,18 @@ async fn vpc(site: &Site, id: &str) -> Result<Value, Failure> {
         tiers[tier].push(map([("id", text(subnet.subnet_id())), ("zone", text(subnet.availability_zone()))]));
     }
     let [public, private, database] = tiers;
+    let cidrs = vpc.cidr_block_association_set().iter().filter(|one| is_associated(one));
+    let cidrs = list(cidrs.filter_map(|one| one.cidr_block()));
     Ok(Value::Map(map([
         ("cidr", text(vpc.cidr_block())),
+        ("cidrs", cidrs),
         ("public", list(public)),
         ("private", list(private)),
         ("database", list(database)),
     ])))
+}
+
+fn is_associated(range: &VpcCidrBlockAssociation) -> bool {
+    let state = range.cidr_block_state().and_then(|state| state.state());
+    state.is_none_or(|state| *state == VpcCidrBlockStateCode::Associated)
 }

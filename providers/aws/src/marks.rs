@@ -15,7 +15,7 @@ pub(crate) const ENVIRONMENT: &str = "standfast:environment";
 pub(crate) const ADDRESS: &str = "standfast:address";
 /// Of the create that made it.
 pub(crate) const TOKEN: &str = "standfast:token";
-const NAME: &str = "Name";
+pub(crate) const NAME: &str = "Name";
 
 /// Every tag of a new thing: the user's own, and over them the marks.
 pub(crate) fn of_new(stack: &Stack, address: &Address, token: &str, inputs: &Map) -> Tags {

@@ -13,6 +13,8 @@ pub(crate) const TEMPLATE_MAX: usize = 128;
 /// Security groups and autoscaling groups.
 pub(crate) const LONG_MAX: usize = 255;
 
+const RESERVED: [&str; 2] = ["internal-", "sg-"];
+
 /// `shop-front-1f9a0c3b`: stack, component and the name behind the kind unless that is `main`, then a digest of the
 /// whole address, so that two addresses never share a name, however much of it had to go.
 pub(crate) fn name(stack: &Stack, address: &Address, max: usize) -> String {
@@ -24,8 +26,8 @@ pub(crate) fn name(stack: &Stack, address: &Address, max: usize) -> String {
     if address.name() != "main" && address.name() != component {
         readable = format!("{readable}-{}", address.name());
     }
-    // A load balancer's name may not begin with this.
-    let readable = readable.strip_prefix("internal-").unwrap_or(&readable);
+    // As a load balancer's name may not begin, and a security group's.
+    let readable = RESERVED.iter().find_map(|prefix| readable.strip_prefix(prefix)).unwrap_or(&readable);
     let clean: String = readable.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let room = max - digest.len() - 1;
     let cut = clean.get(..room).unwrap_or(&clean).trim_matches('-');
@@ -46,8 +48,9 @@ pub(crate) fn beginning(stack: &Stack) -> String {
         clean = clean.replace("--", "-");
     }
     let clean = clean.trim_matches('-');
-    // [`name`] takes a first `internal-` away.
-    let is_plain = clean.starts_with(|c: char| c.is_ascii_alphabetic()) && !clean.starts_with("internal");
+    // [`name`] takes those away.
+    let is_reserved = RESERVED.iter().any(|prefix| format!("{clean}-").starts_with(prefix));
+    let is_plain = clean.starts_with(|c: char| c.is_ascii_alphabetic()) && !is_reserved;
     let led = if is_plain { "" } else { "s-" };
     format!("{led}{clean}").chars().take(20).collect::<String>().trim_end_matches('-').to_owned()
 }

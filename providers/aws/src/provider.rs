@@ -27,7 +27,7 @@ use crate::{
     observe::{DOUBTS_MAX, confirmed, found_as, look_for, observed},
     place::Place,
     preflight,
-    settle::{id_of, listed, ready, remove, settle},
+    settle::{id_of, listed, make, ready, remove, settle},
     survey,
 };
 
@@ -296,7 +296,7 @@ impl Provider for AwsProvider {
         let may_remove = earlier.is_none() || !works.kind().holds_data;
         let id = match earlier {
             Some(id) => id,
-            None => works.make(&job).await.map_err(|failure| {
+            None => make(works, &job).await.map_err(|failure| {
                 if failure.trouble == Trouble::Lost {
                     self.doubts().insert(call.token.clone());
                 }

@@ -14,7 +14,8 @@ use crate::{
 
 /// What has just been made may not be listed for so long.
 const APPEAR_MAX: Duration = Duration::from_secs(60);
-/// What was in use is tried again for so long: a load balancer's interfaces outlive it by minutes.
+/// What is in use, or being changed, is tried again for so long: a load balancer's interfaces outlive it by minutes, and
+/// hold its addresses.
 const RELEASE_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// After so long without becoming ready the user hears of it; the engine's tries go on waiting. A large database takes
@@ -82,7 +83,7 @@ pub(crate) async fn settle(works: &dyn Works, job: &Job<'_>, mut seen: Seen) -> 
     let call = job.call;
     let differs =
         call.inputs.keys().chain(call.prior.keys()).any(|key| key != "tags" && job.differs(key, &seen));
-    works.fit(job, &seen).await?;
+    seen = fit(works, job, seen).await?;
     let wanted = marks::of(&job.context.stack, &call.address, &call.inputs);
     let set = wanted
         .into_iter()
@@ -98,6 +99,27 @@ pub(crate) async fn settle(works: &dyn Works, job: &Job<'_>, mut seen: Seen) -> 
         seen = job.context.wait(until_ready(works, job, &seen.id, Some(&seen))).await?;
     }
     Ok(Made { id: seen.id, outputs: seen.outputs })
+}
+
+/// Fits it, as soon as AWS takes a change of it: what it is changing by itself, or on an earlier word, takes the rest when
+/// that is done. Gives what was seen before the last change.
+async fn fit(works: &dyn Works, job: &Job<'_>, mut seen: Seen) -> Result<Seen, Failure> {
+    let began = Instant::now();
+    loop {
+        match works.fit(job, &seen).await {
+            Err(failure) if failure.trouble == Trouble::Busy && began.elapsed() < RELEASE_MAX => {
+                (job.context.progress)(&format!("AWS is changing it: {}", failure.message));
+                job.context.wait(sleep(job.site.poll * 5)).await;
+                seen = ready(works, job, &seen.id).await?;
+            }
+            fitted => return fitted.map(|()| seen),
+        }
+    }
+}
+
+/// Makes it, as soon as what it needs is free, and gives its id.
+pub(crate) async fn make(works: &dyn Works, job: &Job<'_>) -> Result<String, Failure> {
+    when_free(job.context, job.site, || works.make(job)).await
 }
 
 /// The id of a recorded thing, or of what carries its address.
@@ -123,12 +145,23 @@ pub(crate) async fn remove(
     id: &str,
     recorded: &Map,
 ) -> Result<(), Failure> {
+    match when_free(context, site, || works.remove(site, id, recorded)).await {
+        Err(failure) if failure.trouble == Trouble::NotFound => return Ok(()),
+        removed => removed?,
+    }
+    context.wait(gone(context, site, works, id)).await
+}
+
+/// Tries until nothing else uses or changes what the call is about, for [`RELEASE_MAX`].
+async fn when_free<T, Tried: Future<Output = Result<T, Failure>>>(
+    context: &Context,
+    site: &Site,
+    call: impl Fn() -> Tried,
+) -> Result<T, Failure> {
     let began = Instant::now();
     let mut wait = Duration::from_millis(500);
     loop {
-        match works.remove(site, id, recorded).await {
-            Ok(()) => break,
-            Err(failure) if failure.trouble == Trouble::NotFound => return Ok(()),
+        match call().await {
             Err(failure)
                 if matches!(failure.trouble, Trouble::InUse | Trouble::Busy)
                     && began.elapsed() < RELEASE_MAX =>
@@ -140,24 +173,26 @@ pub(crate) async fn remove(
                 let message = format!("after {minutes} min it is still in use: {}", failure.message);
                 return Err(Failure { trouble: Trouble::Held, message, ..failure });
             }
-            Err(failure) => return Err(failure),
+            tried => return tried,
         }
         context.wait(sleep(wait)).await;
         wait = (wait * 2).min(site.poll * 5);
     }
-    context.wait(gone(context, site, works, id)).await
 }
 
 async fn gone(context: &Context, site: &Site, works: &dyn Works, id: &str) -> Result<(), Failure> {
     let mut wait = Duration::from_millis(200);
-    while let Some(seen) =
-        kinds::look(works, site, Select::Bare(&[id], &Wanted::new())).await?.into_iter().find(Seen::is_there)
-    {
+    loop {
+        let looked = match kinds::look(works, site, Select::Bare(&[id], &Wanted::new())).await {
+            // Between a list that still has it and what is asked about it.
+            Err(failure) if failure.trouble == Trouble::NotFound => return Ok(()),
+            looked => looked?,
+        };
+        let Some(seen) = looked.into_iter().find(Seen::is_there) else { return Ok(()) };
         if let Phase::Pending(word) = seen.phase {
             (context.progress)(&format!("AWS says: {word}"));
         }
         sleep(wait).await;
         wait = (wait * 2).min(site.poll);
     }
-    Ok(())
 }

@@ -83,6 +83,11 @@ pub(super) fn expand(build: &mut Build<'_>, balancer: &LoadBalancer) {
             ("settings", settings.into()),
         ],
     );
+    // AWS makes none that faces the Internet in a network without a way to it.
+    let way_in = within.way_in.clone().filter(|_| !balancer.internal);
+    if let Some(desired) = build.out.resources.last_mut() {
+        desired.after.extend(way_in);
+    }
     if has_addresses {
         // They are at one load balancer at a time.
         build.never_twice();
@@ -206,7 +211,13 @@ fn check_conditions(build: &mut Build<'_>, balancer: &LoadBalancer) {
                 let Some(condition) = condition else { continue };
                 let key_of = format!("listeners[{at}].routes[{route_at}].{key}");
                 let is_strange = |c: &char| !c.is_ascii_alphanumeric() && !OF_PATHS.contains(*c);
-                if condition.len() > CONDITION_MAX {
+                if key == "host" && !is_host(condition) {
+                    build.problem(
+                        key_of,
+                        format!("an ALB takes no host `{condition}`: it has a dot at least, and letters behind the last one"),
+                        "For example `shop.example.net` or `*.example.net`.",
+                    );
+                } else if condition.len() > CONDITION_MAX {
                     let message = format!("an ALB takes a {key} of {CONDITION_MAX} characters at most");
                     build.problem(key_of, message, "Name a shorter one.");
                 } else if let Some(strange) = condition.chars().find(is_strange) {
@@ -221,6 +232,12 @@ fn check_conditions(build: &mut Build<'_>, balancer: &LoadBalancer) {
     }
 }
 
+fn is_host(host: &str) -> bool {
+    host.rsplit_once('.').is_some_and(|(_, top)| {
+        !top.is_empty() && top.chars().all(|c| c.is_ascii_alphabetic() || "*?".contains(c))
+    })
+}
+
 /// Who may come in: anyone, or what is in the network, at the listeners' ports and nowhere else; and out to the members only.
 fn add_guard(
     build: &mut Build<'_>,
@@ -228,16 +245,20 @@ fn add_guard(
     within: &Within,
     groups: &[&AutoscalingGroup],
 ) -> Address {
-    let rule = |port: u16, cidr: Value| {
-        Value::Map(map([("protocol", "tcp".into()), ("port", port.into()), ("cidr", cidr)]))
+    let rules = |port: u16, cidrs: &[Value]| -> Vec<Value> {
+        let rule = |cidr: &Value| {
+            map([("protocol", "tcp".into()), ("port", port.into()), ("cidr", cidr.clone())]).into()
+        };
+        cidrs.iter().map(rule).collect()
     };
-    let from: Value = if balancer.internal { within.cidr.clone() } else { ANYWHERE.into() };
-    let ingress = balancer.listeners.iter().map(|listener| rule(listener.port, from.clone()));
+    let anywhere = [ANYWHERE.into()];
+    let from = if balancer.internal { &within.cidrs[..] } else { &anywhere };
+    let ingress = balancer.listeners.iter().flat_map(|listener| rules(listener.port, from));
     let mut ports: Vec<u16> =
         groups.iter().flat_map(|group| [Some(group.port), group.health_check.port]).flatten().collect();
     ports.sort_unstable();
     ports.dedup();
-    let egress: Vec<Value> = ports.into_iter().map(|port| rule(port, within.cidr.clone())).collect();
+    let egress: Vec<Value> = ports.into_iter().flat_map(|port| rules(port, &within.cidrs)).collect();
     let address = build.address("security_group", "main");
     build.add(
         "ec2",
@@ -327,6 +348,13 @@ pub(super) fn check_health(build: &mut Build<'_>, health: &HealthCheck) {
                 format!("Say `{key}: {least}` or more, or leave it out."),
             );
         }
+    }
+    if health.host.is_some() {
+        build.problem(
+            "health_check.host",
+            "a load balancer of AWS asks each member by its address, and names no other host",
+            "Remove `host`, and let the members answer the check under any name.",
+        );
     }
     if health.path.as_ref().is_some_and(|path| path.len() > PATH_MAX) {
         build.problem(

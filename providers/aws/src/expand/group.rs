@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     health,
-    kinds::{list, map},
+    kinds::{UTC, list, map},
     look_up::IMAGE,
     names::{self, LONG_MAX, ROLE_MAX, TEMPLATE_MAX},
 };
@@ -100,9 +100,9 @@ pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
     let (min, initial_min) = own(is_scheduled, group.capacity.min);
     let (max, initial_max) = own(is_scheduled, group.capacity.max);
     let (fixed, initial) = own(is_scheduled || !scaling.is_empty(), desired);
-    let percent = |count: u32| {
-        Value::Int((i64::from(count) * 100 + i64::from(desired) - 1) / i64::from(desired.max(1)))
-    };
+    let percent = |count: u32| (i64::from(count) * 100 + i64::from(desired) - 1) / i64::from(desired.max(1));
+    // A load balancer says when a machine serves; without one it counts as serving from its start.
+    let warmup = if targets.is_empty() { BOOT + health_timeout } else { health_timeout };
     let available = desired.saturating_sub(group.update.max_unavailable);
     let canary = group.update.canary;
     build.add(
@@ -131,9 +131,13 @@ pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
             ("mixed", mixed(group)),
             // A spot machine that is about to be taken back is replaced before it is.
             ("rebalance", if group.spot.is_some() { true.into() } else { Value::Null }),
-            ("min_healthy_percent", percent(available)),
-            ("canary_percent", if (1..desired).contains(&canary) { percent(canary) } else { Value::Null }),
-            ("warmup_s", seconds(health_timeout)),
+            ("min_healthy_percent", percent(available).into()),
+            (
+                "canary_percent",
+                // All is no canary, whatever it rounds to.
+                if (1..desired).contains(&canary) { percent(canary).min(99).into() } else { Value::Null },
+            ),
+            ("warmup_s", seconds(warmup)),
             (
                 "on_failure",
                 match group.update.on_failure {
@@ -159,6 +163,8 @@ pub(super) fn expand(build: &mut Build<'_>, group: &AutoscalingGroup) {
     let listeners: Vec<Address> = listeners.collect();
     if let Some(desired) = build.out.resources.last_mut() {
         desired.follows = listeners;
+        // Its machines fetch what they run when they boot, and not again.
+        desired.after.extend(within.way_out.clone());
     }
     build.output("name", OutputRef::resource(&address, "id"));
     watch(build, group, &address, &template, targets);
@@ -209,7 +215,7 @@ fn schedule(group: &AutoscalingGroup) -> Value {
         map([
             ("name", one.name.as_str().into()),
             ("cron", one.cron.as_str().into()),
-            ("time_zone", one.time_zone.as_deref().map_or(Value::Null, Value::from)),
+            ("time_zone", one.time_zone.as_deref().unwrap_or(UTC).into()),
             ("min", count(one.min)),
             ("desired", count(one.desired)),
             ("max", count(one.max)),

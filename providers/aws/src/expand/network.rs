@@ -16,10 +16,14 @@ const SERVICE: &str = "ec2";
 /// Where neither the component nor its region says.
 const CIDR_DEFAULT: &str = "10.0.0.0/16";
 const ZONES_MAX: usize = 6;
-/// AWS's own limits of a VPC, and of the smallest subnet (/28) that the cut leaves.
-/// <https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html>
-const PREFIXES: std::ops::RangeInclusive<u8> = 16..=22;
+/// AWS's own limit of a VPC, and of the smallest subnet that a load balancer may be in (/27), which the cut must leave.
+/// <https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html>,
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html>
+const PREFIXES: std::ops::RangeInclusive<u8> = 16..=21;
 const ANYWHERE: &str = "0.0.0.0/0";
+/// The names of the table of the public subnets, and of the endpoint.
+const PUBLIC: &str = "public";
+const S3: &str = "s3";
 
 /// A third of a network, by who may be reached from where.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,7 +76,11 @@ fn of_region<'a>(request: &ExpandRequest<'a>) -> Option<&'a Network> {
 pub(super) struct Within {
     pub vpc: Value,
     /// Its addresses.
-    pub cidr: Value,
+    pub cidrs: Vec<Value>,
+    /// What must be there before anybody outside can reach what is in it, and before what is in it can reach anybody. Of a
+    /// network that is there already, nothing.
+    pub way_in: Option<Address>,
+    pub way_out: Option<Address>,
     /// Subnets by tier: ids, in the order of zones.
     pub public: Vec<Value>,
     pub private: Vec<Value>,
@@ -100,16 +108,17 @@ pub(super) fn within(build: &mut Build<'_>) -> Option<Within> {
         let found = build.answer(VPC, existing).and_then(Value::as_map)?;
         return Some(Within {
             vpc: existing.as_str().into(),
-            cidr: found.get("cidr").cloned().unwrap_or_default(),
+            cidrs: found.get("cidrs").and_then(Value::as_list).map(<[Value]>::to_vec).unwrap_or_default(),
+            way_in: None,
+            way_out: None,
             public: ids(found, Tier::Public),
             private: ids(found, Tier::Private),
             database: ids(found, Tier::Database),
         });
     }
     let id = Component::Network(network.clone()).id();
-    let output = |kind: &str, name: &str| {
-        OutputRef::resource(&Address::new(&build.region.name, &id, kind, name), "id")
-    };
+    let address = |kind: &str, name: &str| Address::new(&build.region.name, &id, kind, name);
+    let output = |kind: &str, name: &str| OutputRef::resource(&address(kind, name), "id");
     let subnets = |tier: Tier| {
         build.zones.iter().map(|zone| output("subnet", &format!("{}.{zone}", tier.word()))).collect()
     };
@@ -119,7 +128,10 @@ pub(super) fn within(build: &mut Build<'_>) -> Option<Within> {
         .map_or(CIDR_DEFAULT.to_owned(), |cidr| cidr.trunc().to_string());
     Some(Within {
         vpc: output("vpc", "main"),
-        cidr: cidr.into(),
+        cidrs: vec![cidr.into()],
+        way_in: Some(address("route_table", PUBLIC)),
+        // It is in every route table, and those lead to the NAT gateways.
+        way_out: Some(address("vpc_endpoint", S3)),
         public: subnets(Tier::Public),
         private: subnets(Tier::Private),
         database: subnets(Tier::Database),
@@ -184,7 +196,7 @@ pub(super) fn expand(build: &mut Build<'_>, network: &Network) {
     build.add(
         SERVICE,
         "vpc_endpoint",
-        "s3",
+        S3,
         [
             ("vpc", vpc_id.clone()),
             ("service", format!("com.amazonaws.{}.s3", build.place.location).into()),
@@ -216,7 +228,7 @@ fn cidr(build: &mut Build<'_>, network: &Network) -> Option<Ipv4Net> {
                 format!(
                     "{cidr} is too {size} for a VPC with public, private and database subnets in each zone"
                 ),
-                "Give it from a /16 to a /22: `cidr: 10.20.0.0/16`.",
+                "Give it from a /16 to a /21: `cidr: 10.20.0.0/16`.",
             );
             None
         }
@@ -250,7 +262,7 @@ fn route_tables(build: &mut Build<'_>, nat: Nat, vpc: &Value, gateway: &Address)
             [("vpc", vpc.clone()), ("routes", routes), ("subnets", subnets)],
         )
     };
-    let mut tables = vec![table(build, "public", Value::List(vec![out.into()]), public)];
+    let mut tables = vec![table(build, PUBLIC, Value::List(vec![out.into()]), public)];
     let mut nat_gateway = None;
     for (at, zone) in zones.iter().enumerate() {
         if nat == Nat::PerZone || (nat == Nat::Single && at == 0) {

@@ -1,8 +1,9 @@
 //! The tags that a blueprint gives: the region's, and over them the component's own.
 
-use standfast_contract::{ExpandRequest, Map};
+use standfast_contract::{Component, ExpandRequest, Map};
 
 use super::Build;
+use crate::marks::NAME;
 
 /// What AWS takes, less those that every thing of ours carries.
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions>
@@ -33,6 +34,9 @@ pub(super) fn check(build: &mut Build<'_>, is_first_of_region: bool) {
             "",
         );
     }
+    if matches!(build.request.component, Component::AutoscalingGroup(_)) {
+        check_case(build);
+    }
     let is_good = |text: &str| text.chars().all(|c| c.is_alphanumeric() || " +-=._:/@".contains(c));
     for (name, value) in &tags {
         let value = value.to_string();
@@ -50,5 +54,27 @@ pub(super) fn check(build: &mut Build<'_>, is_first_of_region: bool) {
             continue;
         };
         build.problem(key_of(name), wrong, "AWS would refuse it in the middle of an apply.");
+    }
+}
+
+/// To IAM, which keeps the role of a group's machines, `Env` and `env` are one tag.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html>
+fn check_case(build: &mut Build<'_>) {
+    let mut names: Vec<String> = of(build.request).into_keys().collect();
+    // Which every thing of ours has.
+    if !names.iter().any(|name| name == NAME) {
+        names.push(NAME.to_owned());
+    }
+    names.sort_by_key(|name| name.to_lowercase());
+    for pair in names.windows(2) {
+        if let [one, other] = pair
+            && one.to_lowercase() == other.to_lowercase()
+        {
+            build.problem(
+                "tags",
+                format!("the tags `{one}` and `{other}` differ by case only, which AWS does not tell apart for roles"),
+                "Keep one of them.",
+            );
+        }
     }
 }

@@ -63,10 +63,14 @@ pub(super) fn of(build: &mut Build<'_>, workload: &Workload) -> Option<Script> {
             "Use a `package` or a `container`.",
         ),
     }
-    if script.len() > BYTES_MAX {
+    // A version has ten digits at most.
+    let versions: usize =
+        fetched.iter().map(|one| one.variable.len() + "# : version 0123456789\n".len()).sum();
+    let bytes = HEAD.len() + versions + SETTINGS.len() + script.len();
+    if bytes > BYTES_MAX {
         build.problem(
             "workload.files",
-            format!("the workload's script has {} bytes, and AWS takes {BYTES_MAX}", script.len()),
+            format!("the workload's script has {bytes} bytes, and AWS takes {BYTES_MAX}"),
             "Put large files into the container's image or into a package.",
         );
     }
@@ -82,15 +86,35 @@ pub(super) fn of(build: &mut Build<'_>, workload: &Workload) -> Option<Script> {
     }
     let parameters: Vec<String> = fetched.into_iter().map(|fetched| fetched.name).collect();
     let text = if parameters.is_empty() {
-        format!("{HEAD}set -eu\n{script}").into()
+        format!("{HEAD}{SETTINGS}{script}").into()
     } else {
-        parts.push(format!("set -eu\n{script}").into());
+        parts.push(format!("{SETTINGS}{script}").into());
         Value::Join(parts)
     };
     Some(Script { text, parameters })
 }
 
 const HEAD: &str = "#!/bin/sh\n# Made by standfast. Runs once, when the machine boots first.\n";
+
+/// At the first boot something else may hold apt's lists, and the way out may not be there yet. `add_package` takes what
+/// apt and what dnf calls it.
+const SETTINGS: &str = "\
+set -eu
+add_package() {
+    tries=0
+    until if command -v apt-get >/dev/null; then
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get -q update &&
+            apt-get -q -y -o DPkg::Lock::Timeout=120 install --no-install-recommends \"$1\"
+    else
+        dnf -q -y install \"$2\"
+    fi; do
+        tries=$((tries + 1))
+        [ \"$tries\" -lt 12 ] || return 1
+        sleep 5
+    done
+}
+";
 
 /// The agent of Session Manager, where the image brings none: before the workload, so that a machine whose workload does not
 /// start can be looked into. Without it the workload starts all the same.
@@ -127,7 +151,10 @@ fn fetch(build: &Build<'_>, fetched: &[Fetched]) -> String {
         return String::new();
     }
     let mut script = format!(
-        "if ! command -v aws >/dev/null; then\n{}fi\n\
+        // Ubuntu has it as a snap only.
+        "if ! command -v aws >/dev/null; then\n\
+         \x20   add_package awscli awscli || snap install aws-cli --classic\n\
+         fi\n\
          fetch() {{\n\
          \x20   tries=0\n\
          \x20   until value=$(aws ssm get-parameter --region {} --with-decryption --name \"$2\" \
@@ -140,7 +167,6 @@ fn fetch(build: &Build<'_>, fetched: &[Fetched]) -> String {
          }}\n(\n\
          \x20   umask 077\n\
          \x20   : >/etc/workload.secrets.env\n",
-        install("awscli", None),
         quoted(&build.place.location),
     );
     for Fetched { variable, name, .. } in fetched {
@@ -155,20 +181,9 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// By apt on Debian and its kin, by dnf elsewhere.
 fn install(package: &str, version: Option<&str>) -> String {
     let with = |mark: &str| version.map_or(package.to_owned(), |version| format!("{package}{mark}{version}"));
-    format!(
-        "if command -v apt-get >/dev/null; then\n\
-         \x20   export DEBIAN_FRONTEND=noninteractive\n\
-         \x20   apt-get -q update\n\
-         \x20   apt-get -q -y -o DPkg::Lock::Timeout=120 install --no-install-recommends {}\n\
-         else\n\
-         \x20   dnf -q -y install {}\n\
-         fi\n",
-        quoted(&with("=")),
-        quoted(&with("-")),
-    )
+    format!("add_package {} {}\n", quoted(&with("=")), quoted(&with("-")))
 }
 
 fn write_files(build: &mut Build<'_>, script: &mut String, files: &[FileSpec]) {

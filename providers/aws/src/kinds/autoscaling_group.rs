@@ -25,6 +25,8 @@ use crate::{
     marks::{ENVIRONMENT, STACK, TOKEN, Tags},
 };
 
+pub(crate) use schedule::UTC;
+
 pub(super) struct AutoscalingGroup;
 
 /// Of a rollout over all machines at once, such as over the only one.

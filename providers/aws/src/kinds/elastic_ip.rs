@@ -7,7 +7,7 @@ use standfast_contract::{Kind, Map};
 use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, ec2, map, out, text};
 use crate::{
     clients::Site,
-    failure::{Failure, failed},
+    failure::{Failure, Trouble, failed},
 };
 
 pub(super) struct ElasticIp;
@@ -53,7 +53,13 @@ impl Works for ElasticIp {
 
     async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
         let call = site.change.ec2.release_address().allocation_id(id);
-        call.send().await.map_err(failed("ec2:ReleaseAddress"))?;
-        Ok(())
+        let released = call.send().await.map_err(failed("ec2:ReleaseAddress")).map(drop);
+        // For as long as the interface that had it lingers EC2 says `AuthFailure`; who may not call it is told otherwise.
+        released.map_err(|failure| match failure.trouble {
+            Trouble::Denied if failure.message.contains("(AuthFailure)") => {
+                Failure { trouble: Trouble::InUse, ..failure }
+            }
+            _ => failure,
+        })
     }
 }

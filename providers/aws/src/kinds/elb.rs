@@ -32,21 +32,46 @@ pub(super) async fn tag(site: &Site, arn: &str, set: &Tags, unset: &[String]) ->
     Ok(())
 }
 
-/// The tags of each, as far as it is still there.
+/// The tags of each that is still there. One that somebody has removed since it was listed fails the call for all of its
+/// page, and the call does not say which: then each is asked for by itself.
 pub(crate) async fn tags_of(site: &Site, arns: &[String]) -> Result<BTreeMap<String, Tags>, Failure> {
     let mut found = BTreeMap::new();
     for page in arns.chunks(ARNS_MAX) {
-        let call = site.look.elb.describe_tags().set_resource_arns(Some(page.to_vec()));
-        let answer = call.send().await.map_err(failed("elasticloadbalancing:DescribeTags"))?;
-        for described in answer.tag_descriptions() {
-            let tags = described.tags().iter();
-            let tags = tags.map(|tag| {
-                (tag.key().unwrap_or_default().to_owned(), tag.value().unwrap_or_default().to_owned())
-            });
-            found.insert(described.resource_arn().unwrap_or_default().to_owned(), tags.collect());
+        match tags_of_page(site, page).await {
+            Ok(these) => found.extend(these),
+            Err(failure) if failure.trouble == Trouble::NotFound => {
+                for arn in page {
+                    found.extend(
+                        unless_gone(tags_of_page(site, std::slice::from_ref(arn)).await)?
+                            .into_iter()
+                            .flatten(),
+                    );
+                }
+            }
+            Err(failure) => return Err(failure),
         }
     }
     Ok(found)
+}
+
+async fn tags_of_page(site: &Site, arns: &[String]) -> Result<Vec<(String, Tags)>, Failure> {
+    let call = site.look.elb.describe_tags().set_resource_arns(Some(arns.to_vec()));
+    let answer = call.send().await.map_err(failed("elasticloadbalancing:DescribeTags"))?;
+    let tags = answer.tag_descriptions().iter().map(|described| {
+        let tags = described.tags().iter().map(|tag| {
+            (tag.key().unwrap_or_default().to_owned(), tag.value().unwrap_or_default().to_owned())
+        });
+        (described.resource_arn().unwrap_or_default().to_owned(), tags.collect())
+    });
+    Ok(tags.collect())
+}
+
+/// Nothing, of what has been removed since it was listed.
+pub(super) fn unless_gone<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match answer {
+        Err(failure) if failure.trouble == Trouble::NotFound => Ok(None),
+        answer => answer.map(Some),
+    }
 }
 
 /// Those that were asked for, each with its tags. `arn` names one.
@@ -66,7 +91,7 @@ pub(super) async fn selected<T>(
     let mut tags = tags_of(site, &arns).await?;
     let with_tags = all.into_iter().filter_map(|one| {
         let arn = arn(&one)?.to_owned();
-        let tags = tags.remove(&arn).unwrap_or_default();
+        let tags = tags.remove(&arn)?;
         select.takes(&arn, &tags).then_some((one, tags))
     });
     Ok(with_tags.collect())

@@ -51,8 +51,8 @@ impl Works for Listener {
         for (found, tags) in
             elb::selected(site, select, list(site, select).await?, |one| one.listener_arn()).await?
         {
-            let rules = rules(site, &found).await?;
-            seen.push(seen_as(&found, &rules, tags));
+            let rules = elb::unless_gone(rules(site, &found).await)?;
+            seen.extend(rules.map(|rules| seen_as(&found, &rules, tags)));
         }
         Ok(seen)
     }
@@ -156,8 +156,7 @@ async fn list(site: &Site, select: Select<'_>) -> Result<Vec<Found>, Failure> {
     Ok(found)
 }
 
-/// Only HTTP has any.
-/// Beside the default, in order; at layer 4 there are none.
+/// Beside the default, in order; only HTTP has any.
 pub(crate) async fn rules(site: &Site, found: &Found) -> Result<Vec<Rule>, Failure> {
     if !matches!(found.protocol(), Some(ProtocolEnum::Http | ProtocolEnum::Https)) {
         return Ok(Vec::new());

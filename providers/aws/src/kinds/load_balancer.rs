@@ -50,7 +50,7 @@ impl Works for LoadBalancer {
         let all = elb::load_balancers(site, select).await?;
         let mut seen = Vec::new();
         for (found, tags) in elb::selected(site, select, all, |one| one.load_balancer_arn()).await? {
-            seen.push(look_at(site, &found, tags).await?);
+            seen.extend(elb::unless_gone(look_at(site, &found, tags).await)?);
         }
         Ok(seen)
     }

@@ -53,7 +53,7 @@ mod vpc;
 mod vpc_endpoint;
 
 pub(crate) use alarm::alarms;
-pub(crate) use autoscaling_group::{IN_SERVICE, groups};
+pub(crate) use autoscaling_group::{IN_SERVICE, UTC, groups};
 pub(crate) use db_cluster::clusters as database_clusters;
 pub(crate) use db_instance::wrong_password;
 pub(crate) use dns_record::{label as record_label, plain as record_name, records as records_of};

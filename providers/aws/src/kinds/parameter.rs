@@ -158,6 +158,8 @@ fn value(inputs: &Map) -> Result<Option<String>, Failure> {
         "is empty"
     } else if given.contains(['\n', '\r']) {
         "has several lines, and an environment variable one"
+    } else if given.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}")) {
+        "holds `{{...}}`, which Parameter Store takes for the name of another parameter"
     } else if given.len() > BYTES_MAX {
         "is longer than the 4 KiB that Parameter Store takes"
     } else {

@@ -52,7 +52,7 @@ impl Works for TargetGroup {
         for (found, tags) in
             elb::selected(site, select, list(site, select).await?, |one| one.target_group_arn()).await?
         {
-            seen.push(look_at(site, &found, tags).await?);
+            seen.extend(elb::unless_gone(look_at(site, &found, tags).await)?);
         }
         Ok(seen)
     }

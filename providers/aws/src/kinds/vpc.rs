@@ -7,7 +7,7 @@ use standfast_contract::{Kind, Map};
 use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, ec2, fixed, map, may, out, text};
 use crate::{
     clients::Site,
-    failure::{Failure, failed},
+    failure::{Failure, Trouble, failed},
 };
 
 pub(super) struct Vpc;
@@ -34,7 +34,13 @@ impl Works for Vpc {
                 .attribute(VpcAttributeName::EnableDnsHostnames)
                 .send()
                 .await
-                .map_err(failed("ec2:DescribeVpcAttribute"))?;
+                .map_err(failed("ec2:DescribeVpcAttribute"));
+            let names = match names {
+                Ok(names) => names,
+                // Deleted meanwhile.
+                Err(failure) if failure.trouble == Trouble::NotFound => continue,
+                Err(failure) => return Err(failure),
+            };
             let has_names =
                 names.enable_dns_hostnames().and_then(AttributeBooleanValue::value).unwrap_or(false);
             seen.push(Seen {

@@ -10,11 +10,14 @@ mod needs;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType};
-use standfast_contract::{Address, Call, Obstacle, ProviderError};
+use standfast_contract::{Address, Call, Obstacle, ProviderError, Value};
 
 use super::{Ahead, text};
-use crate::failure::{Failure, failed};
-use needs::{NEEDS, Needs};
+use crate::{
+    failure::{Failure, failed},
+    marks,
+};
+use needs::{NEEDS, Needs, UNTAG, WITH};
 
 /// An action, with the calls that need it and what they are about.
 #[derive(Default)]
@@ -78,9 +81,14 @@ fn needed<'a>(ahead: &Ahead<'a>, caller: &str, account: &str) -> BTreeMap<&'stat
             attribute => call.changed.iter().any(|changed| changed == attribute),
         };
         let is_made = call.id.is_none() || replaced.contains(&(&call.address, &call.id));
-        let actions = match is_made {
-            true => needs.create.iter().copied().collect(),
-            false => needs.update.iter().filter(of_update).map(|(_, action)| *action).collect(),
+        let actions: BTreeSet<&str> = if is_made {
+            let with = WITH.iter().filter(|(kind, attribute, _)| {
+                *kind == call.kind && call.inputs.get(*attribute).is_some_and(|given| *given != Value::Null)
+            });
+            needs.create.iter().copied().chain(with.map(|(.., action)| *action)).collect()
+        } else {
+            let changes = needs.update.iter().filter(of_update).map(|(_, action)| *action);
+            changes.clone().chain(changes.flat_map(|action| untag(call, action))).collect()
         };
         add(Some(at), call, needs, actions);
     }
@@ -90,6 +98,13 @@ fn needed<'a>(ahead: &Ahead<'a>, caller: &str, account: &str) -> BTreeMap<&'stat
         }
     }
     all
+}
+
+/// What takes tags away, beside what gives them, where some are dropped.
+fn untag(call: &Call, action: &str) -> Option<&'static str> {
+    let (own, prior) = (marks::own(&call.inputs), marks::own(&call.prior));
+    let is_dropped = prior.keys().any(|key| !own.contains_key(key));
+    UNTAG.iter().find(|(tag, _)| is_dropped && *tag == action).map(|(_, untag)| *untag)
 }
 
 fn of_kind(call: &Call) -> Option<&'static Needs> {

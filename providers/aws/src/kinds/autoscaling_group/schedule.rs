@@ -11,6 +11,8 @@ use crate::{
 };
 
 const SCHEDULE: &str = "schedule";
+/// By which it goes where none is said.
+pub(crate) const UTC: &str = "Etc/UTC";
 
 /// Of one group, or of every group in the region: the call knows no other filter.
 pub(super) async fn all(
@@ -30,7 +32,7 @@ pub(super) fn seen_as(group: &str, actions: &[ScheduledUpdateGroupAction]) -> Va
         map([
             ("name", text(action.scheduled_action_name())),
             ("cron", text(action.recurrence())),
-            ("time_zone", text(action.time_zone())),
+            ("time_zone", action.time_zone().unwrap_or(UTC).into()),
             ("min", whole(action.min_size())),
             ("desired", whole(action.desired_capacity())),
             ("max", whole(action.max_size())),

@@ -16,6 +16,35 @@ pub(super) const ADD_TAGS: &str = "elasticloadbalancing:AddTags";
 pub(super) const TAG_RDS: &str = "rds:AddTagsToResource";
 pub(super) const TAG_CACHE: &str = "elasticache:AddTagsToResource";
 pub(super) const TAG_EC2: &str = "ec2:CreateTags";
+const MODIFY_TARGET_GROUP: &str = "elasticloadbalancing:ModifyTargetGroup";
+const MODIFY_LISTENER: &str = "elasticloadbalancing:ModifyListener";
+const UPDATE_GROUP: &str = "autoscaling:UpdateAutoScalingGroup";
+const REFRESH: &str = "autoscaling:StartInstanceRefresh";
+
+/// What a create of a kind calls besides, where this attribute is asked for.
+pub(super) static WITH: &[(&str, &str, &str)] = &[
+    ("security_group", "ingress", "ec2:AuthorizeSecurityGroupIngress"),
+    ("security_group", "egress", "ec2:AuthorizeSecurityGroupEgress"),
+    ("listener", "rules", "elasticloadbalancing:CreateRule"),
+    ("db_parameter_group", "parameters", "rds:ModifyDBParameterGroup"),
+    ("db_cluster_parameter_group", "parameters", "rds:ModifyDBClusterParameterGroup"),
+    ("autoscaling_group", "scaling", "autoscaling:PutScalingPolicy"),
+    ("autoscaling_group", "schedule", "autoscaling:PutScheduledUpdateGroupAction"),
+];
+
+/// What gives tags, and what takes them away.
+pub(super) static UNTAG: &[(&str, &str)] = &[
+    (TAG_EC2, "ec2:DeleteTags"),
+    (ADD_TAGS, "elasticloadbalancing:RemoveTags"),
+    (TAG_RDS, "rds:RemoveTagsFromResource"),
+    (TAG_CACHE, "elasticache:RemoveTagsFromResource"),
+    ("autoscaling:CreateOrUpdateTags", "autoscaling:DeleteTags"),
+    ("iam:TagRole", "iam:UntagRole"),
+    ("ssm:AddTagsToResource", "ssm:RemoveTagsFromResource"),
+    ("sns:TagResource", "sns:UntagResource"),
+    ("cloudwatch:TagResource", "cloudwatch:UntagResource"),
+    ("acm:AddTagsToCertificate", "acm:RemoveTagsFromCertificate"),
+];
 
 pub(super) static NEEDS: &[Needs] = &[
     Needs {
@@ -60,7 +89,9 @@ pub(super) static NEEDS: &[Needs] = &[
         update: &[
             ("routes", "ec2:CreateRoute"),
             ("routes", "ec2:ReplaceRoute"),
+            ("routes", "ec2:DeleteRoute"),
             ("subnets", "ec2:AssociateRouteTable"),
+            ("subnets", "ec2:DisassociateRouteTable"),
             ("tags", TAG_EC2),
         ],
         arn: "ec2:REGION:ACCOUNT:route-table/new",
@@ -74,11 +105,18 @@ pub(super) static NEEDS: &[Needs] = &[
     },
     Needs {
         kind: "security_group",
-        create: &["ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupIngress", TAG_EC2],
+        create: &[
+            "ec2:CreateSecurityGroup",
+            // AWS lets a new one out to everywhere.
+            "ec2:RevokeSecurityGroupEgress",
+            TAG_EC2,
+        ],
         delete: &["ec2:DeleteSecurityGroup"],
         update: &[
             ("ingress", "ec2:AuthorizeSecurityGroupIngress"),
+            ("ingress", "ec2:RevokeSecurityGroupIngress"),
             ("egress", "ec2:AuthorizeSecurityGroupEgress"),
+            ("egress", "ec2:RevokeSecurityGroupEgress"),
             ("tags", TAG_EC2),
         ],
         arn: "ec2:REGION:ACCOUNT:security-group/new",
@@ -107,14 +145,35 @@ pub(super) static NEEDS: &[Needs] = &[
             ADD_TAGS,
         ],
         delete: &["elasticloadbalancing:DeleteTargetGroup"],
-        update: &[("settings", "elasticloadbalancing:ModifyTargetGroupAttributes"), ("tags", ADD_TAGS)],
+        update: &[
+            ("settings", "elasticloadbalancing:ModifyTargetGroupAttributes"),
+            ("check_protocol", MODIFY_TARGET_GROUP),
+            ("check_path", MODIFY_TARGET_GROUP),
+            ("check_port", MODIFY_TARGET_GROUP),
+            ("check_matcher", MODIFY_TARGET_GROUP),
+            ("check_interval_s", MODIFY_TARGET_GROUP),
+            ("check_timeout_s", MODIFY_TARGET_GROUP),
+            ("healthy", MODIFY_TARGET_GROUP),
+            ("unhealthy", MODIFY_TARGET_GROUP),
+            ("tags", ADD_TAGS),
+        ],
         arn: "elasticloadbalancing:REGION:ACCOUNT:targetgroup/NAME/new",
     },
     Needs {
         kind: "listener",
         create: &["elasticloadbalancing:CreateListener", ADD_TAGS],
         delete: &["elasticloadbalancing:DeleteListener"],
-        update: &[("rules", "elasticloadbalancing:CreateRule"), ("tags", ADD_TAGS)],
+        update: &[
+            ("protocol", MODIFY_LISTENER),
+            ("certificate", MODIFY_LISTENER),
+            ("tls_policy", MODIFY_LISTENER),
+            ("redirect", MODIFY_LISTENER),
+            ("to", MODIFY_LISTENER),
+            ("rules", "elasticloadbalancing:CreateRule"),
+            ("rules", "elasticloadbalancing:ModifyRule"),
+            ("rules", "elasticloadbalancing:DeleteRule"),
+            ("tags", ADD_TAGS),
+        ],
         arn: "elasticloadbalancing:REGION:ACCOUNT:listener/app/new/new/new \
               elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/new/new \
               elasticloadbalancing:REGION:ACCOUNT:loadbalancer/net/new/new",
@@ -133,18 +192,23 @@ pub(super) static NEEDS: &[Needs] = &[
             "iam:TagRole",
             "iam:PutRolePolicy",
             "iam:CreateInstanceProfile",
+            "iam:TagInstanceProfile",
             "iam:AddRoleToInstanceProfile",
             "iam:PassRole",
         ],
         delete: &[
+            "iam:GetInstanceProfile",
             "iam:RemoveRoleFromInstanceProfile",
             "iam:DeleteInstanceProfile",
             "iam:DeleteRolePolicy",
             "iam:DeleteRole",
         ],
         update: &[
+            ("managed_policies", "iam:AttachRolePolicy"),
             ("managed_policies", "iam:DetachRolePolicy"),
             ("profile", "iam:CreateInstanceProfile"),
+            ("profile", "iam:TagInstanceProfile"),
+            ("profile", "iam:AddRoleToInstanceProfile"),
             ("policy", "iam:PutRolePolicy"),
             ("tags", "iam:TagRole"),
         ],
@@ -171,14 +235,24 @@ pub(super) static NEEDS: &[Needs] = &[
         ],
         delete: &["autoscaling:DeleteAutoScalingGroup"],
         update: &[
-            ("min", "autoscaling:UpdateAutoScalingGroup"),
-            ("max", "autoscaling:UpdateAutoScalingGroup"),
-            ("desired", "autoscaling:UpdateAutoScalingGroup"),
-            ("template_version", "autoscaling:StartInstanceRefresh"),
+            ("min", UPDATE_GROUP),
+            ("max", UPDATE_GROUP),
+            ("desired", UPDATE_GROUP),
+            ("subnets", UPDATE_GROUP),
+            ("health", UPDATE_GROUP),
+            ("grace_s", UPDATE_GROUP),
+            ("rebalance", UPDATE_GROUP),
+            ("template_version", REFRESH),
             ("template_version", "ec2:RunInstances"),
+            ("mixed", REFRESH),
+            ("mixed", "ec2:RunInstances"),
+            ("reports_members", "autoscaling:EnableMetricsCollection"),
             ("scaling", "autoscaling:PutScalingPolicy"),
+            ("scaling", "autoscaling:DeletePolicy"),
             ("schedule", "autoscaling:PutScheduledUpdateGroupAction"),
+            ("schedule", "autoscaling:DeleteScheduledAction"),
             ("target_groups", "autoscaling:AttachLoadBalancerTargetGroups"),
+            ("target_groups", "autoscaling:DetachLoadBalancerTargetGroups"),
             ("tags", "autoscaling:CreateOrUpdateTags"),
         ],
         arn: "autoscaling:REGION:ACCOUNT:autoScalingGroup:new:autoScalingGroupName/NAME \
@@ -195,7 +269,11 @@ pub(super) static NEEDS: &[Needs] = &[
         kind: "db_parameter_group",
         create: &["rds:CreateDBParameterGroup", TAG_RDS],
         delete: &["rds:DeleteDBParameterGroup"],
-        update: &[("", "rds:ModifyDBParameterGroup"), ("tags", TAG_RDS)],
+        update: &[
+            ("parameters", "rds:ModifyDBParameterGroup"),
+            ("parameters", "rds:ResetDBParameterGroup"),
+            ("tags", TAG_RDS),
+        ],
         arn: "rds:REGION:ACCOUNT:pg:NAME",
     },
     Needs {
@@ -216,7 +294,11 @@ pub(super) static NEEDS: &[Needs] = &[
         kind: "db_cluster_parameter_group",
         create: &["rds:CreateDBClusterParameterGroup", TAG_RDS],
         delete: &["rds:DeleteDBClusterParameterGroup"],
-        update: &[("", "rds:ModifyDBClusterParameterGroup"), ("tags", TAG_RDS)],
+        update: &[
+            ("parameters", "rds:ModifyDBClusterParameterGroup"),
+            ("parameters", "rds:ResetDBClusterParameterGroup"),
+            ("tags", TAG_RDS),
+        ],
         arn: "rds:REGION:ACCOUNT:cluster-pg:NAME",
     },
     Needs {
@@ -250,7 +332,7 @@ pub(super) static NEEDS: &[Needs] = &[
     Needs {
         kind: "global_cluster",
         create: &["rds:CreateGlobalCluster", TAG_RDS],
-        delete: &["rds:DeleteGlobalCluster"],
+        delete: &["rds:RemoveFromGlobalCluster", "rds:DeleteGlobalCluster"],
         update: &[("tags", TAG_RDS)],
         arn: "rds::ACCOUNT:global-cluster:NAME",
     },
@@ -267,6 +349,7 @@ pub(super) static NEEDS: &[Needs] = &[
         delete: &["elasticache:DeleteReplicationGroup"],
         update: &[
             ("replicas", "elasticache:IncreaseReplicaCount"),
+            ("replicas", "elasticache:DecreaseReplicaCount"),
             ("class", "elasticache:ModifyReplicationGroup"),
             ("engine", "elasticache:ModifyReplicationGroup"),
             ("version", "elasticache:ModifyReplicationGroup"),

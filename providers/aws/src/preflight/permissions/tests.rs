@@ -183,11 +183,27 @@ async fn the_root_user_and_guests_are_not_asked_about() {
     }
 }
 
-/// The table names what the kinds call: each action of it stands in its kind's source.
+/// `ec2:CreateVpc`, and nothing that only looks.
+fn is_change(word: &str) -> bool {
+    let looks = ["Describe", "Get", "List"];
+    word.split_once(':').is_some_and(|(service, action)| {
+        !service.is_empty()
+            && service.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            && action.starts_with(|c: char| c.is_ascii_uppercase())
+            && action.bytes().all(|b| b.is_ascii_alphanumeric())
+            && !looks.iter().any(|verb| action.starts_with(verb))
+            // Of the trust policy of a role.
+            && word != "sts:AssumeRole"
+    })
+}
+
+/// The table names what the kinds call: each action of it stands in its kind's source, and each change in a kind's source
+/// in the table.
 #[test]
 fn the_table_names_what_the_kinds_call() {
     // What AWS itself calls for them, or all kinds of a service have in common.
-    let elsewhere = [TAG_EC2, ADD_TAGS, TAG_RDS, TAG_CACHE, "ec2:RunInstances", "iam:PassRole"];
+    let elsewhere =
+        [TAG_EC2, ADD_TAGS, TAG_RDS, TAG_CACHE, "ec2:RunInstances", "iam:PassRole", "iam:TagInstanceProfile"];
     // Kinds that do it alike.
     let shared = [
         ("db_replica", "db_instance"),
@@ -198,20 +214,29 @@ fn the_table_names_what_the_kinds_call() {
         ("requested_certificate", "certificate"),
         ("validation_record", "dns_record"),
     ];
+    let folder = format!("{}/src/kinds", env!("CARGO_MANIFEST_DIR"));
+    let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap();
+    let mut wrong = Vec::new();
     for needs in NEEDS {
-        let path = format!("{}/src/kinds/{}", env!("CARGO_MANIFEST_DIR"), needs.kind);
-        let mut source = std::fs::read_to_string(format!("{path}.rs")).unwrap();
-        for (_, with) in shared.iter().filter(|(kind, _)| *kind == needs.kind) {
-            let path = format!("{}/src/kinds/{with}.rs", env!("CARGO_MANIFEST_DIR"));
-            source += &std::fs::read_to_string(path).unwrap();
-        }
-        for part in std::fs::read_dir(&path).into_iter().flatten() {
-            source += &std::fs::read_to_string(part.unwrap().path()).unwrap_or_default();
-        }
+        let kind = needs.kind;
+        let parts = std::fs::read_dir(format!("{folder}/{kind}")).into_iter().flatten();
+        let parts = parts
+            .map(|part| part.unwrap().path())
+            .filter(|path| path.is_file() && !path.ends_with("tests.rs"));
+        let own: String = [format!("{folder}/{kind}.rs").into()].into_iter().chain(parts).map(read).collect();
+        let others = shared.iter().filter(|(alike, _)| *alike == kind);
+        let others: String = others.map(|(_, with)| read(format!("{folder}/{with}.rs").into())).collect();
         let updates = needs.update.iter().map(|(_, action)| action);
-        let actions = needs.create.iter().chain(needs.delete).chain(updates);
-        for action in actions.filter(|action| !elsewhere.contains(action)) {
-            assert!(source.contains(&format!("\"{action}\"")), "{action} is not in {path}");
-        }
+        let with = WITH.iter().filter(|(of, ..)| *of == kind).map(|(.., action)| action);
+        let actions: BTreeSet<&str> =
+            needs.create.iter().chain(needs.delete).chain(updates).chain(with).copied().collect();
+        let is_called = |action: &str| (own.clone() + &others).contains(&format!("\"{action}\""));
+        let strange = actions.iter().filter(|action| !elsewhere.contains(action) && !is_called(action));
+        wrong.extend(strange.map(|action| format!("{kind} does not call {action}")));
+        let is_untag = |action: &str| UNTAG.iter().any(|(_, untag)| *untag == action);
+        let called: BTreeSet<&str> = own.split('"').filter(|word| is_change(word)).collect();
+        let missing = called.difference(&actions).filter(|action| !is_untag(action));
+        wrong.extend(missing.map(|action| format!("{kind} calls {action}, which is not in the table")));
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
