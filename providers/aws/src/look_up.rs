@@ -151,3 +151,25 @@ fn is_associated(range: &VpcCidrBlockAssociation) -> bool {
     let state = range.cidr_block_state().and_then(|state| state.state());
     state.is_none_or(|state| *state == VpcCidrBlockStateCode::Associated)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorded::{Answer, site_that};
+
+    /// Every image of somebody else is after two years, and groups made from it go on.
+    #[tokio::test]
+    async fn an_image_that_is_deprecated_is_still_there() {
+        let (site, _) = site_that(|asked| {
+            Some(match asked.line.contains("IncludeDeprecated=true") {
+                false => Answer::Empty,
+                true => Answer::ok(
+                    "<DescribeImagesResponse><imagesSet><item><imageId>ami-1</imageId><rootDeviceName>/dev/xvda</rootDeviceName>\
+                     </item></imagesSet></DescribeImagesResponse>",
+                ),
+            })
+        });
+        let found = answer(&site, IMAGE, "ami-1", &[]).await.unwrap();
+        assert_eq!(found.as_map().unwrap()["root_device"], "/dev/xvda".into());
+    }
+}

@@ -106,6 +106,19 @@ mod tests {
         assert_ne!(named(front, "default", SHORT_MAX), named(front, "staging", SHORT_MAX));
     }
 
+    /// Load balancers may not begin with the one, security groups not with the other.
+    #[test]
+    fn no_name_begins_as_aws_forbids() {
+        let address = "home/autoscaling_groups.web/security_group.main".parse().unwrap();
+        for stack in ["internal", "sg", "sg-prod"] {
+            let stack = Stack { name: stack.into(), environment: "default".into() };
+            let name = name(&stack, &address, LONG_MAX);
+            assert!(!name.starts_with("internal-") && !name.starts_with("sg-"), "{name}");
+            let identifier = identifier(&stack, &address, DATABASE_MAX);
+            assert!(identifier.starts_with(&beginning(&stack)), "{identifier}");
+        }
+    }
+
     #[test]
     fn an_identifier_is_lower_case_with_a_letter_first_and_single_hyphens() {
         let stack = Stack { name: "9--Shop_EU".into(), environment: "default".into() };

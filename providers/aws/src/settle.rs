@@ -166,7 +166,9 @@ async fn when_free<T, Tried: Future<Output = Result<T, Failure>>>(
                 if matches!(failure.trouble, Trouble::InUse | Trouble::Busy)
                     && began.elapsed() < RELEASE_MAX =>
             {
-                (context.progress)(&format!("still in use: {}", failure.message));
+                let word =
+                    if failure.trouble == Trouble::Busy { "AWS is changing it" } else { "still in use" };
+                (context.progress)(&format!("{word}: {}", failure.message));
             }
             Err(failure) if failure.trouble == Trouble::InUse => {
                 let minutes = RELEASE_MAX.as_secs() / 60;

@@ -192,6 +192,41 @@ fn tags_that_aws_would_refuse_are_said_at_their_key() {
     );
 }
 
+#[test]
+fn tags_that_iam_takes_for_one_are_said_where_there_is_a_role() {
+    let tagged = |tags: &[&str]| {
+        let mut group = group("web", 80);
+        group.scaling.clear();
+        group.common.tags = tags.iter().map(|key| ((*key).to_owned(), "x".into())).collect();
+        let components = [Component::Network(network(Nat::None)), Component::AutoscalingGroup(group)];
+        expanded(&region(), &components, 1, &debian())
+    };
+    assert!(tagged(&["Name", "env", "team"]).is_ok());
+    assert!(
+        problems(tagged(&["env", "Env"])).starts_with("tags: the tags `Env` and `env` differ by case only")
+    );
+    assert!(problems(tagged(&["name"])).starts_with("tags: the tags `Name` and `name` differ by case only"));
+}
+
+/// What stands around the workload counts too.
+#[test]
+fn a_script_that_is_a_little_too_long_is_refused() {
+    let with = |bytes: usize| {
+        let mut group = group("web", 80);
+        group.scaling.clear();
+        group.workload.source = WorkloadSource::Container { image: "x".repeat(bytes), command: vec![] };
+        let components = [Component::Network(network(Nat::None)), Component::AutoscalingGroup(group)];
+        expanded(&region(), &components, 1, &debian())
+    };
+    let script_of = |expansion: Expansion| {
+        let template = expansion.resources.into_iter().find(|one| one.kind == "launch_template").unwrap();
+        template.inputs["user_data"].to_string().len()
+    };
+    let around = script_of(with(0).unwrap());
+    assert_eq!(script_of(with(16 * 1024 - around).unwrap()), 16 * 1024);
+    assert!(problems(with(16 * 1024 - around + 1)).contains("16385 bytes"));
+}
+
 pub(super) fn group(name: &str, port: u16) -> AutoscalingGroup {
     AutoscalingGroup {
         common: common(name),

@@ -117,3 +117,31 @@ pub(crate) async fn load_balancers(site: &Site, select: Select<'_>) -> Result<Ve
     let all: Result<Vec<_>, _> = describe().into_paginator().items().send().collect().await;
     all.map_err(failed(action))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorded::{Answer, site_that};
+
+    /// Of a page, and of one by one.
+    #[tokio::test]
+    async fn what_somebody_removes_meanwhile_hides_no_others() {
+        let (site, recorded) = site_that(|asked| {
+            let is_asked = |name: &str| asked.line.contains(name);
+            Some(match (is_asked("one"), is_asked("gone")) {
+                (_, true) => {
+                    Answer::error(400, "LoadBalancerNotFound", "One or more load balancers not found")
+                }
+                _ => Answer::ok(
+                    "<DescribeTagsResponse><DescribeTagsResult><TagDescriptions><member><ResourceArn>one</ResourceArn><Tags>\
+                     <member><Key>team</Key><Value>web</Value></member></Tags></member></TagDescriptions></DescribeTagsResult>\
+                     </DescribeTagsResponse>",
+                ),
+            })
+        });
+        let tags = tags_of(&site, &["gone".into(), "one".into()]).await.unwrap();
+        assert_eq!(tags.keys().collect::<Vec<_>>(), ["one"]);
+        assert_eq!(tags["one"]["team"], "web");
+        assert_eq!(recorded.actions().len(), 3);
+    }
+}

@@ -1,11 +1,16 @@
 use standfast_contract::{
-    Answers, Component, Expansion, Problem, Region,
-    component::{Certificate, LoadBalancer},
+    Answers, Component, Expansion, Problem, Region, Value,
+    component::{Certificate, LoadBalancer, Network},
 };
 
-use crate::expand::{
-    database::tests::network,
-    tests::{balancer, expanded, group, problems, region},
+use crate::{
+    expand::{
+        ask,
+        database::tests::network,
+        tests::{balancer, expanded, group, problems, region},
+    },
+    kinds::map,
+    look_up::VPC,
 };
 
 fn of(balancer: LoadBalancer, region: &Region) -> Result<Expansion, Vec<Problem>> {
@@ -30,6 +35,74 @@ fn an_internal_balancer_is_reached_from_within_only() {
         let opened = find("security_group").unwrap().inputs["ingress"].to_string();
         assert!(opened.contains("cidr: 10.") && !opened.contains("0.0.0.0/0"), "{opened}");
     }
+}
+
+#[test]
+fn a_host_of_a_route_is_one_that_an_alb_takes() {
+    for (host, is_taken) in [
+        ("shop.example.net", true),
+        ("*.example.net", true),
+        ("shop.example.*", true),
+        ("localhost", false),
+        ("10.0.0.7", false),
+        ("shop.", false),
+    ] {
+        let mut it = balancer(7);
+        it.listeners[1].routes[0].path = None;
+        it.listeners[1].routes[0].host = Some(host.to_owned());
+        let said = of(it, &region());
+        assert_eq!(said.is_ok(), is_taken, "{host}");
+        if !is_taken {
+            assert!(problems(said).contains(&format!("an ALB takes no host `{host}`")));
+        }
+    }
+}
+
+#[test]
+fn a_check_by_another_name_is_refused() {
+    let mut named = group("web", 80);
+    named.health_check.host = Some("shop.example.net".into());
+    let components = [
+        network(),
+        Component::LoadBalancer(balancer(7)),
+        Component::AutoscalingGroup(named),
+        Component::AutoscalingGroup(group("api", 8080)),
+    ];
+    let said = problems(expanded(&region(), &components, 2, &Answers::default()));
+    assert!(
+        said.contains("health_check.host: a load balancer of AWS asks each member by its address"),
+        "{said}"
+    );
+}
+
+/// Members are in all of the ranges of a VPC, and the balancer must reach them.
+#[test]
+fn a_vpc_with_several_ranges_is_opened_in_all_of_them() {
+    let Component::Network(main) = network() else { panic!() };
+    let network = Component::Network(Network { existing: Some("vpc-1".into()), ..main });
+    let subnets = |tier: &str| -> Value {
+        let one = |zone: &str| {
+            Value::Map(map([("id", format!("subnet-{tier}-{zone}").into()), ("zone", zone.into())]))
+        };
+        Value::List(vec![one("eu-west-1a"), one("eu-west-1b")])
+    };
+    let found = map([
+        ("cidr", "10.1.0.0/16".into()),
+        ("cidrs", ["10.1.0.0/16", "100.64.0.0/16"].into_iter().collect()),
+        ("public", subnets("public")),
+        ("private", subnets("private")),
+    ]);
+    let answers = Answers([(ask(&region(), VPC, "vpc-1"), Value::Map(found))].into());
+    let components = [
+        network,
+        Component::LoadBalancer(balancer(7)),
+        Component::AutoscalingGroup(group("web", 80)),
+        Component::AutoscalingGroup(group("api", 8080)),
+    ];
+    let expansion = expanded(&region(), &components, 1, &answers).unwrap();
+    let guard = expansion.resources.iter().find(|one| one.kind == "security_group").unwrap();
+    let out = guard.inputs["egress"].to_string();
+    assert!(out.contains("10.1.0.0/16") && out.contains("100.64.0.0/16"), "{out}");
 }
 
 #[test]

@@ -39,6 +39,8 @@ fn what_is_no_variable_is_refused_before_the_first_change() {
     assert_eq!(value_of(Value::Int(5432)).unwrap().as_deref(), Some("5432"));
     assert_eq!(refused("".into()), "the value is empty");
     assert_eq!(refused("a\nb".into()), "the value has several lines, and an environment variable one");
+    assert!(refused("a {{ b }} c".into()).contains("takes for the name of another parameter"));
+    assert!(value_of("{{ and {".into()).is_ok() && value_of("}} {{".into()).is_ok());
     assert!(refused("x".repeat(4097).into()).starts_with("the value is longer than"));
 }
 

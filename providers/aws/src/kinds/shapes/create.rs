@@ -44,6 +44,21 @@ async fn what_was_made_without_an_answer_is_found_by_the_next_try() {
     }
 }
 
+/// The addresses of a load balancer that has just gone, a database that is being changed.
+#[tokio::test(start_paused = true)]
+async fn what_needs_something_busy_is_made_when_that_is_free() {
+    for (kind, code) in [("load_balancer", "ResourceInUse"), ("db_replica", "InvalidDBInstanceState")] {
+        let mut world = World::new(kind);
+        let create = world.shape.create;
+        world.next.extend((0..9).map(|_| (create, Answer::error(400, code, "not now"))));
+        let (provider, recorded, _) = world.open();
+        let (context, told) = context();
+        provider.create(&context, &call(kind)).await.unwrap();
+        assert_eq!(tries(&recorded.actions(), create), 10, "{kind}");
+        assert!(told.lock().unwrap()[0].contains("not now"), "{kind}");
+    }
+}
+
 fn tries(actions: &[String], create: &str) -> usize {
     actions.iter().filter(|action| *action == create).count()
 }

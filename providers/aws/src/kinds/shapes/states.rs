@@ -2,14 +2,14 @@
 
 use std::{sync::Mutex, time::Duration};
 
-use standfast_contract::{ErrorClass, Provider};
+use standfast_contract::{Call, ErrorClass, Provider};
 use tokio::time::{Instant, timeout};
 
 use super::{World, call, shape};
 use crate::{
     kinds,
     provider::AwsProvider,
-    recorded::{context, site_that},
+    recorded::{Answer, context, site_that},
 };
 
 struct Story {
@@ -230,6 +230,28 @@ async fn a_database_that_an_earlier_try_made_is_not_removed_for_being_stopped() 
     assert_eq!(error.class, ErrorClass::Uncertain, "the intent stays open: {error}");
     assert!(error.reason.contains("aws rds start-db-instance"), "{error}");
     assert!(world.lock().unwrap().is_there);
+}
+
+/// A backup, a failover or the first half of a change: the rest is done when that is over, within the same update.
+#[tokio::test(start_paused = true)]
+async fn what_aws_is_changing_is_changed_when_that_is_over() {
+    let (provider, recorded, world, made) = World::with_one("replication_group").await;
+    let busy = Answer::error(400, "InvalidReplicationGroupState", "it is snapshotting");
+    let mut world = world.lock().unwrap();
+    world.next.extend([("ModifyReplicationGroup", busy.clone()), ("ModifyReplicationGroup", busy)]);
+    world.states = ["available", "snapshotting", "available"].into();
+    drop(world);
+    let (mut inputs, prior) = (made.inputs.clone(), made.inputs.clone());
+    inputs.insert("class".into(), "cache.r7g.large".into());
+    let (context, told) = context();
+    provider.update(&context, &Call { inputs, prior, ..made }).await.unwrap();
+    let tries = recorded.actions().into_iter().filter(|action| action == "ModifyReplicationGroup").count();
+    assert_eq!(tries, 3);
+    let told = told.lock().unwrap().clone();
+    assert!(
+        told[0].starts_with("AWS is changing it: ") && told.contains(&"AWS says: snapshotting".into()),
+        "{told:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
