@@ -65,7 +65,7 @@ fn check_case(build: &mut Build<'_>) {
     if !names.iter().any(|name| name == NAME) {
         names.push(NAME.to_owned());
     }
-    names.sort_by_key(|name| name.to_lowercase());
+    names.sort_by_key(|name| (name.to_lowercase(), name.clone()));
     for pair in names.windows(2) {
         if let [one, other] = pair
             && one.to_lowercase() == other.to_lowercase()
