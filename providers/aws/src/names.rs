@@ -34,6 +34,14 @@ pub(crate) fn name(stack: &Stack, address: &Address, max: usize) -> String {
     format!("{cut}-{digest}")
 }
 
+/// How the [`name`]s of a stack begin, as far as that is theirs alone.
+pub(crate) fn led(stack: &Stack) -> String {
+    let whole = format!("{}-", stack.name);
+    let own = RESERVED.iter().find_map(|prefix| whole.strip_prefix(prefix)).unwrap_or(&whole);
+    let clean = own.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' });
+    clean.take(20).collect::<String>().trim_matches('-').to_owned()
+}
+
 /// Databases. <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html>
 pub(crate) const DATABASE_MAX: usize = 63;
 
@@ -113,6 +121,7 @@ mod tests {
         for stack in ["internal", "sg", "sg-prod"] {
             let stack = Stack { name: stack.into(), environment: "default".into() };
             let name = name(&stack, &address, LONG_MAX);
+            assert!(name.starts_with(&led(&stack)), "{name}");
             assert!(!name.starts_with("internal-") && !name.starts_with("sg-"), "{name}");
             let identifier = identifier(&stack, &address, DATABASE_MAX);
             assert!(identifier.starts_with(&beginning(&stack)), "{identifier}");

@@ -2,10 +2,11 @@
 //! are one thing to everybody but IAM. The marks are on the role; a role without its profile is half made, and drift.
 //!
 //! IAM is the account's and not a region's, and it lists roles without their tags and policies; one call that tells all of
-//! them in pages takes the place of three calls for each role.
+//! them in pages takes the place of four calls for each role. Not everybody may make it: then it is those.
 
 use async_trait::async_trait;
-use aws_sdk_iam::types::{EntityType, RoleDetail, Tag};
+use aws_sdk_iam::types::{EntityType, PolicyDetail, RoleDetail, Tag};
+use futures::{future::try_join_all, try_join};
 use percent_encoding::percent_decode_str;
 use standfast_contract::{Kind, Map, Value};
 
@@ -14,6 +15,7 @@ use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
     marks::Tags,
+    names,
 };
 
 #[cfg(test)]
@@ -51,16 +53,12 @@ impl Works for InstanceProfile {
     }
 
     async fn look(&self, site: &Site, select: Select<'_>) -> Result<Vec<Seen>, Failure> {
-        let call =
-            site.look.iam.get_account_authorization_details().filter(EntityType::Role).max_items(ROLES_MAX);
-        let mut pages = call.into_paginator().send();
-        let mut seen = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(failed("iam:GetAccountAuthorizationDetails"))?;
-            let roles = page.role_detail_list().iter();
-            seen.extend(roles.map(seen_as).filter(|seen| select.takes(&seen.id, &seen.tags)));
-        }
-        Ok(seen)
+        let roles = match all(site).await {
+            Err(failure) if failure.trouble == Trouble::Denied => one_by_one(site, select).await?,
+            roles => roles?,
+        };
+        let seen = roles.iter().map(seen_as);
+        Ok(seen.filter(|seen| select.takes(&seen.id, &seen.tags)).collect())
     }
 
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
@@ -150,6 +148,71 @@ impl Works for InstanceProfile {
         }
         Ok(())
     }
+}
+
+/// Of the account, in pages.
+async fn all(site: &Site) -> Result<Vec<RoleDetail>, Failure> {
+    let call =
+        site.look.iam.get_account_authorization_details().filter(EntityType::Role).max_items(ROLES_MAX);
+    let mut pages = call.into_paginator().send();
+    let mut roles = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(failed("iam:GetAccountAuthorizationDetails"))?;
+        roles.extend(page.role_detail_list.unwrap_or_default());
+    }
+    Ok(roles)
+}
+
+/// Those that are asked for, or that are named as the stack's are.
+async fn one_by_one(site: &Site, select: Select<'_>) -> Result<Vec<RoleDetail>, Failure> {
+    let names: Vec<String> = match select {
+        Select::Ids(ids) | Select::Bare(ids, _) => ids.iter().map(|&id| id.to_owned()).collect(),
+        Select::Stack(stack) | Select::Token(stack, _) => {
+            let begins = names::led(stack);
+            let roles: Result<Vec<_>, _> =
+                site.look.iam.list_roles().into_paginator().items().send().collect().await;
+            let names = roles.map_err(failed("iam:ListRoles"))?.into_iter().map(|role| role.role_name);
+            names.filter(|name| name.starts_with(&begins)).collect()
+        }
+    };
+    let roles = names.iter().map(|name| async { unless_gone(role(site, name).await) });
+    Ok(try_join_all(roles).await?.into_iter().flatten().collect())
+}
+
+/// All that is told of one.
+async fn role(site: &Site, name: &str) -> Result<RoleDetail, Failure> {
+    let iam = &site.look.iam;
+    let role = async {
+        let call = iam.get_role().role_name(name);
+        call.send().await.map_err(failed("iam:GetRole"))
+    };
+    let own = async {
+        let call = iam.get_role_policy().role_name(name).policy_name(OWN);
+        unless_gone(call.send().await.map_err(failed("iam:GetRolePolicy")))
+    };
+    let attached = async {
+        let call = iam.list_attached_role_policies().role_name(name);
+        let all: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
+        all.map_err(failed("iam:ListAttachedRolePolicies"))
+    };
+    let profiles = async {
+        let call = iam.list_instance_profiles_for_role().role_name(name);
+        let all: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
+        all.map_err(failed("iam:ListInstanceProfilesForRole"))
+    };
+    let (role, own, attached, profiles) = try_join!(role, own, attached, profiles)?;
+    let own = own.map(|own| {
+        PolicyDetail::builder().policy_name(own.policy_name).policy_document(own.policy_document).build()
+    });
+    let role = role.role.ok_or_else(|| Failure::lost("iam:GetRole"))?;
+    Ok(RoleDetail::builder()
+        .role_name(role.role_name)
+        .arn(role.arn)
+        .set_tags(role.tags)
+        .set_role_policy_list(own.map(|own| vec![own]))
+        .set_attached_managed_policies(Some(attached))
+        .set_instance_profile_list(Some(profiles))
+        .build())
 }
 
 fn unless(done: Result<(), Failure>, code: &str) -> Result<(), Failure> {

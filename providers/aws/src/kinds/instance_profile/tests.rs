@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     kinds::{look, map},
-    recorded::{site, stack, with_job},
+    recorded::{Answer, site, site_that, stack, with_job},
 };
 
 /// A page of roles: one of ours, with or without its profile, and one of somebody else.
@@ -125,7 +125,65 @@ async fn refusals_are_told_apart() {
         assert_eq!((failure.trouble, failure.action), (trouble, "iam:DeleteRole"), "{code}");
     }
     // What may not be looked at is not taken for gone.
-    let (site, _) = site(&[(403, &error("AccessDenied"))]);
+    let (site, _) = site_that(|_| Some(Answer::error(403, "AccessDenied", "because")));
     let failure = look(&InstanceProfile, &site, Select::Ids(&["shop-web-1"])).await.unwrap_err();
-    assert_eq!((failure.trouble, failure.action), (Trouble::Denied, "iam:GetAccountAuthorizationDetails"));
+    assert_eq!((failure.trouble, failure.action), (Trouble::Denied, "iam:GetRole"));
+}
+
+/// Who may not read the whole account asks for its own roles.
+#[tokio::test]
+async fn who_may_not_list_all_that_the_account_has_looks_role_by_role() {
+    let answer = |action: &str, result: &str| {
+        Answer::ok(format!(
+            "<{action}Response xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><{action}Result>{result}</{action}Result>\
+             </{action}Response>"
+        ))
+    };
+    let role = |name: &str| {
+        format!(
+            "<Path>/</Path><RoleName>{name}</RoleName><RoleId>AROA1</RoleId><Arn>arn:aws:iam::123456789012:role/{name}</Arn>\
+             <CreateDate>2026-01-01T00:00:00Z</CreateDate><Tags><member><Key>standfast:stack</Key><Value>shop</Value></member>\
+             <member><Key>standfast:environment</Key><Value>default</Value></member></Tags>"
+        )
+    };
+    let (site, recorded) = site_that(move |asked| {
+        let action = asked.action.as_str();
+        let is_gone = asked.line.contains("RoleName=shop-gone-1");
+        Some(match action {
+            "GetAccountAuthorizationDetails" => {
+                Answer::error(403, "AccessDenied", "User: jane is not authorized")
+            }
+            _ if is_gone => Answer::error(404, "NoSuchEntity", "it does not exist"),
+            "ListRoles" => {
+                let names = ["shop-web-1", "shop-gone-1", "other"];
+                let roles: Vec<String> =
+                    names.iter().map(|name| format!("<member>{}</member>", role(name))).collect();
+                answer(action, &format!("<IsTruncated>false</IsTruncated><Roles>{}</Roles>", roles.concat()))
+            }
+            "GetRole" => answer(action, &format!("<Role>{}</Role>", role("shop-web-1"))),
+            "GetRolePolicy" => answer(
+                action,
+                "<RoleName>shop-web-1</RoleName><PolicyName>own</PolicyName>\
+                 <PolicyDocument>%7B%22Version%22%3A%222012-10-17%22%7D</PolicyDocument>",
+            ),
+            "ListInstanceProfilesForRole" => answer(
+                action,
+                "<IsTruncated>false</IsTruncated><InstanceProfiles><member><Path>/</Path>\
+                 <InstanceProfileName>shop-web-1</InstanceProfileName><InstanceProfileId>AIPA1</InstanceProfileId>\
+                 <Arn>arn:aws:iam::123456789012:instance-profile/shop-web-1</Arn>\
+                 <CreateDate>2026-01-01T00:00:00Z</CreateDate><Roles/></member></InstanceProfiles>",
+            ),
+            _ => answer(action, "<IsTruncated>false</IsTruncated><AttachedPolicies/>"),
+        })
+    });
+    let of_stack = look(&InstanceProfile, &site, Select::Stack(&stack())).await.unwrap();
+    let by_name = look(&InstanceProfile, &site, Select::Ids(&["shop-web-1"])).await.unwrap();
+    for seen in [of_stack, by_name] {
+        let [seen] = &seen[..] else { panic!("{seen:?}") };
+        assert_eq!(seen.id, "shop-web-1");
+        assert_eq!(seen.attributes["profile"], "shop-web-1".into());
+        assert_eq!(seen.attributes["policy"], r#"{"Version":"2012-10-17"}"#.into());
+        assert_eq!(seen.attributes["managed_policies"], Value::List(Vec::new()));
+    }
+    assert!(recorded.asked().iter().all(|line| !line.contains("RoleName=other")));
 }
