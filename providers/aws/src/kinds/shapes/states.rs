@@ -237,10 +237,11 @@ async fn a_database_that_an_earlier_try_made_is_not_removed_for_being_stopped() 
 async fn what_aws_is_changing_is_changed_when_that_is_over() {
     let (provider, recorded, world, made) = World::with_one("replication_group").await;
     let busy = Answer::error(400, "InvalidReplicationGroupState", "it is snapshotting");
-    let mut world = world.lock().unwrap();
-    world.next.extend([("ModifyReplicationGroup", busy.clone()), ("ModifyReplicationGroup", busy)]);
-    world.states = ["available", "snapshotting", "available"].into();
-    drop(world);
+    {
+        let mut world = world.lock().unwrap();
+        world.next.extend([("ModifyReplicationGroup", busy.clone()), ("ModifyReplicationGroup", busy)]);
+        world.states = ["available", "snapshotting", "available"].into();
+    }
     let (mut inputs, prior) = (made.inputs.clone(), made.inputs.clone());
     inputs.insert("class".into(), "cache.r7g.large".into());
     let (context, told) = context();
