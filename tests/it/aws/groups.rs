@@ -53,7 +53,7 @@ fn sizes_spot_shares_and_schedules_are_as_asked_and_leave_an_empty_account() {
         "for a in sorted(asg.describe_scheduled_actions()['ScheduledUpdateGroupActions'], key=lambda a: a['ScheduledActionName']):\n\
          \x20 print(a['ScheduledActionName'], a['Recurrence'], a.get('TimeZone'), a.get('MinSize'), a.get('DesiredCapacity'), a.get('MaxSize'))",
     );
-    assert_eq!(scheduled, "days 0 8 * * MON-FRI Europe/Berlin 4 4 8\nnights 0 20 * * * None 1 None None");
+    assert_eq!(scheduled, "days 0 8 * * MON-FRI Europe/Berlin 4 4 8\nnights 0 20 * * * Etc/UTC 1 None None");
     let may = account.python(&format!(
         "{IAM}\
          profile = iam.get_instance_profile(InstanceProfileName=role)['InstanceProfile']\n\
