@@ -155,10 +155,18 @@ mod shared {
         let mut first = shop.start("first", &format!("apply --auto-approve --state {url}"));
         shop.wait_for("first.err", "begins");
         shop.run(&format!("apply --auto-approve --state {url}")).code(75).says("held by tester@");
-        shop.run(&format!("apply --auto-approve --lock-timeout 1s --state {url}")).code(75).says("waiting");
+        // Both at once, before the first comes to its end.
+        let waiting = |seconds: u32| {
+            let line = format!("apply --auto-approve --lock-timeout {seconds}s --state {url}");
+            shop.start(&format!("waits-{seconds}"), &line)
+        };
+        let (mut hasty, mut patient) = (waiting(1), waiting(60));
+        for file in ["waits-1.err", "waits-60.err"] {
+            shop.wait_for(file, "waiting for the state: tester@");
+        }
+        assert_eq!(hasty.wait().unwrap().code(), Some(75));
         fleet.ok(&format!("apply --auto-approve --state {url}"));
-        let ran = shop.run(&format!("apply --auto-approve --lock-timeout 60s --state {url}")).code(0);
-        assert!(ran.stderr.contains("waiting for the state: tester@"), "{}", ran.shown());
+        assert_eq!(patient.wait().unwrap().code(), Some(0));
         assert_eq!(first.wait().unwrap().code(), Some(0));
         assert_eq!(shop.json(&format!("plan --format json --state {url}"))["steps"], serde_json::json!([]));
         assert!(!shop.path(".standfast/shop.db").exists(), "nothing of it is kept here");
