@@ -146,21 +146,23 @@ mod shared {
     use super::*;
     use crate::cli::FLEET;
 
-    fn slow(blueprint: &str) -> Sandbox {
-        Sandbox::new(&blueprint.replace("provider: sim", "provider: sim\n    sim: { latency: 1s }"))
+    fn slow(blueprint: &str, latency: &str) -> Sandbox {
+        let slow = format!("provider: sim\n    sim: {{ latency: {latency} }}");
+        Sandbox::new(&blueprint.replace("provider: sim", &slow))
     }
 
     pub fn a_second_writer_is_told_who_holds_it(url: &str) {
-        let (shop, fleet) = (slow(SHOP), Sandbox::new(FLEET));
+        let (shop, fleet) = (slow(SHOP, "3s"), Sandbox::new(FLEET));
         let mut first = shop.start("first", &format!("apply --auto-approve --state {url}"));
         shop.wait_for("first.err", "begins");
-        shop.run(&format!("apply --auto-approve --state {url}")).code(75).says("held by tester@");
-        // Both at once, before the first comes to its end.
+        // Only the first takes long; the others come all at once, before its end.
+        shop.edit("latency: 3s", "latency: 1ms");
         let waiting = |seconds: u32| {
             let line = format!("apply --auto-approve --lock-timeout {seconds}s --state {url}");
             shop.start(&format!("waits-{seconds}"), &line)
         };
         let (mut hasty, mut patient) = (waiting(1), waiting(60));
+        shop.run(&format!("apply --auto-approve --state {url}")).code(75).says("held by tester@");
         for file in ["waits-1.err", "waits-60.err"] {
             shop.wait_for(file, "waiting for the state: tester@");
         }
@@ -178,7 +180,7 @@ mod shared {
         let blueprint = format!("{SHOP}environments:\n  blue: {{}}\n  green: {{}}\n");
         // Two runners, each with a world of its own.
         let mut runners = ["blue", "green"].map(|environment| {
-            let runner = slow(&blueprint);
+            let runner = slow(&blueprint, "1s");
             let line = format!("apply --auto-approve --env {environment} --state {url}");
             let child = runner.start("apply", &line);
             (environment, runner, child)
