@@ -132,7 +132,6 @@ fn hold_port() -> std::io::Result<TcpSocket> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::net::TcpListener;
 
