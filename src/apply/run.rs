@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use standfast_contract::{Address, Context, Map, OnFailure, ProviderError, Vault};
@@ -34,6 +34,9 @@ use crate::plan::{
     recorded::{RecordError, Recorded},
     resume::DoneCall,
 };
+
+/// How long tasks that are told to stop now may take to end: each does at its next await.
+const STOP_MAX: Duration = Duration::from_secs(1);
 
 /// How far the user wants the run to stop.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -261,7 +264,9 @@ impl Run {
                     self.interruptible = changed.is_ok();
                     let level = *self.interrupt.borrow_and_update();
                     if changed.is_ok() && level == Interrupt::Now {
-                        running.abort_all();
+                        // They hold the state too, and what the last one drops is closed in order. One that is stuck
+                        // must not hold up the exit.
+                        let _ = tokio::time::timeout(STOP_MAX, running.shutdown()).await;
                         self.report.interrupted = true;
                         break;
                     }

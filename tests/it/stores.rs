@@ -146,19 +146,29 @@ mod shared {
     use super::*;
     use crate::cli::FLEET;
 
-    fn slow(blueprint: &str) -> Sandbox {
-        Sandbox::new(&blueprint.replace("provider: sim", "provider: sim\n    sim: { latency: 1s }"))
+    fn slow(blueprint: &str, latency: &str) -> Sandbox {
+        let slow = format!("provider: sim\n    sim: {{ latency: {latency} }}");
+        Sandbox::new(&blueprint.replace("provider: sim", &slow))
     }
 
     pub fn a_second_writer_is_told_who_holds_it(url: &str) {
-        let (shop, fleet) = (slow(SHOP), Sandbox::new(FLEET));
+        let (shop, fleet) = (slow(SHOP, "3s"), Sandbox::new(FLEET));
         let mut first = shop.start("first", &format!("apply --auto-approve --state {url}"));
         shop.wait_for("first.err", "begins");
+        // Only the first takes long; the others come all at once, before its end.
+        shop.edit("latency: 3s", "latency: 1ms");
+        let waiting = |seconds: u32| {
+            let line = format!("apply --auto-approve --lock-timeout {seconds}s --state {url}");
+            shop.start(&format!("waits-{seconds}"), &line)
+        };
+        let (mut hasty, mut patient) = (waiting(1), waiting(60));
         shop.run(&format!("apply --auto-approve --state {url}")).code(75).says("held by tester@");
-        shop.run(&format!("apply --auto-approve --lock-timeout 1s --state {url}")).code(75).says("waiting");
+        for file in ["waits-1.err", "waits-60.err"] {
+            shop.wait_for(file, "waiting for the state: tester@");
+        }
+        assert_eq!(hasty.wait().unwrap().code(), Some(75));
         fleet.ok(&format!("apply --auto-approve --state {url}"));
-        let ran = shop.run(&format!("apply --auto-approve --lock-timeout 60s --state {url}")).code(0);
-        assert!(ran.stderr.contains("waiting for the state: tester@"), "{}", ran.shown());
+        assert_eq!(patient.wait().unwrap().code(), Some(0));
         assert_eq!(first.wait().unwrap().code(), Some(0));
         assert_eq!(shop.json(&format!("plan --format json --state {url}"))["steps"], serde_json::json!([]));
         assert!(!shop.path(".standfast/shop.db").exists(), "nothing of it is kept here");
@@ -170,7 +180,7 @@ mod shared {
         let blueprint = format!("{SHOP}environments:\n  blue: {{}}\n  green: {{}}\n");
         // Two runners, each with a world of its own.
         let mut runners = ["blue", "green"].map(|environment| {
-            let runner = slow(&blueprint);
+            let runner = slow(&blueprint, "1s");
             let line = format!("apply --auto-approve --env {environment} --state {url}");
             let child = runner.start("apply", &line);
             (environment, runner, child)

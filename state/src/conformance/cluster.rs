@@ -4,12 +4,14 @@
 //! an unprivileged user, since PostgreSQL refuses to run as root. A keeper process removes everything when the
 //! test's process has ended, whichever way.
 
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
+
+use tokio::net::TcpSocket;
 
 /// How long the server may take to answer after its start.
 const START_PATIENCE: Duration = Duration::from_secs(60);
@@ -19,6 +21,8 @@ pub struct Cluster {
     folder: PathBuf,
     programs: PathBuf,
     port: u16,
+    /// Bound and silent: nobody else is given the port while no server has it.
+    _held: TcpSocket,
     databases: AtomicU32,
     server: Mutex<Option<Child>>,
     /// The keeper waits for its end.
@@ -37,7 +41,8 @@ impl Cluster {
     pub fn start(config: &str, prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::Builder::new().prefix("standfast-pg-").tempdir().unwrap().keep();
         let programs = programs();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let held = hold_port();
+        let port = held.local_addr().unwrap().port();
         if rustix::process::geteuid().is_root() {
             ran(Command::new("chown").arg("postgres:postgres").arg(&folder));
         }
@@ -74,6 +79,7 @@ impl Cluster {
             folder,
             programs,
             port,
+            _held: held,
             databases: AtomicU32::new(0),
             server: Mutex::new(None),
             _keeper: kept,
@@ -147,6 +153,15 @@ impl Cluster {
             .args(["-p", &self.port.to_string()]);
         ran(&mut psql).trim_end().to_owned()
     }
+}
+
+/// Linux gives no port away that is bound, but lets who allows the reuse of addresses, as PostgreSQL does, bind one beside a
+/// socket that allows it too and does not listen.
+fn hold_port() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    socket
 }
 
 /// The folder of the newest server programs.

@@ -1,6 +1,6 @@
 //! The lock: who gets it, how it ends, and that whoever lost it cannot write.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Bench, begin, claimant, intent, resource, start};
 use crate::error::StoreError;
@@ -51,15 +51,41 @@ pub(super) async fn a_released_lock_is_free(bench: Bench) {
     store.lock(&claimant("bob", 60_000)).await.unwrap();
 }
 
-pub(super) async fn a_lease_runs_out_and_a_renewed_one_does_not(bench: Bench) {
-    let (first, second) = (bench.open().await, bench.open().await);
+/// The longest that a lease of 1,500 ms is taken for one that has surely not run out.
+const SURELY_HELD: Duration = Duration::from_millis(1_400);
+/// How often a machine may be too slow for a case that must be done in time.
+const TOO_SLOW_MAX: usize = 5;
+
+/// Keeps a lease of 1,500 ms for longer than it lasts, and sees that nobody else gets it. `None` when a renewal came so late
+/// that it had run out, which proves nothing.
+async fn kept_by_renewals(first: &dyn Store, second: &dyn Store) -> Option<Lease> {
     let lease = first.lock(&claimant("ann", 1_500)).await.unwrap();
     for _ in 0..5 {
         tokio::time::sleep(Duration::from_millis(400)).await;
+        let renews = Instant::now();
         first.renew(&lease).await.unwrap();
-        let refused = second.lock(&claimant("bob", 1_500)).await;
-        assert!(matches!(refused, Err(StoreError::Locked { .. })), "got {refused:?}");
+        match second.lock(&claimant("bob", 1_500)).await {
+            Err(StoreError::Locked { .. }) => {}
+            Ok(granted) if renews.elapsed() > SURELY_HELD => {
+                second.release(granted).await.unwrap();
+                return None;
+            }
+            other => panic!("got {other:?}"),
+        }
     }
+    Some(lease)
+}
+
+pub(super) async fn a_lease_runs_out_and_a_renewed_one_does_not(bench: Bench) {
+    let (first, second) = (bench.open().await, bench.open().await);
+    let mut kept = None;
+    for _ in 0..TOO_SLOW_MAX {
+        kept = kept_by_renewals(&*first, &*second).await;
+        if kept.is_some() {
+            break;
+        }
+    }
+    let lease = kept.expect("a machine that is not too slow each time");
     tokio::time::sleep(Duration::from_millis(1_600)).await;
     first.renew(&lease).await.expect("run out, but nobody took it");
     tokio::time::sleep(Duration::from_millis(1_600)).await;

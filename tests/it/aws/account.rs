@@ -11,8 +11,8 @@ use std::{
 
 use serde_json::Value;
 use standfast_fault_proxy::{
-    Halt, Moto, Proxy,
-    aws::{Ends, Slow},
+    Fault, Halt, Moto, Proxy,
+    aws::{Ends, Slow, changes},
     cbor::Translate,
 };
 
@@ -21,6 +21,8 @@ use crate::cli::{Planned, Ran, Sandbox};
 const REGION: &str = "eu-west-1";
 /// How long a run may take until it comes to the point where it is to be killed.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long each change takes while runs are cut off: nothing that comes after the point is recorded before the cut.
+const BETWEEN_CUTS: Duration = Duration::from_millis(200);
 /// What must be found nowhere but in the services that it is for.
 pub const PASSWORD: &str = "correct-horse-battery";
 
@@ -113,11 +115,22 @@ impl Account {
     }
 
     /// Starts a command and cuts it off as soon as it says this.
+    #[track_caller]
     fn kill_at(&self, line: &str, said: &str) {
         let mut command = self.command(line);
         let file = std::fs::File::create(self.sandbox.path("cut.err")).unwrap();
         let mut running = command.stdout(Stdio::null()).stderr(file).spawn().unwrap();
-        self.sandbox.wait_for("cut.err", said);
+        let begun = Instant::now();
+        loop {
+            let ended = running.try_wait().unwrap();
+            let text = std::fs::read_to_string(self.sandbox.path("cut.err")).unwrap_or_default();
+            assert!(ended.is_none(), "{line} ended ({ended:?}) before it was cut off at `{said}`:\n{text}");
+            if text.contains(said) {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{line}: `{said}` did not come:\n{text}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
         running.kill().unwrap();
         running.wait().unwrap();
     }
@@ -127,7 +140,12 @@ impl Account {
     pub fn apply_through_kills(&self, said: &[&str]) {
         // A killed run holds the lock until its lease is over.
         let line = "apply --auto-approve --lock-timeout 60s";
-        said.iter().for_each(|said| self.kill_at(line, said));
+        // The answer, not the call, is late: what a killed run has sent has taken effect when the next one looks.
+        self.proxy.add("cuts", Fault::late_answer(BETWEEN_CUTS).on(changes));
+        for said in said {
+            self.kill_at(line, said);
+        }
+        self.proxy.switch("cuts", false);
         self.run(line).code(0);
         self.assert_settled();
     }

@@ -209,7 +209,7 @@ fn killed_in_the_middle_the_next_apply_makes_no_second_one() {
 
 #[test]
 fn kill_9_loses_nothing() {
-    let sandbox = Sandbox::new(&slow(SHOP, "300ms"));
+    let sandbox = Sandbox::new(&slow(SHOP, "500ms"));
     for _ in 0..3 {
         // Of the one before, which is gone, nobody says that it may still be at work.
         let plan = sandbox.run("plan").code(0);
@@ -220,7 +220,7 @@ fn kill_9_loses_nothing() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    sandbox.edit("latency: 300ms", "latency: 1ms");
+    sandbox.edit("latency: 500ms", "latency: 1ms");
     sandbox.run("apply --auto-approve --lock-timeout 40s").code(0);
     sandbox.assert_settled();
 }

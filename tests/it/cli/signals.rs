@@ -74,6 +74,11 @@ fn each_signal_once_lets_what_is_in_flight_end() {
     }
 }
 
+/// The journal has a call without an outcome.
+fn is_in_flight(sandbox: &Sandbox) -> bool {
+    sandbox.plan("--refresh=false").0["in_flight"].as_array().is_some_and(|all| !all.is_empty())
+}
+
 #[test]
 fn each_signal_twice_stops_at_once() {
     for name in SIGNALS {
@@ -81,14 +86,19 @@ fn each_signal_twice_stops_at_once() {
         let line = "apply --auto-approve --refresh=false";
         let child = sandbox.start("apply", line);
         sandbox.wait_for("apply.err", "begins");
-        std::thread::sleep(Duration::from_millis(200));
+        let begun = Instant::now();
+        while !is_in_flight(&sandbox) {
+            assert!(begun.elapsed() < PATIENCE, "{name}: nothing is in flight");
+        }
         signal(name, child.id());
-        std::thread::sleep(Duration::from_millis(200));
+        // Two at once would be one.
+        sandbox.wait_for("apply.err", "stops at once");
         let second = Instant::now();
         signal(name, child.id());
         ended(&sandbox, "apply", line, child).code(130);
         assert!(second.elapsed() < Duration::from_secs(10), "{name}: {:?}", second.elapsed());
-        assert!(!sandbox.plan("--refresh=false").0["in_flight"].as_array().unwrap().is_empty(), "{name}");
+        assert!(!sandbox.path(".standfast/shop.db-wal").exists(), "{name}: closed in order");
+        assert!(is_in_flight(&sandbox), "{name}");
         sandbox.edit("latency: 20s", "latency: 1ms");
         sandbox.ok("apply --auto-approve");
         sandbox.assert_settled();

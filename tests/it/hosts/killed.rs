@@ -239,5 +239,5 @@ fn killed_at_any_point_it_goes_on_from_there() {
 fn fresh(stand: &Stand) {
     stand.lab.down(false).unwrap();
     std::fs::remove_dir_all(stand.path(".standfast")).unwrap();
-    stand.run(["lab", "up", "shop.yaml"]).succeeded();
+    stand.lab_up();
 }

@@ -16,6 +16,8 @@ const REQUIRE_ENV: &str = "STANDFAST_REQUIRE_LAB";
 const BINARY: &str = env!("CARGO_BIN_EXE_standfast");
 /// No step of a scenario takes longer.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// But for the hosts themselves: the first of all builds the image that they are made from.
+const LAB_UP_PATIENCE: Duration = Duration::from_secs(600);
 
 /// The hosts are taken down when it is dropped, also by a panic.
 pub struct Stand {
@@ -50,9 +52,14 @@ impl Stand {
         };
         stand.write("shop.yaml", &blueprint(name, &stand.net));
         files(&stand);
-        let up = stand.run(["lab", "up", "shop.yaml"]).succeeded();
+        let up = stand.lab_up();
         println!("lab up: {:.1} s", up.took.as_secs_f64());
         Some(stand)
+    }
+
+    #[track_caller]
+    pub fn lab_up(&self) -> Ran {
+        self.start(["lab", "up", "shop.yaml"]).end_within(LAB_UP_PATIENCE).succeeded()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -354,14 +361,19 @@ impl Going {
     }
 
     #[track_caller]
-    pub fn end(mut self) -> Ran {
+    pub fn end(self) -> Ran {
+        self.end_within(PATIENCE)
+    }
+
+    #[track_caller]
+    fn end_within(mut self, patience: Duration) -> Ran {
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            if self.began.elapsed() > PATIENCE {
+            if self.began.elapsed() > patience {
                 let _ = self.child.kill();
-                panic!("it went on for {PATIENCE:?}:\n{}", self.stdout.lock().unwrap());
+                panic!("it went on for {patience:?}:\n{}", self.stdout.lock().unwrap());
             }
             std::thread::sleep(Duration::from_millis(5));
         };

@@ -3,12 +3,15 @@
 //! `STANDFAST_MOTO` names the program `moto_server`; `scripts/test` installs it. It keeps everything in memory: ending it
 //! forgets all.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use tokio::net::TcpSocket;
 
 /// The variable with the program's path.
 const VARIABLE: &str = "STANDFAST_MOTO";
@@ -39,24 +42,35 @@ impl Moto {
     ///
     /// # Panics
     /// When there is none to be had: a test that needs it must fail.
-    #[expect(clippy::panic, clippy::expect_used, reason = "a helper of tests: without a server they fail")]
+    #[expect(clippy::panic, reason = "a helper of tests: without a server they fail")]
     pub fn start() -> Self {
         let Some(program) = std::env::var_os(VARIABLE) else {
             panic!("{VARIABLE} must name moto_server: `scripts/test` installs it and sets it");
         };
-        let probe = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = probe.expect("a free port");
+        Self::start_program(&program)
+    }
+
+    #[expect(clippy::expect_used, reason = "a helper of tests: without a server they fail")]
+    fn start_program(program: &OsStr) -> Self {
+        let held = hold_port().expect("a free port");
+        let address = held.local_addr().expect("its address");
+        #[expect(clippy::zombie_processes, reason = "the keeper ends it")]
+        let mut server = Command::new(program)
+            .args(["-H", "127.0.0.1", "-p", &address.port().to_string()])
+            // AWS's own policies are there in every account.
+            .env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("moto_server");
         // The keeper's standard input ends with this process, however that ends.
-        let script = "\"$1\" -H 127.0.0.1 -p \"$2\" </dev/null & read _; kill $!";
-        let mut keeper = Command::new("sh");
-        keeper.args(["-c", script, "keeper"]).arg(program).arg(address.port().to_string());
         #[expect(
             clippy::zombie_processes,
             reason = "it outlives this value for a moment, to clean up after it"
         )]
-        // AWS's own policies are there in every account.
-        let mut keeper = keeper
-            .env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+        let mut keeper = Command::new("sh")
+            .args(["-c", "read _; kill \"$1\"", "keeper", &server.id().to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -65,6 +79,8 @@ impl Moto {
         let kept = keeper.stdin.take().expect("its input");
         let deadline = Instant::now() + START_PATIENCE;
         while TcpStream::connect(address).is_err() {
+            let ended = server.try_wait().expect("how it is");
+            assert!(ended.is_none(), "moto_server ended before it answered: {ended:?}");
             assert!(Instant::now() < deadline, "moto_server does not answer at {address}");
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -102,5 +118,38 @@ impl Moto {
     /// Its URL, such as `http://127.0.0.1:4567`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+}
+
+/// A port that nobody else is given while a server takes seconds to come to it: Linux gives none away that is bound,
+/// but lets who allows the reuse of addresses, as werkzeug does, bind one beside a socket that allows it too and does not
+/// listen.
+fn hold_port() -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_held_port_is_its_servers_and_silent_until_then() {
+        let held = hold_port().unwrap();
+        let address = held.local_addr().unwrap();
+        assert!(TcpStream::connect(address).is_err());
+        // The standard library's listeners allow reuse, too.
+        let _server = TcpListener::bind(address).unwrap();
+        TcpStream::connect(address).unwrap();
+    }
+
+    #[test]
+    #[should_panic(expected = "ended before it answered")]
+    fn a_server_that_ends_is_not_waited_for() {
+        Moto::start_program(OsStr::new("false"));
     }
 }

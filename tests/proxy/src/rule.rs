@@ -61,6 +61,7 @@ impl<R: Rule> Rule for Arc<R> {
 
 enum Kind {
     Latency(Duration),
+    LateAnswer(Duration),
     Answer(StatusCode, String),
     DropBefore,
     LoseAnswer,
@@ -93,6 +94,11 @@ impl Fault {
     /// The call waits before it goes on.
     pub fn latency(duration: Duration) -> Self {
         Self::new(Kind::Latency(duration))
+    }
+
+    /// The call takes effect at once, and its answer waits.
+    pub fn late_answer(duration: Duration) -> Self {
+        Self::new(Kind::LateAnswer(duration))
     }
 
     /// The service never sees the call; the answer is this one.
@@ -208,7 +214,8 @@ impl Fault {
 #[async_trait]
 impl Rule for Fault {
     async fn before(&self, call: &mut Call) -> Verdict {
-        if matches!(self.kind, Kind::LoseAnswer | Kind::BlankAnswer) || !self.strikes(call) {
+        let strikes_after = matches!(self.kind, Kind::LateAnswer(_) | Kind::LoseAnswer | Kind::BlankAnswer);
+        if strikes_after || !self.strikes(call) {
             return Verdict::Pass;
         }
         match &self.kind {
@@ -217,12 +224,16 @@ impl Rule for Fault {
                 Verdict::Pass
             }
             Kind::Answer(status, body) => Verdict::Answer(Answer::new(*status, body.clone())),
-            Kind::DropBefore | Kind::LoseAnswer | Kind::BlankAnswer => Verdict::Drop,
+            Kind::DropBefore | Kind::LateAnswer(_) | Kind::LoseAnswer | Kind::BlankAnswer => Verdict::Drop,
         }
     }
 
     async fn after(&self, call: &Call, answer: &mut Answer) -> Fate {
         match self.kind {
+            Kind::LateAnswer(duration) if self.strikes(call) => {
+                tokio::time::sleep(duration).await;
+                Fate::Deliver
+            }
             Kind::LoseAnswer if self.strikes(call) => Fate::Lose,
             Kind::BlankAnswer if self.strikes(call) => {
                 *answer = Answer::new(StatusCode::OK, "");

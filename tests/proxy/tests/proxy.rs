@@ -106,6 +106,24 @@ fn a_service_that_is_away_comes_back_and_latency_is_time() {
 }
 
 #[test]
+fn a_late_answer_is_waited_for_when_the_call_has_taken_effect() {
+    let (upstream, served) = server();
+    let proxy = Proxy::start(upstream).unwrap();
+    proxy.add("late", Fault::late_answer(Duration::from_secs(1)));
+    std::thread::scope(|scope| {
+        let begun = Instant::now();
+        let asked = scope.spawn(|| ask(&proxy, "/"));
+        while served.load(Ordering::SeqCst) == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(5), "it does not arrive");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(!asked.is_finished(), "it has arrived, and its answer waits");
+        assert_eq!(asked.join().unwrap(), Some((200, "1".into())));
+        assert!(begun.elapsed() >= Duration::from_secs(1));
+    });
+}
+
+#[test]
 fn a_call_goes_on_when_its_caller_has_gone() {
     let (upstream, served) = server();
     let proxy = Proxy::start(upstream).unwrap();
