@@ -327,6 +327,8 @@ fn snapshot(name: &str, ran: &[Ran]) {
             // On a slow machine.
             (r"(  | in | after )(\d+m \d\d|[1-5]\d)s\b", "${1}TOOK"),
             (r"tester@[A-Za-z0-9_.-]+( +)", "tester@HOST  "),
+            (r"tester@[A-Za-z0-9_.-]+", "tester@HOST"),
+            (r"\bby +took\b", "by          took"),
             (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "UUID"),
             (r"\b[0-9a-f]{32}\b", "ID"),
             (r"\(key [0-9a-f]{16}\)", "(key KEY)"),
