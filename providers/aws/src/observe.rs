@@ -76,6 +76,14 @@ pub(crate) async fn look_for(
         }
     }
     seen.retain(Seen::is_there);
+    for request in requests {
+        let is_it = |seen: &&mut Seen| request.id.as_ref() == Some(&seen.id);
+        if let Some(it) = seen.iter_mut().find(is_it) {
+            for inputs in inputs_of(request) {
+                works.look_closer(site, it, inputs).await?;
+            }
+        }
+    }
     Ok((seen, told))
 }
 
@@ -103,13 +111,15 @@ pub(crate) fn confirmed(request: &ReadRequest, told: &[Told]) -> Option<Observed
 
 /// What somebody wants of any of them, or did, and what is compared.
 fn wanted<'a>(works: &dyn Works, requests: &[&'a ReadRequest]) -> Wanted<'a> {
-    let inputs = |request: &'a ReadRequest| {
-        let recorded = request.recorded.as_ref().map(|(inputs, _)| &**inputs);
-        recorded.into_iter().chain(request.desired.as_deref())
-    };
-    let given = requests.iter().flat_map(|request| inputs(request)).flatten();
+    let given = requests.iter().flat_map(|request| inputs_of(request)).flatten();
     let given = given.filter(|(_, value)| **value != Value::Null).map(|(key, _)| key.as_str());
     given.filter(|key| works.kind().attribute(key).is_some_and(|attribute| attribute.observed)).collect()
+}
+
+/// What was wanted of it, and what is.
+fn inputs_of(request: &ReadRequest) -> impl Iterator<Item = &Map> {
+    let recorded = request.recorded.as_ref().map(|(inputs, _)| &**inputs);
+    recorded.into_iter().chain(request.desired.as_deref())
 }
 
 /// What of the things seen a request is about: by its id; by its address where a create was cut off. An error where AWS is

@@ -3,7 +3,7 @@
 //! time, with other features.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     fmt,
     sync::{Arc, Mutex},
     time::Duration,
@@ -275,7 +275,11 @@ pub(crate) fn with_job<T>(
     prior: Map,
     then: impl AsyncFnOnce(&Job<'_>) -> T,
 ) -> impl Future<Output = T> {
+    let keys = inputs.keys().chain(prior.keys());
+    let differs = |key: &&String| !prior.is_empty() && inputs.get(*key) != prior.get(*key);
+    let changed: BTreeSet<String> = keys.filter(differs).cloned().collect();
     let call = Call {
+        changed: changed.into_iter().collect(),
         address: format!("refuge/databases.orders/{kind}.main").parse().unwrap(),
         kind: kind.into(),
         place: site.place.to_value(),
@@ -284,7 +288,6 @@ pub(crate) fn with_job<T>(
         inputs,
         prior,
         prior_outputs: Map::new(),
-        changed: Vec::new(),
     };
     async move {
         let context = Context::quiet(stack());

@@ -10,8 +10,8 @@ use aws_sdk_rds::types::DbCluster as Found;
 use standfast_contract::{Attribute, Call, Kind, LEFT, Map, Value, Way};
 
 use super::{
-    ID, Job, Parts, Seen, Select, TAGS, Works, db_instance, fixed, global_cluster, list, map, may, must, out,
-    rds, text,
+    ID, Job, Seen, Select, TAGS, Works, db_instance, fixed, global_cluster, list, map, may, must, out, rds,
+    text,
 };
 use crate::{
     clients::Site,
@@ -116,16 +116,21 @@ impl Works for DbCluster {
     }
 
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
-        let differs = |key: &str| job.differs(key, seen);
+        let asks = |key: &str| job.asks(key, seen);
         let new_password = db_instance::has_new_password(job.call);
-        if !CHANGING.into_iter().any(differs) && !new_password {
+        if !CHANGING.into_iter().any(asks) && !new_password {
             return Ok(());
         }
         db_instance::check(&seen.attributes, &job.call.inputs)?;
+        if asks("version")
+            && let Some(global) = global_cluster::of_member(job.site, &seen.id).await?
+        {
+            return Err(one_of_several(&job.call.inputs, &seen.attributes, &global, rds::name_of(&seen.id)));
+        }
         let password = db_instance::password(&job.call.inputs, job.text("engine")?)?;
         let password = password.filter(|_| new_password);
-        let text = |key: &str| job.maybe(key).filter(|_| differs(key)).map(str::to_owned);
-        let groups = differs("security_groups").then(|| db_instance::owned(job, "security_groups"));
+        let text = |key: &str| job.maybe(key).filter(|_| asks(key)).map(str::to_owned);
+        let groups = asks("security_groups").then(|| db_instance::owned(job, "security_groups"));
         let call = job
             .site
             .change
@@ -134,17 +139,21 @@ impl Works for DbCluster {
             .db_cluster_identifier(rds::name_of(&seen.id))
             .apply_immediately(true)
             .set_engine_version(text("version"))
-            .set_allow_major_version_upgrade(differs("version").then_some(true))
-            .set_backup_retention_period(differs("backup_days").then(|| job.int("backup_days")).transpose()?)
+            .set_allow_major_version_upgrade(asks("version").then_some(true))
+            .set_backup_retention_period(asks("backup_days").then(|| job.int("backup_days")).transpose()?)
             .set_preferred_backup_window(text("backup_window"))
             .set_preferred_maintenance_window(text("maintenance_window"))
-            .set_deletion_protection(differs("deletion_protection").then(|| job.is("deletion_protection")))
+            .set_deletion_protection(asks("deletion_protection").then(|| job.is("deletion_protection")))
             .set_db_cluster_parameter_group_name(text("parameter_group"))
             .set_vpc_security_group_ids(groups)
             .set_manage_master_user_password(new_password.then_some(password.is_none()))
             .set_master_user_password(password);
         call.send().await.map_err(failed("rds:ModifyDBCluster"))?;
         Ok(())
+    }
+
+    fn unfinished(&self, job: &Job<'_>, before: &Seen, after: &Seen) -> Option<String> {
+        rds::unfinished(job, before, after, &CHANGING)
     }
 
     /// Out of its global database first: RDS deletes no member of one.
@@ -171,12 +180,44 @@ impl Works for DbCluster {
     fn foresee(&self, call: &Call) -> Result<(), Failure> {
         let engine = call.inputs.get("engine").and_then(Value::as_str).unwrap_or_default();
         db_instance::password(&call.inputs, engine)?;
-        db_instance::check(&call.prior, &call.inputs)
+        db_instance::check(&call.prior, &call.inputs)?;
+        let is_changed = !call.prior.is_empty() && call.changed.iter().any(|key| key == "version");
+        match call.inputs.get("global_cluster").and_then(Value::as_str).filter(|_| is_changed) {
+            Some(global) => {
+                let name = rds::name_of(call.id.as_deref().unwrap_or_default());
+                Err(one_of_several(&call.inputs, &call.prior, global, name))
+            }
+            None => Ok(()),
+        }
     }
 
     async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {
         rds::tag(site, id, set, unset).await
     }
+}
+
+/// Why a member of a global database gets no other version by itself: to another line they go all at once, and within one
+/// the one that writes goes last, which nobody here knows before it is asked.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-upgrade.html>
+fn one_of_several(wanted: &Map, is: &Map, global: &str, name: &str) -> Failure {
+    let text = |map: &Map, key: &str| map.get(key).map(ToString::to_string).unwrap_or_default();
+    let (engine, from, to) = (text(wanted, "engine"), text(is, "version"), text(wanted, "version"));
+    let how = if rds::is_of_other_line(&engine, &from, &to) {
+        format!(
+            "all of it goes to another line at once: `aws rds modify-global-cluster --global-cluster-identifier {global} \
+             --engine-version {to} --allow-major-version-upgrade`"
+        )
+    } else {
+        format!(
+            "its copies go first and the cluster that writes last: `aws rds modify-db-cluster --db-cluster-identifier \
+             NAME --engine-version {to} --apply-immediately`, in the region of each"
+        )
+    };
+    let message = format!(
+        "{name} is in the global database {global} and gets no other version by itself: {how}; then run the same \
+         command again"
+    );
+    Failure::refused("rds:ModifyDBCluster", message)
 }
 
 /// One by its name, else every one of the region, page by page; each comes with its tags.
@@ -205,6 +246,15 @@ fn seen_as(found: &Found) -> Option<Seen> {
     let pending = found.pending_modified_values();
     let version = pending.and_then(|pending| pending.engine_version()).or(found.engine_version());
     let days = pending.and_then(|it| it.backup_retention_period()).or(found.backup_retention_period());
+    let pending = pending.map(|pending| {
+        [
+            ("version", pending.engine_version().is_some()),
+            ("backup_days", pending.backup_retention_period().is_some()),
+            ("password", pending.master_user_password().is_some()),
+        ]
+    });
+    let mut members = found.db_cluster_members().iter().map(|it| it.db_cluster_parameter_group_status());
+    let pending = pending.into_iter().flatten().chain([("parameter_group", members.any(rds::is_applying))]);
     let groups = found.vpc_security_groups().iter().filter_map(|group| group.vpc_security_group_id());
     let int = |number: Option<i32>| number.map_or(Value::Null, |number| Value::Int(number.into()));
     Some(Seen {
@@ -234,7 +284,7 @@ fn seen_as(found: &Found) -> Option<Seen> {
             ("secret", text(found.master_user_secret().and_then(|secret| secret.secret_arn()))),
             (LEFT, final_snapshot(found).into()),
         ]),
-        parts: Parts::new(),
+        parts: rds::marked_pending(pending).collect(),
     })
 }
 

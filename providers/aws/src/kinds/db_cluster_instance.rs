@@ -68,7 +68,11 @@ impl Works for DbClusterInstance {
     }
 
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
-        db_instance::fit(job, seen).await
+        db_instance::fit(self, job, seen).await
+    }
+
+    fn unfinished(&self, job: &Job<'_>, before: &Seen, after: &Seen) -> Option<String> {
+        rds::unfinished(job, before, after, &db_instance::CHANGING)
     }
 
     async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {

@@ -76,6 +76,14 @@ impl Works for DbClusterParameterGroup {
         try_join_all(seen).await
     }
 
+    async fn look_closer(&self, site: &Site, seen: &mut Seen, inputs: &Map) -> Result<(), Failure> {
+        if parameters::lacks(seen, inputs) {
+            let known = parameters(site, rds::name_of(&seen.id), None).await?;
+            parameters::complete(seen, inputs, &known);
+        }
+        Ok(())
+    }
+
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
         let call = job
             .site

@@ -7,7 +7,7 @@
 //! expansion makes no copies: <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstanceReadReplica.html>.
 
 use async_trait::async_trait;
-use standfast_contract::{Attribute, Kind, LEFT, Map, Way};
+use standfast_contract::{Attribute, Call, Kind, LEFT, Map, Value, Way};
 
 use super::{ID, Job, Seen, Select, TAGS, Works, db_instance, fixed, may, must, out, rds};
 use crate::{
@@ -89,11 +89,28 @@ impl Works for DbCopy {
     }
 
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
-        db_instance::fit(job, seen).await
+        db_instance::fit(self, job, seen).await
+    }
+
+    fn unfinished(&self, job: &Job<'_>, before: &Seen, after: &Seen) -> Option<String> {
+        rds::unfinished(job, before, after, &db_instance::CHANGING)
     }
 
     async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
         db_instance::remove(site, id).await
+    }
+
+    /// Within a line the source's change brings it first; to another line RDS takes none along that is in another region.
+    fn foresee(&self, call: &Call) -> Result<(), Failure> {
+        let text = |map: &Map, key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
+        let (from, to) = (text(&call.prior, "version"), text(&call.inputs, "version"));
+        let engine = text(&call.inputs, "engine").unwrap_or_default();
+        match from.zip(to).filter(|_| call.changed.iter().any(|key| key == "version")) {
+            Some((from, to)) if rds::is_of_other_line(&engine, &from, &to) => {
+                Err(db_instance::left_behind(call.id.as_deref().unwrap_or_default(), &to))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn tag(&self, site: &Site, id: &str, set: &Tags, unset: &[String]) -> Result<(), Failure> {

@@ -7,12 +7,17 @@ use async_trait::async_trait;
 use aws_sdk_rds::operation::modify_db_instance::builders::ModifyDBInstanceFluentBuilder;
 use standfast_contract::{Attribute, Call, Kind, LEFT, Map, Value, Way};
 
-use super::{ID, Job, Parts, Seen, Select, TAGS, Told, Works, fixed, list, map, may, must, out, rds, text};
+use super::{ID, Job, Phase, Seen, Select, TAGS, Told, Works, fixed, list, map, may, must, out, rds, text};
 use crate::{
     clients::Site,
-    failure::{Failure, failed},
+    failure::{Failure, Trouble, failed},
     marks::Tags,
+    settle,
 };
+
+mod replicas;
+
+pub(super) use replicas::left_behind;
 
 #[cfg(test)]
 mod tests;
@@ -57,7 +62,7 @@ pub(super) static KIND: Kind = Kind {
 };
 
 /// What one call changes.
-const CHANGING: [&str; 13] = [
+pub(super) const CHANGING: [&str; 13] = [
     "version",
     "minor_upgrades",
     "class",
@@ -72,8 +77,9 @@ const CHANGING: [&str; 13] = [
     "parameter_group",
     "security_groups",
 ];
-/// Where a read replica is listed among the parts.
-const REPLICA: &str = "replica.";
+/// From here on General Purpose SSD (gp3) of PostgreSQL, MySQL and MariaDB has IOPS and throughput that can be said.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage>
+const GP3_SAYS_IOPS_GIB: i64 = 400;
 
 #[async_trait]
 impl Works for DbInstance {
@@ -133,8 +139,8 @@ impl Works for DbInstance {
             return Ok(());
         }
         check(&seen.attributes, &job.call.inputs)?;
-        if job.differs("version", seen) && seen.parts.keys().any(|key| key.starts_with(REPLICA)) {
-            check_replicas(job.text("engine")?)?;
+        if job.asks("version", seen) {
+            replicas::upgrade(job, seen).await?;
         }
         let password = password(&job.call.inputs, job.text("engine")?)?.filter(|_| new_password);
         let call = changes
@@ -143,6 +149,10 @@ impl Works for DbInstance {
             .set_master_user_password(password);
         call.send().await.map_err(failed(MODIFY))?;
         Ok(())
+    }
+
+    fn unfinished(&self, job: &Job<'_>, before: &Seen, after: &Seen) -> Option<String> {
+        rds::unfinished(job, before, after, &CHANGING)
     }
 
     async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
@@ -176,29 +186,65 @@ const MODIFY: &str = "rds:ModifyDBInstance";
 
 /// What an instance may change while it runs that has no password of its own: a replica, here or in another region, or a
 /// server of a cluster.
-pub(super) async fn fit(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
-    if let Some(call) = modify(job, seen)? {
-        call.send().await.map_err(failed(MODIFY))?;
+pub(super) async fn fit(works: &dyn Works, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+    if !goes_with_its_source(job, seen) {
+        if let Some(call) = modify(job, seen)? {
+            call.send().await.map_err(failed(MODIFY))?;
+        }
+        return Ok(());
     }
-    Ok(())
+    // RDS takes it along, and that may last longer than what it does to its source.
+    let seen = match &seen.phase {
+        Phase::Pending(_) => &settle::ready(works, job, &seen.id).await?,
+        _ => seen,
+    };
+    let Some(call) = modify(job, seen)? else { return Ok(()) };
+    match call.send().await.map_err(failed(MODIFY)) {
+        Err(failure) if failure.trouble == Trouble::Refused && goes_with_its_source(job, seen) => {
+            let why = "RDS takes a read replica of PostgreSQL to another line together with its source only; one \
+                       that it left behind has to be made anew (`--replace`)";
+            Err(Failure::new(Trouble::Busy, MODIFY, format!("{}: {why}", failure.message)))
+        }
+        answer => answer.map(drop),
+    }
 }
 
-/// The call for what differs, of that which the kind has; none where nothing does.
+/// Whether RDS itself brings the version: another line of a replica of PostgreSQL.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_UpgradeDBInstance.PostgreSQL.html>
+fn goes_with_its_source(job: &Job<'_>, seen: &Seen) -> bool {
+    let is_postgres = seen.parts.get(rds::ENGINE).is_some_and(|engine| engine == "postgres");
+    is_postgres && seen.parts.contains_key(rds::SOURCE) && is_of_other_line(job, seen)
+}
+
+/// Whether the version asked for is of another line than there is.
+fn is_of_other_line(job: &Job<'_>, seen: &Seen) -> bool {
+    let engine = seen.parts.get(rds::ENGINE).map_or("", String::as_str);
+    let from = seen.attributes.get("version").and_then(Value::as_str);
+    from.zip(job.maybe("version")).is_some_and(|(from, to)| rds::is_of_other_line(engine, from, to))
+}
+
+/// The call for what differs, of that which the kind has and somebody wants; none where nothing does. It would do at once
+/// what others have put off to a maintenance window.
 fn modify(job: &Job<'_>, seen: &Seen) -> Result<Option<ModifyDBInstanceFluentBuilder>, Failure> {
-    let differs = |key: &str| job.differs(key, seen);
-    if !CHANGING.into_iter().any(differs) {
+    let asks = |key: &str| job.asks(key, seen);
+    if !CHANGING.into_iter().any(asks) {
         return Ok(None);
     }
-    let text = |key: &str| job.maybe(key).filter(|_| differs(key)).map(str::to_owned);
-    let int = |key: &str| differs(key).then(|| job.int(key)).transpose();
-    let flag = |key: &str| differs(key).then(|| job.is(key));
+    let text = |key: &str| job.maybe(key).filter(|_| asks(key)).map(str::to_owned);
+    let int = |key: &str| asks(key).then(|| job.int(key)).transpose();
+    let flag = |key: &str| asks(key).then(|| job.is(key));
+    // "Major Version Upgrade not supported for Postgres Read Replica DB Instances", whatever the version.
+    let may_be_major = asks("version") && is_of_other_line(job, seen) && !goes_with_its_source(job, seen);
+    let (iops, throughput) = provisioned(job, seen);
     let call = at_once(job, seen)
         .set_engine_version(text("version"))
-        .set_allow_major_version_upgrade(differs("version").then_some(true))
+        .set_allow_major_version_upgrade(may_be_major.then_some(true))
         .set_auto_minor_version_upgrade(flag("minor_upgrades"))
         .set_db_instance_class(text("class"))
         .set_allocated_storage(int("storage_gib")?)
         .set_storage_type(text("storage_type"))
+        .set_iops(iops)
+        .set_storage_throughput(throughput)
         .set_multi_az(flag("multi_az"))
         .set_backup_retention_period(int("backup_days")?)
         .set_preferred_backup_window(text("backup_window"))
@@ -206,8 +252,23 @@ fn modify(job: &Job<'_>, seen: &Seen) -> Result<Option<ModifyDBInstanceFluentBui
         .set_deletion_protection(flag("deletion_protection"))
         .set_publicly_accessible(flag("public"))
         .set_db_parameter_group_name(text("parameter_group"))
-        .set_vpc_security_group_ids(differs("security_groups").then(|| owned(job, "security_groups")));
+        .set_vpc_security_group_ids(asks("security_groups").then(|| owned(job, "security_groups")));
     Ok(Some(call))
+}
+
+/// IOPS and throughput as they are, without which RDS grows no disk that has them of its own, and with which none that
+/// has not. <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html>
+fn provisioned(job: &Job<'_>, seen: &Seen) -> (Option<i32>, Option<i32>) {
+    if !job.asks("storage_gib", seen) || job.asks("storage_type", seen) {
+        return (None, None);
+    }
+    let part = |key: &str| seen.parts.get(key).and_then(|number| number.parse().ok());
+    let from_gib = seen.attributes.get("storage_gib").and_then(Value::as_int).unwrap_or_default();
+    match seen.parts.get(rds::STORAGE_TYPE).map(String::as_str) {
+        Some("io1" | "io2") => (part(rds::IOPS), None),
+        Some("gp3") if from_gib >= GP3_SAYS_IOPS_GIB => (part(rds::IOPS), part(rds::THROUGHPUT)),
+        _ => (None, None),
+    }
 }
 
 /// And not in the next maintenance window.
@@ -224,15 +285,13 @@ pub(super) fn seen_as(kind: &Kind, found: &aws_sdk_rds::types::DbInstance) -> Op
     }
     let mut attributes = rds::attributes(found);
     attributes.retain(|key, _| kind.attribute(key).is_some());
-    let replicas = found.read_replica_db_instance_identifiers().iter();
-    let replicas = replicas.map(|name| (format!("{REPLICA}{name}"), name.clone()));
     Some(Seen {
         id: found.db_instance_arn().unwrap_or_default().to_owned(),
         phase: rds::phase(found.db_instance_status().unwrap_or_default()),
         tags,
         attributes,
         outputs: rds::outputs(found),
-        parts: replicas.collect::<Parts>(),
+        parts: rds::parts(found),
     })
 }
 
@@ -253,24 +312,9 @@ pub(super) fn check(is: &Map, wanted: &Map) -> Result<(), Failure> {
     Ok(())
 }
 
-/// RDS takes the replicas of PostgreSQL along; those of the others have to be upgraded before their source.
-/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_UpgradeDBInstance.Upgrading.html>
-fn check_replicas(engine: &str) -> Result<(), Failure> {
-    if engine == "postgres" {
-        return Ok(());
-    }
-    Err(Failure::refused(
-        "rds:ModifyDBInstance",
-        format!(
-            "{engine} upgrades its read replicas before their source, which is not built yet: set `replicas: 1` and \
-             `read_write_split: false`, leave `disaster_recovery` out, apply, change `version`, apply, and bring them back"
-        ),
-    ))
-}
-
-/// Whether the blueprint gives another password than it did.
+/// Whether the blueprint gives another password than it did, and does not leave it as it is (`ignore_changes`).
 pub(super) fn has_new_password(call: &Call) -> bool {
-    !call.prior.is_empty() && call.prior.get("password") != call.inputs.get("password")
+    !call.prior.is_empty() && call.changed.iter().any(|key| key == "password")
 }
 
 /// The password, none where RDS makes it. What RDS takes:

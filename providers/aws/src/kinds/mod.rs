@@ -1,8 +1,8 @@
 //! The kinds of resource, one a file, each with the same few verbs; and what the verbs speak of.
 //!
-//! A kind does no retrying, no looking for what a lost answer made and, but for an instance refresh and a certificate that
-//! is being issued, no waiting:
-//! [`crate::settle`] does that, alike for all of them.
+//! A kind does no retrying, no looking for what a lost answer made and, but for an instance refresh, a certificate that is
+//! being issued and read replicas that get a version before their source, no waiting: [`crate::settle`] does that, alike
+//! for all of them.
 
 pub(crate) mod base64;
 mod ec2;
@@ -239,6 +239,11 @@ impl<'a> Job<'a> {
         let wanted = self.call.inputs.get(key).unwrap_or(&Value::Null);
         as_asked(key, wanted, seen.attributes.get(key).unwrap_or(&Value::Null)) != *wanted
     }
+
+    /// The same of what somebody wants at all: where the blueprint says nothing, AWS has something of its own.
+    pub fn asks(&self, key: &str, seen: &Seen) -> bool {
+        self.find(key).is_some() && self.differs(key, seen)
+    }
 }
 
 /// The attribute in which others may have a say too.
@@ -337,6 +342,11 @@ pub(crate) trait Works: Send + Sync {
     /// not ask for it.
     fn told_by(&self) -> Option<&'static str> {
         None
+    }
+
+    /// For a plan: what of these inputs a look has not told of it, because that costs calls of its own.
+    async fn look_closer(&self, _: &Site, _: &mut Seen, _inputs: &Map) -> Result<(), Failure> {
+        Ok(())
     }
 
     /// Makes it, with its tags in the same call, and gives its id. What that call cannot say is left to `fit`.

@@ -35,8 +35,8 @@ impl Changes {
 /// `known` are all parameters of the group.
 pub(super) fn changes(job: &Job<'_>, seen: &Seen, known: &[Parameter]) -> Changes {
     let nothing = Map::new();
-    let wanted = job.find("parameters").and_then(Value::as_map).unwrap_or(&nothing);
-    let is = seen.attributes.get("parameters").and_then(Value::as_map).unwrap_or(&nothing);
+    let wanted = of(&job.call.inputs).unwrap_or(&nothing);
+    let is = of(&seen.attributes).unwrap_or(&nothing);
     let dynamic: BTreeSet<&str> = known
         .iter()
         .filter(|one| one.apply_type() == Some("dynamic"))
@@ -51,7 +51,7 @@ pub(super) fn changes(job: &Job<'_>, seen: &Seen, known: &[Parameter]) -> Change
             .build()
     };
     let set: Vec<(&String, &Value)> =
-        wanted.iter().filter(|(key, value)| is.get(*key) != Some(*value)).collect();
+        wanted.iter().filter(|(key, value)| value_of(known, key).as_ref() != Some(*value)).collect();
     let unset: Vec<&String> = is.keys().filter(|key| !wanted.contains_key(*key)).collect();
     let names = set.iter().map(|(key, _)| *key).chain(unset.iter().copied());
     let calls = |all: Vec<Parameter>| all.chunks(IN_ONE_CALL_MAX).map(<[_]>::to_vec).collect();
@@ -59,6 +59,35 @@ pub(super) fn changes(job: &Job<'_>, seen: &Seen, known: &[Parameter]) -> Change
         waits: names.filter(|key| !dynamic.contains(key.as_str())).cloned().collect(),
         set: calls(set.iter().map(|(key, value)| written(key, Some(value))).collect()),
         reset: calls(unset.iter().map(|key| written(key, None)).collect()),
+    }
+}
+
+fn of(attributes: &Map) -> Option<&Map> {
+    attributes.get("parameters").and_then(Value::as_map)
+}
+
+fn value_of(known: &[Parameter], name: &str) -> Option<Value> {
+    known.iter().find(|one| one.parameter_name() == Some(name))?.parameter_value().map(Value::from)
+}
+
+/// Whether one of the wanted parameters is not among those that are seen as set. RDS tells only those as a user's whose
+/// value is another one than the engine's own.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeDBParameters.html>
+pub(super) fn lacks(seen: &Seen, inputs: &Map) -> bool {
+    let is = of(&seen.attributes);
+    of(inputs).is_some_and(|wanted| wanted.keys().any(|name| is.is_none_or(|is| !is.contains_key(name))))
+}
+
+/// Puts the wanted parameters beside those that are set, as the engine has them. `known` are all of the group.
+pub(super) fn complete(seen: &mut Seen, inputs: &Map, known: &[Parameter]) {
+    let mut is = of(&seen.attributes).cloned().unwrap_or_default();
+    for name in of(inputs).into_iter().flat_map(Map::keys) {
+        if let (false, Some(value)) = (is.contains_key(name), value_of(known, name)) {
+            is.insert(name.clone(), value);
+        }
+    }
+    if !is.is_empty() {
+        seen.attributes.insert("parameters".into(), is.into());
     }
 }
 

@@ -4,9 +4,10 @@ use aws_sdk_rds::types::{DbInstance, Filter, Tag};
 use futures::future::try_join_all;
 use standfast_contract::{LEFT, Map, Value, Way};
 
-use super::{Phase, Select, list, map, text};
+use super::{Job, Parts, Phase, Seen, Select, db_instance::has_new_password, list, map, text};
 use crate::{
     clients::Site,
+    expand::line_of,
     failure::{Failure, Trouble, failed},
     marks::Tags,
     names,
@@ -181,6 +182,81 @@ pub(crate) fn attributes(found: &DbInstance) -> Map {
         ("zone", text(found.availability_zone())),
         ("cluster", text(found.db_cluster_identifier())),
     ])
+}
+
+/// What of an instance is no attribute, and a change of it needs. The database that it follows, where it does:
+pub(super) const SOURCE: &str = "source";
+pub(super) const ENGINE: &str = "engine";
+pub(super) const STORAGE_TYPE: &str = "storage_type";
+pub(super) const IOPS: &str = "iops";
+pub(super) const THROUGHPUT: &str = "throughput";
+/// Each of its read replicas: by name, and one in another region by its ARN.
+pub(super) const REPLICA: &str = "replica.";
+/// What RDS has taken and not done yet, by the attribute.
+pub(super) const PENDING: &str = "pending.";
+
+pub(super) fn parts(found: &DbInstance) -> Parts {
+    let number = |number: Option<i32>| number.filter(|number| *number > 0).map(|number| number.to_string());
+    let given = [
+        (SOURCE, found.read_replica_source_db_instance_identifier().map(str::to_owned)),
+        (ENGINE, found.engine().map(str::to_owned)),
+        (STORAGE_TYPE, found.storage_type().map(str::to_owned)),
+        (IOPS, number(found.iops())),
+        (THROUGHPUT, number(found.storage_throughput())),
+    ];
+    let given = given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+    let replicas = found.read_replica_db_instance_identifiers().iter();
+    let replicas = replicas.map(|name| (format!("{REPLICA}{name}"), name.clone()));
+    let applying = found.db_parameter_groups().iter();
+    let applying = applying.map(|group| group.parameter_apply_status()).any(is_applying);
+    let pending = found.pending_modified_values().map(|pending| {
+        [
+            ("version", pending.engine_version().is_some()),
+            ("class", pending.db_instance_class().is_some()),
+            ("storage_gib", pending.allocated_storage().is_some()),
+            ("storage_type", pending.storage_type().is_some()),
+            ("multi_az", pending.multi_az().is_some()),
+            ("backup_days", pending.backup_retention_period().is_some()),
+            ("password", pending.master_user_password().is_some()),
+        ]
+    });
+    let pending = pending.into_iter().flatten().chain([("parameter_group", applying)]);
+    given.chain(replicas).chain(marked_pending(pending)).collect()
+}
+
+/// One in `pending-reboot` waits for somebody, and is nothing to wait for.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DBParameterGroupStatus.html>
+pub(super) fn is_applying(status: Option<&str>) -> bool {
+    status == Some("applying")
+}
+
+/// As parts.
+pub(super) fn marked_pending<'a>(
+    all: impl Iterator<Item = (&'a str, bool)>,
+) -> impl Iterator<Item = (String, String)> {
+    let pending = all.filter(|(_, is_pending)| *is_pending);
+    pending.map(|(key, _)| (format!("{PENDING}{key}"), key.to_owned()))
+}
+
+/// What of a change RDS has not begun with or not done, though it calls the thing available, as it does for some seconds
+/// after it has taken one. `changing`: what one call changes.
+pub(super) fn unfinished(job: &Job<'_>, before: &Seen, after: &Seen, changing: &[&str]) -> Option<String> {
+    let is_pending = |key: &str| after.parts.contains_key(&format!("{PENDING}{key}"));
+    // What has just been made is as it was asked for, or told to be pending.
+    let is_update = !job.call.prior.is_empty();
+    let is_as_before = |key: &str| {
+        is_update && job.asks(key, after) && after.attributes.get(key) == before.attributes.get(key)
+    };
+    let asked = changing.iter().copied().filter(|key| job.asks(key, before));
+    let open = asked.filter(|key| is_pending(key) || is_as_before(key));
+    let password = Some("password").filter(|key| has_new_password(job.call) && is_pending(key));
+    let open: Vec<&str> = open.chain(password).collect();
+    (!open.is_empty()).then(|| format!("available, and not done yet: {}", open.join(", ")))
+}
+
+/// Whether a version is of another line than there is: a major version, as RDS calls that.
+pub(super) fn is_of_other_line(engine: &str, from: &str, to: &str) -> bool {
+    line_of(engine, from) != line_of(engine, to)
 }
 
 pub(super) fn outputs(found: &DbInstance) -> Map {

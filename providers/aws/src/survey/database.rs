@@ -128,6 +128,14 @@ fn one(text: &mut Text, primary: &DbInstance, replicas: Vec<&DbInstance>, zones:
             kept.push(key);
         }
     }
+    let grows =
+        |one: &DbInstance| one.max_allocated_storage().is_some_and(|max| Some(max) > one.allocated_storage());
+    if grows(primary) || placed.iter().any(|(_, replica)| grows(replica)) {
+        text.note("Its storage grows by itself (storage autoscaling), and `storage` is what it was: it stays as it is.");
+        if !kept.contains(&"storage_gib") {
+            kept.push("storage_gib");
+        }
+    }
     for (_, replica) in placed.iter().filter(|(_, replica)| replica.multi_az() == Some(true)) {
         text.note(format!(
             "Its read replica {} has a standby of its own, which no blueprint says.",
@@ -207,5 +215,23 @@ mod tests {
         );
         assert_eq!(told(&[server("x", "b")]), ("a=x".into(), false));
         assert_eq!(told(&[]), (String::new(), true));
+    }
+
+    #[test]
+    fn a_disk_that_grows_by_itself_stays_as_it_is() {
+        let written = |max: Option<i32>| {
+            let database = DbInstance::builder().db_instance_identifier("orders").engine("postgres");
+            let database = database.allocated_storage(20).set_max_allocated_storage(max).build();
+            let found = Databases { primaries: vec![database], ..Databases::default() };
+            let mut text = Text::new("home");
+            write(&mut text, &found, &["a".to_owned()], &mut Names::default());
+            text.sections
+        };
+        let grows = written(Some(100));
+        assert!(
+            grows.contains("# Its storage grows by itself") && grows.contains(", storage_gib]"),
+            "{grows}"
+        );
+        assert!(!written(None).contains("storage_gib") && !written(Some(20)).contains("storage_gib"));
     }
 }

@@ -146,6 +146,10 @@ async fn an_update_asks_for_what_differs_and_goes_forward_only() {
         with_job(&site, "db_cluster", inputs, wanted(), async |job| DbCluster.fit(job, &seen).await).await
     };
     fit("version", "16".into()).await.unwrap();
+    // What nobody says is AWS's own.
+    for key in ["backup_window", "maintenance_window", "parameter_group"] {
+        fit(key, Value::Null).await.unwrap();
+    }
     assert_eq!(endpoint.asked(), Vec::<String>::new());
     fit("backup_days", Value::Int(14)).await.unwrap();
     let asked = endpoint.asked().concat();
@@ -198,4 +202,76 @@ async fn refusals_are_told_apart_and_anothers_clusters_left_alone() {
     let stack = stack();
     let (site, _) = site(&[(200, &described("available", "").replace(">shop<", ">other<"))]);
     assert_eq!(crate::kinds::look(&DbCluster, &site, Select::Stack(&stack)).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_member_of_a_global_database_gets_no_other_version_by_itself() {
+    let fit = async |version: &str, has_member: bool| {
+        let (there, listed, modified) =
+            (described("available", ""), globals(has_member), done("ModifyDBCluster"));
+        let (site, endpoint) = site(&[(200, &*there), (200, &*listed), (200, &*modified)]);
+        let seen = DbCluster.look(&site, Select::Ids(&[ARN])).await.unwrap().remove(0);
+        endpoint.asked();
+        let inputs = wanted().into_iter().chain([("version".to_owned(), version.into())]).collect();
+        let fitted =
+            with_job(&site, "db_cluster", inputs, wanted(), async |job| DbCluster.fit(job, &seen).await)
+                .await;
+        (fitted, endpoint.actions())
+    };
+    for (version, next) in [
+        (
+            "17.2",
+            "aws rds modify-global-cluster --global-cluster-identifier shop-main-orders --engine-version 17.2",
+        ),
+        ("16.6", "its copies go first"),
+    ] {
+        let (refused, asked) = fit(version, true).await;
+        let failure = refused.unwrap_err();
+        assert!(failure.message.contains(next), "{}", failure.message);
+        assert_eq!(asked, ["DescribeGlobalClusters"]);
+        let (alone, asked) = fit(version, false).await;
+        alone.unwrap();
+        assert_eq!(asked, ["DescribeGlobalClusters", "ModifyDBCluster"]);
+    }
+
+    // A copy says so itself, before anything is touched.
+    let global = [("global_cluster".to_owned(), Value::text("shop-main-orders"))];
+    let of = |version: &str| {
+        let own = [("version".to_owned(), version.into())];
+        wanted().into_iter().chain(global.clone()).chain(own).collect::<Map>()
+    };
+    let (site, _) = site(&[]);
+    for (version, is_refused) in [("17.2", true), ("16.4", false)] {
+        let foreseen =
+            with_job(&site, "db_cluster", of(version), of("16.4"), async |job| DbCluster.foresee(job.call));
+        assert_eq!(foreseen.await.is_err(), is_refused, "{version}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_was_asked_for_is_waited_for_while_rds_has_not_done_it() {
+    let applying = |status: &str| {
+        let status = format!("<DBClusterParameterGroupStatus>{status}</DBClusterParameterGroupStatus>");
+        described("available", "").replace("</DBClusterMember>", &format!("{status}</DBClusterMember>"))
+    };
+    let pending = "<PendingModifiedValues><EngineVersion>17.2</EngineVersion></PendingModifiedValues>";
+    let open = |key: &str| Some(format!("available, and not done yet: {key}"));
+    let named =
+        |body: String| body.replace("<DBClusterParameterGroup>shop-orders<", "<DBClusterParameterGroup>new<");
+    for (key, value, after, told) in [
+        ("version", "17.2", described("available", pending), open("version")),
+        ("version", "17.2", described("available", ""), open("version")),
+        ("version", "16", described("available", pending), None),
+        ("parameter_group", "new", named(applying("applying")), open("parameter_group")),
+        ("parameter_group", "new", named(applying("pending-reboot")), None),
+    ] {
+        let before = look(200, &described("available", "")).await.unwrap().remove(0);
+        let after = look(200, &after).await.unwrap().remove(0);
+        let inputs = wanted().into_iter().chain([(key.to_owned(), value.into())]).collect();
+        let (site, _) = site(&[]);
+        let word = with_job(&site, "db_cluster", inputs, wanted(), async |job| {
+            DbCluster.unfinished(job, &before, &after)
+        });
+        assert_eq!(word.await, told, "{key} {value}");
+    }
 }

@@ -100,3 +100,24 @@ async fn one_in_use_waits_and_one_that_is_gone_is_none() {
         assert_eq!((failure.trouble, failure.action), (trouble, "rds:DescribeDBClusterParameterGroups"));
     }
 }
+
+#[tokio::test]
+async fn a_parameter_with_the_engines_own_value_is_as_wanted_though_it_is_nobodys() {
+    let set = parameters_of(&[]);
+    let known = parameters_of(&[("rds.force_ssl", "1", "dynamic"), ("log_connections", "0", "dynamic")]);
+    let (site, endpoint) = site(&[
+        (200, &group()),
+        (200, &answered("ListTagsForResource", "<TagList/>")),
+        (200, &set),
+        (200, &known),
+    ]);
+    let mut seen = DbClusterParameterGroup.look(&site, Select::Ids(&[ARN])).await.unwrap().remove(0);
+    let wanted = Map::from([("rds.force_ssl".to_owned(), Value::text("1"))]);
+    let inputs = map([("parameters", wanted.into())]);
+    endpoint.asked();
+    for _ in 0..2 {
+        DbClusterParameterGroup.look_closer(&site, &mut seen, &inputs).await.unwrap();
+    }
+    assert_eq!(seen.attributes["parameters"].to_string(), "{rds.force_ssl: 1}");
+    assert_eq!(endpoint.asked().len(), 1);
+}

@@ -134,3 +134,32 @@ async fn refusals_are_told_apart() {
         assert_eq!((failure.trouble, failure.action), (trouble, "rds:CreateDBInstanceReadReplica"), "{code}");
     }
 }
+
+#[test]
+fn another_line_is_refused_before_anything_is_touched_and_a_newer_version_of_the_line_is_not() {
+    let foreseen = |engine: &str, from: &str, to: &str| {
+        let of = |version: &str| {
+            wanted(engine).into_iter().chain([("version".to_owned(), version.into())]).collect::<Map>()
+        };
+        DbCopy.foresee(&Call {
+            address: "refuge/disaster_recovery.main/db_copy.orders".parse().unwrap(),
+            kind: "db_copy".into(),
+            place: Value::Null,
+            token: String::new(),
+            id: Some(ARN.into()),
+            inputs: of(to),
+            prior: of(from),
+            prior_outputs: Map::new(),
+            changed: vec!["version".into()],
+        })
+    };
+    for (engine, from, to) in [("postgres", "16", "17"), ("mysql", "8.0", "8.4")] {
+        let failure = foreseen(engine, from, to).unwrap_err();
+        let next = "leave the database out of `disaster_recovery` and apply, change `version` and apply";
+        assert!(failure.message.contains(next), "{}", failure.message);
+        assert!(failure.message.contains("shop-main-orders-0a1b2c3d"), "{}", failure.message);
+    }
+    for (engine, from, to) in [("postgres", "16.3", "16.6"), ("mysql", "8.0.36", "8.0.40")] {
+        assert!(foreseen(engine, from, to).is_ok());
+    }
+}

@@ -1,7 +1,14 @@
 //! Parameters as RDS tells of them: answers in the shapes of its API reference.
 
+use std::sync::Arc;
+
+use standfast_contract::{Context, ReadRequest, Value};
+
 use super::*;
-use crate::recorded::{site, stack, with_job};
+use crate::{
+    observe::look_for,
+    recorded::{site, stack, with_job},
+};
 
 const ARN: &str = "arn:aws:rds:eu-west-1:123456789012:pg:shop-orders-1f9a0c3b";
 
@@ -98,4 +105,51 @@ async fn a_group_that_is_in_use_waits() {
     let (site, _) = site(&[(400, answer)]);
     let failure = DbParameterGroup.remove(&site, ARN, &Map::new()).await.unwrap_err();
     assert_eq!((failure.trouble, failure.action), (Trouble::InUse, "rds:DeleteDBParameterGroup"));
+}
+
+#[tokio::test]
+async fn a_parameter_with_the_engines_own_value_is_as_wanted_though_it_is_nobodys() {
+    let set = parameters(&[("work_mem", "8192", "dynamic")]);
+    let known = parameters(&[
+        ("work_mem", "8192", "dynamic"),
+        ("rds.force_ssl", "1", "dynamic"),
+        ("log_connections", "0", "dynamic"),
+    ]);
+    let look = async |wanted: &[(&str, &str)], answers: &[(u16, &str)]| {
+        let wanted: Map = wanted.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
+        let request = ReadRequest {
+            address: "refuge/databases.orders/db_parameter_group.main".parse().unwrap(),
+            kind: "db_parameter_group".into(),
+            place: Value::Null.into(),
+            id: Some(ARN.into()),
+            token: None,
+            recorded: None,
+            desired: Some(Arc::new(map([("parameters", wanted.into())]))),
+        };
+        let (site, endpoint) = site(answers);
+        let context = Context::quiet(stack());
+        let (seen, _) = look_for(&site, &DbParameterGroup, &context, &[&request]).await.unwrap();
+        (seen[0].attributes["parameters"].to_string(), endpoint.asked())
+    };
+    // Nothing more is asked where all that is wanted is set.
+    let (seen, asked) = look(&[("work_mem", "8192")], &[(200, &set)]).await;
+    assert_eq!((seen.as_str(), asked.len()), ("{work_mem: 8192}", 1));
+    let (seen, asked) = look(&[("rds.force_ssl", "1")], &[(200, &set), (200, &known)]).await;
+    assert_eq!(seen, "{rds.force_ssl: 1, work_mem: 8192}", "what nobody wants is told as well");
+    assert!(asked.len() == 2 && !asked[1].contains("Source="), "{asked:?}");
+
+    // An update sets nothing that is so already.
+    let (site, endpoint) =
+        site(&[(200, &set), (200, &known), (200, &answered("ModifyDBParameterGroup", ""))]);
+    let seen = told(&site, ARN).await.unwrap().unwrap();
+    endpoint.asked();
+    let texts = [("rds.force_ssl", "1"), ("work_mem", "8192"), ("log_connections", "1")];
+    let texts: Map = texts.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
+    let inputs = map([("parameters", texts.into())]);
+    let done = with_job(&site, "db_parameter_group", inputs, Map::new(), async |job| {
+        DbParameterGroup.fit(job, &seen).await
+    });
+    done.await.unwrap();
+    let asked = endpoint.asked();
+    assert!(asked[1].contains("log_connections") && !asked[1].contains("force_ssl"), "{asked:?}");
 }
