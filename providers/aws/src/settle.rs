@@ -81,8 +81,16 @@ pub(crate) async fn listed(works: &dyn Works, job: &Job<'_>, id: &str) -> Result
 /// Brings a thing that exists to what is wanted, and says what it puts out.
 pub(crate) async fn settle(works: &dyn Works, job: &Job<'_>, mut seen: Seen) -> Result<Made, Failure> {
     let call = job.call;
-    let differs =
-        call.inputs.keys().chain(call.prior.keys()).any(|key| key != "tags" && job.differs(key, &seen));
+    // What nobody can look at differs where another one is asked for than was.
+    let is_seen = |key: &str| works.kind().attribute(key).is_none_or(|attribute| attribute.observed);
+    let differs = call.inputs.keys().chain(call.prior.keys()).any(|key| {
+        key != "tags"
+            && if is_seen(key) {
+                job.differs(key, &seen)
+            } else {
+                call.prior.get(key) != call.inputs.get(key)
+            }
+    });
     seen = fit(works, job, seen).await?;
     let wanted = marks::of(&job.context.stack, &call.address, &call.inputs);
     let set = wanted

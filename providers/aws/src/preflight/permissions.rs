@@ -17,7 +17,7 @@ use crate::{
     failure::{Failure, failed},
     marks,
 };
-use needs::{NEEDS, Needs, UNTAG, WITH};
+use needs::{NEEDS, Needs, UNTAG, WITH, WITHOUT};
 
 /// An action, with the calls that need it and what they are about.
 #[derive(Default)]
@@ -82,10 +82,15 @@ fn needed<'a>(ahead: &Ahead<'a>, caller: &str, account: &str) -> BTreeMap<&'stat
         };
         let is_made = call.id.is_none() || replaced.contains(&(&call.address, &call.id));
         let actions: BTreeSet<&str> = if is_made {
-            let with = WITH.iter().filter(|(kind, attribute, _)| {
-                *kind == call.kind && call.inputs.get(*attribute).is_some_and(|given| *given != Value::Null)
-            });
-            needs.create.iter().copied().chain(with.map(|(.., action)| *action)).collect()
+            let is_given =
+                |attribute: &str| call.inputs.get(attribute).is_some_and(|given| *given != Value::Null);
+            let of_kind = |one: &&(&str, &str, &str)| one.0 == call.kind;
+            let with = WITH.iter().filter(of_kind).filter(|(_, attribute, _)| is_given(attribute));
+            let without = WITHOUT.iter().filter(of_kind);
+            let without =
+                without.filter(|(_, attribute, _)| !is_given(attribute) && !is_given("global_cluster"));
+            let besides = with.chain(without).map(|(.., action)| *action);
+            needs.create.iter().copied().chain(besides).collect()
         } else {
             let changes = needs.update.iter().filter(of_update).map(|(_, action)| *action);
             changes.clone().chain(changes.flat_map(|action| untag(call, action))).collect()

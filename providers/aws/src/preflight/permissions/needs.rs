@@ -32,6 +32,16 @@ pub(super) static WITH: &[(&str, &str, &str)] = &[
     ("autoscaling_group", "schedule", "autoscaling:PutScheduledUpdateGroupAction"),
 ];
 
+/// What a create of a kind calls besides, where this attribute is not asked for: the password that RDS makes is a secret.
+/// A copy in a global database has its writer's.
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html>
+pub(super) static WITHOUT: &[(&str, &str, &str)] = &[
+    ("db_instance", "password", "secretsmanager:CreateSecret"),
+    ("db_instance", "password", "secretsmanager:TagResource"),
+    ("db_cluster", "password", "secretsmanager:CreateSecret"),
+    ("db_cluster", "password", "secretsmanager:TagResource"),
+];
+
 /// What gives tags, and what takes them away.
 pub(super) static UNTAG: &[(&str, &str)] = &[
     (TAG_EC2, "ec2:DeleteTags"),
@@ -281,11 +291,11 @@ pub(super) static NEEDS: &[Needs] = &[
         create: &["rds:CreateDBInstance", TAG_RDS],
         delete: &["rds:DeleteDBInstance"],
         update: &[("", "rds:ModifyDBInstance"), ("tags", TAG_RDS)],
-        arn: "rds:REGION:ACCOUNT:db:NAME",
+        arn: "rds:REGION:ACCOUNT:db:NAME secretsmanager:REGION:ACCOUNT:secret:rds!db-new",
     },
     Needs {
         kind: "db_replica",
-        create: &["rds:CreateDBInstanceReadReplica", TAG_RDS],
+        create: &["rds:CreateDBInstanceReadReplica", "rds:ModifyDBInstance", TAG_RDS],
         delete: &["rds:DeleteDBInstance"],
         update: &[("", "rds:ModifyDBInstance"), ("tags", TAG_RDS)],
         arn: "rds:REGION:ACCOUNT:db:NAME",
@@ -306,7 +316,7 @@ pub(super) static NEEDS: &[Needs] = &[
         create: &["rds:CreateDBCluster", TAG_RDS],
         delete: &["rds:DeleteDBCluster"],
         update: &[("", "rds:ModifyDBCluster"), ("tags", TAG_RDS)],
-        arn: "rds:REGION:ACCOUNT:cluster:NAME",
+        arn: "rds:REGION:ACCOUNT:cluster:NAME secretsmanager:REGION:ACCOUNT:secret:rds!cluster-new",
     },
     Needs {
         kind: "db_cluster_instance",
@@ -317,7 +327,7 @@ pub(super) static NEEDS: &[Needs] = &[
     },
     Needs {
         kind: "db_copy",
-        create: &["rds:CreateDBInstanceReadReplica", TAG_RDS],
+        create: &["rds:CreateDBInstanceReadReplica", "rds:ModifyDBInstance", TAG_RDS],
         delete: &["rds:DeleteDBInstance"],
         update: &[("", "rds:ModifyDBInstance"), ("tags", TAG_RDS)],
         arn: "rds:REGION:ACCOUNT:db:NAME",

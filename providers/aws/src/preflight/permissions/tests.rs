@@ -2,6 +2,8 @@ use super::{
     needs::{ADD_TAGS, TAG_CACHE, TAG_EC2, TAG_RDS},
     *,
 };
+use standfast_contract::Map;
+
 use crate::preflight::fixtures::{Asking, call};
 
 const DEPLOY: &str = "arn:aws:sts::123456789012:assumed-role/deploy/jane";
@@ -107,7 +109,7 @@ async fn of_many_calls_each_action_is_asked_about_with_its_own_things() {
     assert_eq!(ask(&asking.ahead()).await.len(), 0);
     let asked = asking.recorded.asked();
     assert!(asked[1].contains("vpc%2Fnew") && asked[1].contains("db%3Ashop-d0"), "{asked:?}");
-    assert_eq!(asked[1].matches("ResourceArns.member").count(), 3, "{asked:?}");
+    assert_eq!(asked[1].matches("ResourceArns.member").count(), 4, "{asked:?}");
 }
 
 #[tokio::test]
@@ -154,6 +156,47 @@ async fn what_is_deleted_is_asked_for_too_and_what_is_replaced_is_made_and_delet
     assert!(asked[1].contains("vpc%2Fvpc-7"), "{asked:?}");
 }
 
+/// RDS makes a password where the blueprint gives none, and a list of rules has rules.
+#[tokio::test]
+async fn what_is_asked_for_or_left_out_of_a_create_needs_more() {
+    let given =
+        |kind: &str, inputs: &[(&str, &str)]| call(kind, "main", &[inputs, &[("name", "one")]].concat());
+    for (call, action, needs) in [
+        (given("db_instance", &[]), "CreateSecret", true),
+        (given("db_instance", &[("password", "x")]), "CreateSecret", false),
+        (given("db_cluster", &[("global_cluster", "x")]), "CreateSecret", false),
+        (given("listener", &[]), "CreateRule", false),
+        (given("listener", &[("rules", "x")]), "CreateRule", true),
+    ] {
+        let calls = [call];
+        let asking = Asking::new(&calls, &[(200, &simulated(&[]))], "arn:aws:iam::123456789012:user/jane");
+        assert_eq!(ask(&asking.ahead()).await.len(), 0);
+        let asked = asking.recorded.asked().remove(0);
+        assert_eq!(asked.contains(action), needs, "{}: {asked}", calls[0].address);
+    }
+}
+
+#[tokio::test]
+async fn who_drops_a_tag_must_be_allowed_to() {
+    let tags = |keys: &[&str]| -> Map {
+        let tags: Map = keys.iter().map(|key| ((*key).to_owned(), "x".into())).collect();
+        [("tags".to_owned(), tags.into())].into()
+    };
+    for (now, needs) in [(&["team"][..], true), (&["team", "cost"], false)] {
+        let changed = Call {
+            id: Some("vpc-1".into()),
+            changed: vec!["tags".into()],
+            inputs: tags(now),
+            prior: tags(&["team", "cost"]),
+            ..call("vpc", "main", &[])
+        };
+        let calls = [changed];
+        let asking = Asking::new(&calls, &[(200, &simulated(&[]))], "arn:aws:iam::123456789012:user/jane");
+        assert_eq!(ask(&asking.ahead()).await.len(), 0);
+        assert_eq!(asking.recorded.asked()[0].contains("DeleteTags"), needs, "{now:?}");
+    }
+}
+
 #[test]
 fn a_thing_that_is_there_is_asked_about_by_its_own_arn() {
     let needs = |kind: &str| NEEDS.iter().find(|needs| needs.kind == kind).unwrap();
@@ -164,7 +207,8 @@ fn a_thing_that_is_there_is_asked_about_by_its_own_arn() {
     assert_eq!(of("vpc", Some("vpc-7"), &[]), ["arn:aws:ec2:eu-west-1:123456789012:vpc/vpc-7"]);
     let arn = "arn:aws:rds:eu-west-1:123456789012:db:shop-orders-1";
     assert_eq!(of("db_instance", Some(arn), &[("name", "shop-orders-1")]), [arn]);
-    assert_eq!(of("db_instance", None, &[("name", "shop-orders-1")]), [arn]);
+    let secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-new";
+    assert_eq!(of("db_instance", None, &[("name", "shop-orders-1")]), [arn, secret]);
     assert_eq!(
         of("load_balancer", None, &[("name", "shop-raw-1"), ("type", "network")]),
         ["arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/net/shop-raw-1/new"]
