@@ -5,7 +5,8 @@
 //! adaptive rate limit of their service, which slows down when AWS throttles.
 
 use std::{
-    sync::{Arc, LazyLock},
+    collections::BTreeSet,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -79,6 +80,8 @@ pub(crate) struct Site {
     caller: OnceCell<Caller>,
     /// How often a state that takes its time is asked for.
     pub poll: Duration,
+    /// Ids of records in DNS that go when a new one of the same plan takes their place.
+    displaced: Mutex<BTreeSet<String>>,
 }
 
 impl Site {
@@ -102,7 +105,17 @@ impl Site {
             sts: aws_sdk_sts::Client::new(config),
             caller: OnceCell::new(),
             poll: Duration::from_secs(2),
+            displaced: Mutex::default(),
         }
+    }
+
+    /// Told before the first change of a plan, which alone knows both the old and the new.
+    pub fn displace(&self, ids: BTreeSet<String>) {
+        *self.displaced.lock().unwrap_or_else(PoisonError::into_inner) = ids;
+    }
+
+    pub fn is_displaced(&self, id: &str) -> bool {
+        self.displaced.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 
     /// Whether the credentials work, and for the pinned account.

@@ -11,7 +11,7 @@ use standfast_contract::{
     component::{Dns, DnsHealthCheck, DnsRecord, DnsRouting, LoadBalancer},
 };
 
-use super::{Build, PROVIDER, ask, certificates};
+use super::{Build, PROVIDER, ask, certificates, tags};
 use crate::{kinds::record_label, look_up::ZONE};
 
 #[cfg(test)]
@@ -22,6 +22,9 @@ const SERVICE: &str = "route53";
 const ALIAS_TTL: Duration = Duration::from_secs(60);
 /// Of a health check. <https://docs.aws.amazon.com/Route53/latest/APIReference/API_HealthCheckConfig.html>
 const INTERVALS_S: [u64; 2] = [10, 30];
+/// What a zone or a health check has of them, less those that every thing of ours carries.
+/// <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeTagsForResource.html>
+const TAGS_MAX: usize = 10 - 5;
 /// Characters.
 const PATH_MAX: usize = 255;
 
@@ -114,6 +117,7 @@ pub(super) fn expand(build: &mut Build<'_>, dns: &Dns) {
         }
     }
     certificates::add_records(build, &zone_id);
+    check_tags(build);
     if dns.existing.is_some() {
         // A record has the tags of its zone, and those of another's are another's.
         let records = build.out.resources.iter_mut().filter(|one| one.kind != "health_check");
@@ -224,6 +228,23 @@ fn add_health_check(
         ],
     );
     Some(OutputRef::resource(&address, "id"))
+}
+
+/// Records have none.
+fn check_tags(build: &mut Build<'_>) {
+    // One of ours gives way to the user's own.
+    let count = tags::of(build.request).keys().filter(|name| *name != "Name").count();
+    let has_tags = |kind: &str| kind == "hosted_zone" || kind == "health_check";
+    if count > TAGS_MAX && build.out.resources.iter().any(|one| has_tags(&one.kind)) {
+        let own = &build.request.component.common().tags;
+        build.problem(
+            if own.is_empty() { "region" } else { "tags" },
+            format!(
+                "there are {count} tags, and Route 53 takes {TAGS_MAX} of a zone or a health check beside those of standfast"
+            ),
+            "Give the region fewer, and the others to those components that need them.",
+        );
+    }
 }
 
 fn check(build: &mut Build<'_>, at: usize, record: &DnsRecord, alike: &[&DnsRecord]) {

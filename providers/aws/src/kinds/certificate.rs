@@ -4,7 +4,9 @@
 //! gives no private key back: what there is cannot be compared with the file, only what the file was before.
 
 use async_trait::async_trait;
-use aws_sdk_acm::types::{CertificateDetail, CertificateType, Filters, KeyAlgorithm, Tag};
+use aws_sdk_acm::types::{
+    CertificateDetail, CertificateSummary, CertificateType, Filters, KeyAlgorithm, Tag,
+};
 use aws_smithy_types::Blob;
 use futures::future::try_join_all;
 use standfast_contract::{Attribute, Call, Kind, Map};
@@ -118,15 +120,33 @@ async fn import(job: &Job<'_>, into: Option<&str>) -> Result<String, Failure> {
     made.certificate_arn.ok_or_else(|| Failure::lost(action))
 }
 
-/// Every one of a type in the region: ACM knows no names, and lists without being told the kinds of key only those of
-/// RSA with 2,048 bits. <https://docs.aws.amazon.com/acm/latest/APIReference/API_Filters.html>
+/// Every one of a type in the region.
 pub(super) async fn listed(site: &Site, of: &CertificateType) -> Result<Vec<String>, Failure> {
+    let all = summaries(site, of).await?.into_iter();
+    Ok(all.filter_map(|one| one.certificate_arn).collect())
+}
+
+/// Whether a certificate that ACM issues for a domain is in use in the region. One of ours is not any more when its
+/// records go: its listener went before.
+pub(super) async fn proves(site: &Site, domain: &str) -> Result<bool, Failure> {
+    let below = format!("*.{domain}");
+    let is_it = |name: &str| name == domain || name == below;
+    let proven = |one: &CertificateSummary| {
+        let mut names = one.subject_alternative_name_summaries().iter().map(String::as_str);
+        one.in_use() == Some(true) && (one.domain_name().is_some_and(is_it) || names.any(is_it))
+    };
+    Ok(summaries(site, &CertificateType::AmazonIssued).await?.iter().any(proven))
+}
+
+/// ACM knows no names, and lists without being told the kinds of key only those of RSA with 2,048 bits.
+/// <https://docs.aws.amazon.com/acm/latest/APIReference/API_Filters.html>
+async fn summaries(site: &Site, of: &CertificateType) -> Result<Vec<CertificateSummary>, Failure> {
     let keys = KeyAlgorithm::values().iter().map(|key| KeyAlgorithm::from(*key)).collect();
     let call =
         site.look.acm.list_certificates().includes(Filters::builder().set_key_types(Some(keys)).build());
     let all: Result<Vec<_>, _> = call.into_paginator().items().send().collect().await;
-    let all = all.map_err(failed("acm:ListCertificates"))?;
-    Ok(all.into_iter().filter(|one| one.r#type() == Some(of)).filter_map(|one| one.certificate_arn).collect())
+    let all: Vec<CertificateSummary> = all.map_err(failed("acm:ListCertificates"))?;
+    Ok(all.into_iter().filter(|one| one.r#type() == Some(of)).collect())
 }
 
 /// One that was asked for, with its tags as far as they were.

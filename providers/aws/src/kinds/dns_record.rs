@@ -3,6 +3,11 @@
 //!
 //! Records have no tags. Whose one is follows from its zone, which is ours alone: the zone's marks are the record's,
 //! with the address in its place. Its id is `ZONE/NAME/SET`.
+//!
+//! Some records of a name exclude each other, such as a simple one and a routed one, or two that are `PRIMARY`. So a record
+//! takes the place of those of the stack that exclude it, in one batch, of which Route 53 makes all changes or none: at no
+//! moment nobody answers. Those that go wait for that, and find themselves gone; two that change places do it at once, and
+//! the second finds it done. What may be so is told by preflight, which knows the whole plan, and refuses the rest.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +16,7 @@ use aws_sdk_route53::types::{
     AliasTarget, Change, ChangeAction, ChangeBatch, HostedZone, ResourceRecordSet, ResourceRecordSetFailover,
     ResourceRecordSetRegion, RrType,
 };
-use standfast_contract::{Address, Attribute, Kind, Map};
+use standfast_contract::{Address, Attribute, Kind, Map, Value};
 
 use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, hosted_zone, map, may, must, text};
 use crate::{
@@ -19,6 +24,9 @@ use crate::{
     failure::{Failure, Trouble, failed},
     marks::{self, Tags},
 };
+
+#[cfg(test)]
+mod tests;
 
 pub(super) struct DnsRecord;
 
@@ -40,6 +48,10 @@ static KIND: Kind = Kind::new(
         may("latency_region"),
     ],
 );
+
+const CHANGE: &str = "route53:ChangeResourceRecordSets";
+/// How Route 53 says that what is to be deleted is not there, or is other than it was seen.
+const DELETED_ELSE: &str = "Tried to delete resource record set";
 
 #[async_trait]
 impl Works for DnsRecord {
@@ -65,7 +77,7 @@ impl Works for DnsRecord {
     }
 
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
-        upsert(job).await?;
+        put(job).await?;
         let set = job.maybe("set").unwrap_or_default();
         Ok(id(job.text("zone")?, job.text("name")?, set))
     }
@@ -74,7 +86,7 @@ impl Works for DnsRecord {
         let changing =
             ["target", "target_zone", "evaluate_health", "health_check", "failover", "latency_region"];
         if changing.into_iter().any(|key| job.differs(key, seen)) {
-            upsert(job).await?;
+            put(job).await?;
         }
         Ok(())
     }
@@ -87,6 +99,11 @@ impl Works for DnsRecord {
             records => records?,
         };
         match records.into_iter().find(|record| *record.r#type() == RrType::A && id_of(record, zone) == id) {
+            Some(record) if site.is_displaced(id) => {
+                let message =
+                    format!("{} leads there until its new record takes its place", plain(record.name()));
+                Err(Failure::new(Trouble::InUse, CHANGE, message))
+            }
             Some(record) => change_all(site, zone, vec![written(ChangeAction::Delete, record)?]).await,
             None => Ok(()),
         }
@@ -102,7 +119,7 @@ fn id(zone: &str, name: &str, set: &str) -> String {
     format!("{zone}/{name}/{set}")
 }
 
-fn id_of(record: &ResourceRecordSet, zone: &str) -> String {
+pub(crate) fn id_of(record: &ResourceRecordSet, zone: &str) -> String {
     id(zone, &plain(record.name()), record.set_identifier().unwrap_or_default())
 }
 
@@ -178,14 +195,44 @@ pub(super) fn refused(error: aws_sdk_route53::error::BuildError) -> Failure {
     Failure::refused("", error.to_string())
 }
 
-async fn upsert(job: &Job<'_>) -> Result<(), Failure> {
+/// How Route 53 chooses a record among those of its name: its place in a failover, and its region.
+pub(crate) type Routing<'a> = (Option<&'a str>, Option<&'a str>);
+
+pub(crate) fn routing(record: &ResourceRecordSet) -> Routing<'_> {
+    (record.failover().map(|it| it.as_str()), record.region().map(|it| it.as_str()))
+}
+
+pub(crate) fn routing_of(inputs: &Map) -> Routing<'_> {
+    let text = |key: &str| inputs.get(key).and_then(Value::as_str);
+    (text("failover"), text("latency_region"))
+}
+
+/// Whether Route 53 takes a record with these inputs beside one that stands: those of a name are all simple, which is one,
+/// or all routed in the same way, each with a place or region of its own.
+/// <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ResourceRecordSet.html>
+pub(crate) fn excludes(record: &ResourceRecordSet, inputs: &Map) -> bool {
+    let text = |key: &str| inputs.get(key).and_then(Value::as_str);
+    let is_of_name = *record.r#type() == RrType::A && text("name") == Some(plain(record.name()).as_str());
+    is_of_name
+        && match (record.set_identifier(), text("set")) {
+            (Some(one), Some(other)) => one != other && clash(routing(record), routing_of(inputs)),
+            (one, other) => one != other,
+        }
+}
+
+fn clash(one: Routing<'_>, other: Routing<'_>) -> bool {
+    one == other || one.0.is_some() != other.0.is_some() || one.1.is_some() != other.1.is_some()
+}
+
+/// As it is wanted.
+fn wanted(job: &Job<'_>) -> Result<ResourceRecordSet, Failure> {
     let alias = AliasTarget::builder()
         .dns_name(job.text("target")?)
         .hosted_zone_id(job.text("target_zone")?)
         .evaluate_target_health(job.is("evaluate_health"))
         .build()
         .map_err(refused)?;
-    let record = ResourceRecordSet::builder()
+    ResourceRecordSet::builder()
         .name(job.text("name")?)
         .r#type(RrType::A)
         .set_set_identifier(job.maybe("set").map(str::to_owned))
@@ -194,21 +241,62 @@ async fn upsert(job: &Job<'_>) -> Result<(), Failure> {
         .set_health_check_id(job.maybe("health_check").map(str::to_owned))
         .alias_target(alias)
         .build()
-        .map_err(refused)?;
-    let change = written(ChangeAction::Upsert, record)?;
-    change_all(job.site, job.text("zone")?, vec![change]).await
+        .map_err(refused)
+}
+
+async fn put(job: &Job<'_>) -> Result<(), Failure> {
+    let (zone, name) = (job.text("zone")?, job.text("name")?);
+    let call = job.site.look.route53.list_resource_record_sets().hosted_zone_id(zone);
+    // So many of a name as one page holds nobody has.
+    let page = call.start_record_name(name).start_record_type(RrType::A).send().await;
+    let standing = page.map_err(failed("route53:ListResourceRecordSets"))?.resource_record_sets;
+    let is_displaced = |record: &ResourceRecordSet| job.site.is_displaced(&id_of(record, zone));
+    let changes = changes(wanted(job)?, &job.call.inputs, &standing, is_displaced)?;
+    change_all(job.site, zone, changes).await
+}
+
+/// What makes a record as it is wanted, with those in its way out of it: gone, or in the place that it has until now.
+fn changes(
+    wanted: ResourceRecordSet,
+    inputs: &Map,
+    standing: &[ResourceRecordSet],
+    is_displaced: impl Fn(&ResourceRecordSet) -> bool,
+) -> Result<Vec<Change>, Failure> {
+    let in_the_way = standing.iter().filter(|record| excludes(record, inputs));
+    let (displaced, others): (Vec<_>, Vec<_>) = in_the_way.partition(|record| is_displaced(record));
+    let delete = |record: &ResourceRecordSet| written(ChangeAction::Delete, record.clone());
+    let mut changes = displaced.into_iter().map(delete).collect::<Result<Vec<_>, _>>()?;
+    let is_same = |record: &&ResourceRecordSet| {
+        *record.r#type() == RrType::A
+            && plain(record.name()) == plain(wanted.name())
+            && record.set_identifier() == wanted.set_identifier()
+    };
+    match (standing.iter().find(is_same), &*others) {
+        (Some(old), [other]) if routing(other) == routing(&wanted) => {
+            let mut moved = (*other).clone();
+            (moved.failover, moved.region) = (old.failover.clone(), old.region.clone());
+            changes.extend([delete(old)?, delete(other)?]);
+            changes.extend([written(ChangeAction::Create, wanted)?, written(ChangeAction::Create, moved)?]);
+        }
+        _ => changes.push(written(ChangeAction::Upsert, wanted)?),
+    }
+    Ok(changes)
 }
 
 pub(super) fn written(action: ChangeAction, record: ResourceRecordSet) -> Result<Change, Failure> {
     Change::builder().action(action).resource_record_set(record).build().map_err(refused)
 }
 
-/// All of them or none.
+/// All of them or none. Where another change came between the look and this one, it is for another look.
 pub(super) async fn change_all(site: &Site, zone: &str, changes: Vec<Change>) -> Result<(), Failure> {
     let batch = ChangeBatch::builder().set_changes(Some(changes)).build().map_err(refused)?;
     let call = site.change.route53.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch);
-    call.send().await.map_err(failed("route53:ChangeResourceRecordSets"))?;
-    Ok(())
+    match call.send().await.map_err(failed(CHANGE)) {
+        Err(failure) if failure.message.contains(DELETED_ELSE) => {
+            Err(Failure { trouble: Trouble::Busy, ..failure })
+        }
+        other => other.map(drop),
+    }
 }
 
 /// Page by page.
@@ -229,46 +317,5 @@ pub(crate) async fn records(site: &Site, zone: &str) -> Result<Vec<ResourceRecor
             .set_start_record_name(page.next_record_name)
             .set_start_record_type(page.next_record_type)
             .set_start_record_identifier(page.next_record_identifier);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use standfast_contract::Value;
-
-    use super::*;
-
-    #[test]
-    fn a_record_is_known_by_its_name_within_the_zone() {
-        assert_eq!(label("www.example.net", "example.net", None), "www");
-        assert_eq!(label("example.net", "example.net", None), "apex");
-        assert_eq!(
-            label(&plain("\\052.shop.example.net."), "example.net", Some("front")),
-            "wildcard.shop.front"
-        );
-    }
-
-    #[test]
-    fn a_record_of_a_zone_of_ours_carries_its_marks() {
-        let alias = AliasTarget::builder()
-            .dns_name("Front-1.eu-west-1.elb.amazonaws.com.")
-            .hosted_zone_id("Z32O12XQLNTSW2")
-            .evaluate_target_health(true)
-            .build()
-            .unwrap();
-        let record = ResourceRecordSet::builder()
-            .name("www.example.net.")
-            .r#type(RrType::A)
-            .set_identifier("front")
-            .failover(ResourceRecordSetFailover::Primary)
-            .alias_target(alias)
-            .build()
-            .unwrap();
-        let tags = Tags::from([(marks::ADDRESS.to_owned(), "refuge/dns.main/hosted_zone.main".to_owned())]);
-        let seen = seen_as(&record, "Z1", "example.net", &tags).unwrap();
-        assert_eq!(seen.id, "Z1/www.example.net/front");
-        assert_eq!(seen.tags[marks::ADDRESS], "refuge/dns.main/dns_record.www.front");
-        assert_eq!(seen.attributes["target"], Value::text("front-1.eu-west-1.elb.amazonaws.com"));
-        assert_eq!(seen.attributes["failover"], Value::text("PRIMARY"));
     }
 }

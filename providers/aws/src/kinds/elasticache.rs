@@ -41,14 +41,8 @@ pub(super) async fn with_tags<T>(
         return Ok(all.into_iter().map(|one| (one, Tags::new())).collect());
     }
     let asked = all.into_iter().map(|one| async {
-        let call =
-            site.look.elasticache.list_tags_for_resource().resource_name(arn(&one).unwrap_or_default());
-        match call.send().await.map_err(failed("elasticache:ListTagsForResource")) {
-            Ok(answer) => {
-                let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-                let tags = answer.tag_list().iter().map(|tag| (text(tag.key()), text(tag.value())));
-                Ok(Some((one, tags.collect::<Tags>())))
-            }
+        match tags(site, arn(&one).unwrap_or_default()).await {
+            Ok(tags) => Ok(Some((one, tags))),
             Err(failure) if failure.trouble == Trouble::Busy => Ok(Some((one, Tags::new()))),
             Err(failure) if failure.trouble == Trouble::NotFound => Ok(None),
             Err(failure) => Err(failure),
@@ -56,4 +50,12 @@ pub(super) async fn with_tags<T>(
     });
     let found = try_join_all(asked).await?.into_iter().flatten();
     Ok(found.filter(|(one, tags)| select.takes(arn(one).unwrap_or_default(), tags)).collect())
+}
+
+/// [`Trouble::Busy`] while it is being made.
+pub(crate) async fn tags(site: &Site, arn: &str) -> Result<Tags, Failure> {
+    let call = site.look.elasticache.list_tags_for_resource().resource_name(arn);
+    let answer = call.send().await.map_err(failed("elasticache:ListTagsForResource"))?;
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    Ok(answer.tag_list().iter().map(|tag| (text(tag.key()), text(tag.value()))).collect())
 }

@@ -56,7 +56,11 @@ pub(crate) use alarm::alarms;
 pub(crate) use autoscaling_group::{IN_SERVICE, UTC, groups};
 pub(crate) use db_cluster::clusters as database_clusters;
 pub(crate) use db_instance::wrong_password;
-pub(crate) use dns_record::{label as record_label, plain as record_name, records as records_of};
+pub(crate) use dns_record::{
+    excludes as record_excludes, id_of as record_id, label as record_label, plain as record_name,
+    records as records_of, routing, routing_of,
+};
+pub(crate) use elasticache::tags as store_tags;
 pub(crate) use elb::{load_balancers, tags_of as balancer_tags};
 pub(crate) use listener::rules as listener_rules;
 pub(crate) use rds::{attributes as database_attributes, instances as database_instances};

@@ -7,11 +7,14 @@
 //! What only its single servers tell (version, subnets, security groups) is compared with the blueprint and not with
 //! the world.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use aws_sdk_elasticache::types::{
     AuthTokenUpdateStrategyType, AutomaticFailoverStatus, MultiAzStatus, ReplicationGroup as Found,
 };
 use standfast_contract::{Attribute, Call, Kind, LEFT, Map, Value, Way};
+use tokio::time::{Instant, sleep};
 
 use super::{
     ID, Job, Parts, Phase, Seen, Select, TAGS, Works,
@@ -64,6 +67,10 @@ static KIND: Kind = Kind {
 /// <https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/VersionManagement.html>
 const FAILS_OVER: &str = "takes no writes for some seconds";
 
+const MODIFY: &str = "elasticache:ModifyReplicationGroup";
+/// One that is made or changed may take so long.
+const CHANGE_MAX: Duration = Duration::from_secs(60 * 60);
+
 #[async_trait]
 impl Works for ReplicationGroup {
     fn kind(&self) -> &'static Kind {
@@ -100,7 +107,12 @@ impl Works for ReplicationGroup {
             .auto_minor_version_upgrade(true)
             .set_tags(Some(elasticache::written(&job.tags())));
         let action = "elasticache:CreateReplicationGroup";
-        let made = call.send().await.map_err(failed(action))?;
+        let made = match call.send().await.map_err(failed(action)) {
+            Err(failure) if failure.message.contains("ReplicationGroupAlreadyExists") => {
+                return job.context.wait(made_earlier(job)).await?.ok_or(failure);
+            }
+            made => made?,
+        };
         made.replication_group.and_then(|made| made.arn).ok_or_else(|| Failure::lost(action))
     }
 
@@ -120,9 +132,9 @@ impl Works for ReplicationGroup {
         }
         if (wanted > has && modifies) || (wanted < has && counts) {
             let message = "the next change waits until this one is done";
-            return Err(Failure::new(Trouble::Busy, "elasticache:ModifyReplicationGroup", message));
+            return Err(Failure::new(Trouble::Busy, MODIFY, message));
         }
-        Ok(())
+        if is_new(job.call, "password") { job.context.wait(set_password(job, seen)).await } else { Ok(()) }
     }
 
     async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
@@ -141,6 +153,15 @@ impl Works for ReplicationGroup {
     }
 
     fn foresee(&self, call: &Call) -> Result<(), Failure> {
+        let had = call.prior.get("password").is_some_and(|password| *password != Value::Null);
+        let loses = had && call.inputs.get("password").is_none_or(|password| *password == Value::Null);
+        if loses {
+            return Err(Failure::refused(
+                MODIFY,
+                "ElastiCache takes a password away only where users of its own (RBAC) come in its place, which no blueprint \
+                 says: leave `password` as it is, or make another store without one",
+            ));
+        }
         password(&call.inputs).map(|_| ())
     }
 
@@ -178,7 +199,7 @@ fn seen_as(found: &Found, tags: Tags) -> Seen {
         && found.multi_az().is_none_or(|is| *is == MultiAzStatus::Enabled);
     Seen {
         id: found.arn().unwrap_or_default().to_owned(),
-        phase: phase(found.status().unwrap_or_default()),
+        phase: phase(found),
         tags,
         attributes: map([
             ("name", text(found.replication_group_id())),
@@ -202,13 +223,17 @@ fn seen_as(found: &Found, tags: Tags) -> Seen {
 }
 
 /// <https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_ReplicationGroup.html>
-fn phase(status: &str) -> Phase {
-    match status {
-        "available" | "" => Phase::Ready,
-        "create-failed" => {
+fn phase(found: &Found) -> Phase {
+    let pending = found.pending_modified_values().and_then(|pending| pending.auth_token_status());
+    match (found.status().unwrap_or_default(), pending) {
+        ("available" | "", Some(word)) => {
+            Phase::Pending(format!("{} the password", word.as_str().to_lowercase()))
+        }
+        ("available" | "", None) => Phase::Ready,
+        ("create-failed", _) => {
             Phase::Failed("AWS says `create-failed`; `aws elasticache describe-events` says why".into())
         }
-        word => Phase::Pending(word.to_owned()),
+        (word, _) => Phase::Pending(word.to_owned()),
     }
 }
 
@@ -231,7 +256,7 @@ fn is_new(call: &Call, key: &str) -> bool {
 }
 
 fn modifies(job: &Job<'_>, seen: &Seen) -> bool {
-    let unseen = ["version", "security_groups", "password"];
+    let unseen = ["version", "security_groups"];
     job.differs("engine", seen)
         || job.differs("class", seen)
         || job.differs("failover", seen)
@@ -244,13 +269,6 @@ async fn modify(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
     let engine = job.maybe("engine").filter(|_| job.differs("engine", seen));
     let is_other = engine.is_some() || new("version");
     let class = job.maybe("class").filter(|_| job.differs("class", seen));
-    let token = if new("password") { password(&job.call.inputs)? } else { None };
-    let strategy = new("password").then_some(if token.is_some() {
-        // Both the old and the new one would work with `ROTATE`: whoever changes a password wants the old one gone.
-        AuthTokenUpdateStrategyType::Set
-    } else {
-        AuthTokenUpdateStrategyType::Delete
-    });
     let call = job
         .site
         .change
@@ -263,11 +281,84 @@ async fn modify(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
         .set_cache_node_type(class.map(str::to_owned))
         .set_automatic_failover_enabled(failover)
         .set_multi_az_enabled(failover)
-        .set_security_group_ids(new("security_groups").then(|| guards(job)))
-        .set_auth_token(token)
-        .set_auth_token_update_strategy(strategy);
-    call.send().await.map_err(failed("elasticache:ModifyReplicationGroup"))?;
+        .set_security_group_ids(new("security_groups").then(|| guards(job)));
+    call.send().await.map_err(failed(MODIFY))?;
     Ok(())
+}
+
+/// The new password is taken beside the old one (`ROTATE`) and then alone (`SET`), as ElastiCache has it; a store without
+/// one gets its first in the same way. `SET` is tried before, for it does all that is left where a run was cut off between
+/// the two. One cut off after both has its password set, which a look does not tell: it is rotated to the same once more.
+/// <https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth.html>
+async fn set_password(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+    let Some(token) = password(&job.call.inputs)? else { return Ok(()) };
+    let put = async |strategy: AuthTokenUpdateStrategyType| {
+        let call = job.site.change.elasticache.modify_replication_group();
+        let call = call.replication_group_id(name_of(&seen.id)).apply_immediately(true);
+        let call = call.auth_token(&token).auth_token_update_strategy(strategy);
+        call.send().await.map(drop).map_err(failed(MODIFY))
+    };
+    until_available(job, seen).await?;
+    match put(AuthTokenUpdateStrategyType::Set).await {
+        Err(failure) if failure.trouble == Trouble::Refused => {}
+        done => return done,
+    }
+    put(AuthTokenUpdateStrategyType::Rotate).await.map_err(|failure| match failure.trouble {
+        Trouble::Refused => {
+            let hint = "if a run was cut off when it had set this password already, give it another one";
+            Failure { message: format!("{}; {hint}", failure.message), ..failure }
+        }
+        _ => failure,
+    })?;
+    sleep(job.site.poll).await;
+    until_available(job, seen).await?;
+    // It may not have begun to rotate.
+    put(AuthTokenUpdateStrategyType::Set).await.map_err(|failure| match failure.trouble {
+        Trouble::Refused => Failure { trouble: Trouble::Busy, ..failure },
+        _ => failure,
+    })
+}
+
+async fn until_available(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
+    let began = Instant::now();
+    loop {
+        let found = groups(job.site, Select::Ids(&[&seen.id])).await?;
+        let gone = || Failure::new(Trouble::NotFound, MODIFY, format!("{} is gone", seen.id));
+        match phase(found.first().ok_or_else(gone)?) {
+            Phase::Pending(word) if began.elapsed() < CHANGE_MAX => {
+                (job.context.progress)(&format!("AWS says: {word}"));
+            }
+            Phase::Pending(word) => {
+                return Err(Failure::new(Trouble::Busy, MODIFY, format!("AWS says: {word}")));
+            }
+            _ => return Ok(()),
+        }
+        sleep(job.site.poll).await;
+    }
+}
+
+/// What has the name, where this very try has made it. While it is being made ElastiCache does not tell its tags, so that
+/// the look before the create has not found it.
+async fn made_earlier(job: &Job<'_>) -> Result<Option<String>, Failure> {
+    let began = Instant::now();
+    loop {
+        let found = groups(job.site, Select::Ids(&[job.text("name")?])).await?;
+        let Some(arn) = found.first().and_then(Found::arn) else { return Ok(None) };
+        match elasticache::tags(job.site, arn).await {
+            Ok(tags) => {
+                return Ok(Select::Token(&job.context.stack, &job.call.token)
+                    .takes(arn, &tags)
+                    .then(|| arn.into()));
+            }
+            Err(failure) if failure.trouble == Trouble::Busy && began.elapsed() < CHANGE_MAX => {
+                (job.context.progress)(
+                    "the name is taken by what is being made; AWS does not tell yet by whom",
+                );
+            }
+            Err(failure) => return Err(failure),
+        }
+        sleep(job.site.poll).await;
+    }
 }
 
 async fn set_replicas(job: &Job<'_>, seen: &Seen, has: i64) -> Result<(), Failure> {

@@ -36,6 +36,9 @@ static KIND: Kind = Kind::new(
 
 /// What SNS lists in the place of the ARN of one that is not confirmed.
 const PENDING: &str = "PendingConfirmation";
+/// The same, of one that has been taken away and is listed for a while.
+/// <https://docs.aws.amazon.com/sns/latest/dg/sns-delete-subscription-topic.html>
+const DELETED: &str = "Deleted";
 
 #[async_trait]
 impl Works for Subscription {
@@ -169,7 +172,9 @@ async fn of_topic(site: &Site, topic: &str, tags: &Tags) -> Result<Option<Seen>,
         Err(failure) if failure.trouble == Trouble::NotFound => return Ok(None),
         all => all?,
     };
-    let found = all.into_iter().find(|one| one.subscription_arn().is_some_and(|arn| arn != PENDING));
+    let found = all
+        .into_iter()
+        .find(|one| one.subscription_arn().is_some_and(|arn| arn != PENDING && arn != DELETED));
     let Some(found) = found else { return Ok(None) };
     let mut seen = seen_as(Subscribed {
         arn: found.subscription_arn.unwrap_or_default(),

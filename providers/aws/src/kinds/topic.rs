@@ -9,9 +9,12 @@ use super::{ID, Job, Parts, Phase, Seen, Select, UNSEEN_TAGS, Works, fixed, map,
 use crate::{
     clients::Site,
     failure::{Failure, Trouble, failed},
-    marks::Tags,
+    marks::{self, Tags},
     names,
 };
+
+#[cfg(test)]
+mod tests;
 
 pub(super) struct Topic;
 
@@ -36,12 +39,26 @@ impl Works for Topic {
         Ok(seen.collect())
     }
 
-    /// Made again it is the same one: its name is its identity.
+    /// Made again by the same try it is the same one. With other tags, of which the token is one, SNS refuses it: what
+    /// stands there is taken over where it is this resource's, as a run without the state finds it.
+    /// <https://docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html>
     async fn make(&self, job: &Job<'_>) -> Result<String, Failure> {
-        let call =
-            job.site.change.sns.create_topic().name(job.text("name")?).set_tags(Some(written(&job.tags())?));
+        let name = job.text("name")?;
+        let call = job.site.change.sns.create_topic().name(name).set_tags(Some(written(&job.tags())?));
         let action = "sns:CreateTopic";
-        let made = call.send().await.map_err(failed(action))?;
+        let made = match call.send().await.map_err(failed(action)) {
+            Err(failure) if failure.message.contains("already exists with different tags") => {
+                let topics = topics(job.site, Select::Stack(&job.context.stack)).await?;
+                let is_it = |(arn, tags): &(String, Tags)| {
+                    name_of(arn) == name && marks::address(tags).as_ref() == Some(&job.call.address)
+                };
+                let ours = topics.into_iter().find(is_it).map(|(arn, _)| arn);
+                return ours.ok_or_else(|| {
+                    Failure::refused(action, format!("the name `{name}` is taken by a topic of others"))
+                });
+            }
+            made => made?,
+        };
         made.topic_arn.ok_or_else(|| Failure::lost(action))
     }
 

@@ -231,7 +231,11 @@ async fn clashes(ahead: &Ahead<'_>, creates: &[(usize, &Call)], things: &[Thing]
         let Some(thing) = things.iter().find(|thing| thing.name == name) else { continue };
         let tags = match (&thing.tags, thing.arn.as_str()) {
             (Some(tags), _) => Some(tags.clone()),
-            (None, arn) => tags_of(ahead, &call.kind, arn).await,
+            (None, arn) => match tags_of(ahead, &call.kind, arn).await {
+                // It is being made, maybe by an earlier try: the create waits until that is told.
+                Err(Failure { trouble: Trouble::Busy, .. }) => continue,
+                tags => tags.ok().flatten(),
+            },
         };
         let whose = tags.as_ref().map_or("something whose tags cannot be read".to_owned(), whose);
         let tags = tags.unwrap_or_default();
@@ -251,15 +255,11 @@ async fn clashes(ahead: &Ahead<'_>, creates: &[(usize, &Call)], things: &[Thing]
     obstacles
 }
 
-/// `None` where they cannot be asked for.
-async fn tags_of(ahead: &Ahead<'_>, kind: &str, arn: &str) -> Option<Tags> {
-    if kind != "replication_group" {
-        return kinds::balancer_tags(ahead.site, &[arn.to_owned()]).await.ok()?.remove(arn);
+async fn tags_of(ahead: &Ahead<'_>, kind: &str, arn: &str) -> Result<Option<Tags>, Failure> {
+    if kind == "replication_group" {
+        return kinds::store_tags(ahead.site, arn).await.map(Some);
     }
-    let call = ahead.site.look.elasticache.list_tags_for_resource().resource_name(arn);
-    let answer = call.send().await.ok()?;
-    let own = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    Some(answer.tag_list().iter().map(|tag| (own(tag.key()), own(tag.value()))).collect())
+    Ok(kinds::balancer_tags(ahead.site, &[arn.to_owned()]).await?.remove(arn))
 }
 
 /// "something of the stack `shop` (default): home/load_balancers.front/load_balancer.main".

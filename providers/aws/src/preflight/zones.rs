@@ -1,5 +1,7 @@
 //! What stands at Route 53 already, which takes a second zone of a name without a word, and for an UPSERT another's record.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_route53::types::{HostedZone, ResourceRecordSet, RrType};
 use futures::future::join_all;
 use standfast_contract::{Call, Obstacle};
@@ -7,7 +9,7 @@ use standfast_contract::{Call, Obstacle};
 use super::{Ahead, text};
 use crate::{
     failure::{Failure, Trouble, failed},
-    kinds::{record_name, records_of},
+    kinds::{record_excludes, record_id, record_name, records_of, routing, routing_of},
 };
 
 pub(super) async fn ask(ahead: &Ahead<'_>) -> Vec<Obstacle> {
@@ -57,15 +59,22 @@ async fn zones(ahead: &Ahead<'_>) -> Vec<Obstacle> {
     creates.into_iter().filter_map(clash).collect()
 }
 
-/// A record that is made would take the place of one that somebody else made.
+/// A record that is made, or routed in another way, would take the place of one that somebody else made. Of the stack's
+/// own that exclude it, those that go are told to whoever changes them; one that stays must change places with it.
 async fn records(ahead: &Ahead<'_>) -> Vec<Obstacle> {
-    let creates: Vec<(usize, &Call)> =
-        ahead.creates("dns_record").filter(|(_, call)| text(call, "zone").is_some()).collect();
-    let mut zones: Vec<&str> = creates.iter().filter_map(|(_, call)| text(call, "zone")).collect();
+    let is_routed_anew =
+        |call: &Call| call.changed.iter().any(|key| key == "failover" || key == "latency_region");
+    let calls: Vec<(usize, &Call)> = ahead
+        .of(RECORD)
+        .filter(|(_, call)| call.id.is_none() || is_routed_anew(call))
+        .filter(|(_, call)| text(call, "zone").is_some())
+        .collect();
+    let mut zones: Vec<&str> = calls.iter().filter_map(|(_, call)| text(call, "zone")).collect();
     zones.sort_unstable();
     zones.dedup();
     let asked = zones.into_iter().map(|zone| async move { (zone, records_of(ahead.site, zone).await) });
     let mut obstacles = Vec::new();
+    let mut displaced = BTreeSet::new();
     for (zone, found) in join_all(asked).await {
         let found = match found {
             Ok(found) => found,
@@ -76,29 +85,71 @@ async fn records(ahead: &Ahead<'_>) -> Vec<Obstacle> {
                 continue;
             }
         };
-        for &(at, call) in creates.iter().filter(|(_, call)| text(call, "zone") == Some(zone)) {
-            let Some(taken) = found.iter().find(|record| is_in_the_way(record, call)) else { continue };
-            let name = text(call, "name").unwrap_or_default();
-            let reason = format!("the zone {zone} has a record of `{name}` already: {}", shown(taken));
-            let hint = "Remove it there, or give ours another name; nothing was touched.";
-            obstacles.push(ahead.obstacle(at, call, reason, hint));
+        for &(at, call) in calls.iter().filter(|(_, call)| text(call, "zone") == Some(zone)) {
+            let in_the_way = found.iter().filter(|record| is_in_the_way(record, call));
+            let (going, others): (Vec<_>, Vec<_>) =
+                in_the_way.partition(|record| is_deleted(ahead, &record_id(record, zone)));
+            displaced.extend(going.into_iter().map(|record| record_id(record, zone)));
+            let stays = others.into_iter().find(|record| !changes_places(ahead, zone, &found, record, call));
+            obstacles.extend(stays.map(|taken| taken_by(ahead, at, call, zone, taken)));
         }
     }
+    ahead.site.displace(displaced);
     obstacles
 }
 
-/// One that leads where ours shall is an earlier try's.
+const RECORD: &str = "dns_record";
+
+fn is_deleted(ahead: &Ahead<'_>, id: &str) -> bool {
+    ahead.deletes.iter().any(|call| call.kind == RECORD && call.id.as_deref() == Some(id))
+}
+
+/// The change of a record that is the stack's already.
+fn change_of<'a>(ahead: &Ahead<'a>, id: &str) -> Option<&'a Call> {
+    ahead.of(RECORD).map(|(_, call)| call).find(|call| call.id.as_deref() == Some(id))
+}
+
+/// Whether the plan gives a record the place that another one of the name has until now, and that one its own.
+fn changes_places(
+    ahead: &Ahead<'_>,
+    zone: &str,
+    found: &[ResourceRecordSet],
+    record: &ResourceRecordSet,
+    call: &Call,
+) -> bool {
+    let old = found.iter().find(|old| call.id.as_deref() == Some(&record_id(old, zone)));
+    let other = change_of(ahead, &record_id(record, zone));
+    old.zip(other).is_some_and(|(old, other)| {
+        routing(record) == routing_of(&call.inputs) && routing(old) == routing_of(&other.inputs)
+    })
+}
+
+fn taken_by(ahead: &Ahead<'_>, at: usize, call: &Call, zone: &str, taken: &ResourceRecordSet) -> Obstacle {
+    let name = text(call, "name").unwrap_or_default();
+    if change_of(ahead, &record_id(taken, zone)).is_some() {
+        let reason = format!("the records of `{name}` exclude each other until all of them are routed anew");
+        let hint = format!(
+            "Make two plans of it: lead `{name}` to one load balancer with `routing: simple` and apply, then as it shall be. \
+             In both it is answered all the time."
+        );
+        return ahead.obstacle(at, call, reason, hint);
+    }
+    let reason = format!("the zone {zone} has a record of `{name}` already: {}", shown(taken));
+    ahead.obstacle(at, call, reason, "Remove it there, or give ours another name; nothing was touched.")
+}
+
+/// One that leads where ours shall, with the same set, is an earlier try's.
 fn is_in_the_way(record: &ResourceRecordSet, call: &Call) -> bool {
-    let takes_it = matches!(record.r#type(), RrType::A | RrType::Cname);
-    let is_same_set = match (record.set_identifier(), text(call, "set")) {
-        // A name is routed in one way or the other.
-        (Some(one), Some(other)) => one == other,
-        _ => true,
-    };
+    let is_of_name = Some(record_name(record.name()).as_str()) == text(call, "name");
+    let is_taken = call.id.is_none() && is_of_name && record.set_identifier() == text(call, "set");
     let leads_there = record.alias_target().is_some_and(|alias| {
         text(call, "target").is_some_and(|target| record_name(alias.dns_name()).eq_ignore_ascii_case(target))
     });
-    takes_it && is_same_set && !leads_there && Some(record_name(record.name()).as_str()) == text(call, "name")
+    match record.r#type() {
+        RrType::A => record_excludes(record, &call.inputs) || (is_taken && !leads_there),
+        RrType::Cname => is_of_name && call.id.is_none(),
+        _ => false,
+    }
 }
 
 /// "A to 192.0.2.1".
@@ -173,5 +224,76 @@ mod tests {
         could not create refuge/networks.main/dns_record.www: the zone Z2OTHERS has a record of `www.example.net` already: A to 192.0.2.1
           Remove it there, or give ours another name; nothing was touched.
         ");
+    }
+
+    fn record(set: &str, routing: &str) -> String {
+        let set =
+            if set.is_empty() { String::new() } else { format!("<SetIdentifier>{set}</SetIdentifier>") };
+        format!(
+            "<ResourceRecordSet><Name>www.example.net.</Name><Type>A</Type>{set}{routing}<AliasTarget>\
+             <HostedZoneId>Z32O12XQLNTSW2</HostedZoneId><DNSName>front-1.eu-west-1.elb.amazonaws.com.</DNSName>\
+             <EvaluateTargetHealth>true</EvaluateTargetHealth></AliasTarget></ResourceRecordSet>"
+        )
+    }
+
+    /// What is told of these calls where these records stand, and which of them are known to go.
+    async fn of_name(standing: &[String], calls: &[Call], deletes: &[Call]) -> (String, Vec<&'static str>) {
+        let answer = format!(
+            "<ListResourceRecordSetsResponse><ResourceRecordSets>{}</ResourceRecordSets><IsTruncated>false</IsTruncated>\
+             <MaxItems>300</MaxItems></ListResourceRecordSetsResponse>",
+            standing.concat()
+        );
+        let mut asking = Asking::new(calls, &[(200, &answer)], NOBODY);
+        asking.deletes = deletes;
+        let ahead = asking.ahead();
+        let told = ask(&ahead).await.into_iter().map(|it| it.error.reason).collect::<Vec<_>>().join("; ");
+        let ids = ["", "front", "back"].into_iter();
+        (told, ids.filter(|set| ahead.site.is_displaced(&format!("Z1/www.example.net/{set}"))).collect())
+    }
+
+    fn wanted(set: &str, routing: &[(&str, &str)], is_there: bool) -> Call {
+        let mut inputs =
+            vec![("zone", "Z1"), ("name", "www.example.net"), ("target", "other.elb.amazonaws.com")];
+        inputs.extend(routing);
+        inputs.extend((!set.is_empty()).then_some(("set", set)));
+        Call {
+            id: is_there.then(|| format!("Z1/www.example.net/{set}")),
+            changed: routing.iter().map(|(key, _)| (*key).to_owned()).collect(),
+            ..call(RECORD, "www", &inputs)
+        }
+    }
+
+    #[tokio::test]
+    async fn records_of_the_stack_make_room_for_each_other_where_the_plan_says_so() {
+        const PRIMARY: &str = "<Failover>PRIMARY</Failover>";
+        const SECONDARY: &str = "<Failover>SECONDARY</Failover>";
+        let failover =
+            |set: &str, place: &'static str, is_there| wanted(set, &[("failover", place)], is_there);
+        let simple = || [record("", "")];
+        let routed = || [record("front", PRIMARY), record("back", SECONDARY)];
+        let of_old = |set: &str| wanted(set, &[], true);
+        let free = String::new;
+
+        let both = [failover("front", "PRIMARY", false), failover("back", "SECONDARY", false)];
+        assert_eq!(of_name(&simple(), &both, &[of_old("")]).await, (free(), vec![""]));
+        let (told, _) = of_name(&simple(), &both[..1], &[]).await;
+        assert!(
+            told.starts_with("the zone Z1 has a record of `www.example.net` already: A to front-1"),
+            "{told}"
+        );
+        let gone = [of_old("front"), of_old("back")];
+        assert_eq!(
+            of_name(&routed(), &[wanted("", &[], false)], &gone).await,
+            (free(), vec!["front", "back"])
+        );
+
+        let swapped = [failover("front", "SECONDARY", true), failover("back", "PRIMARY", true)];
+        assert_eq!(of_name(&routed(), &swapped, &[]).await, (free(), vec![]));
+        let (told, _) = of_name(&routed(), &swapped[1..], &[]).await;
+        assert!(told.contains("already"), "the other one is somebody's: {told}");
+        let near = |set: &str, region: &'static str| wanted(set, &[("latency_region", region)], true);
+        let (told, _) =
+            of_name(&routed(), &[near("front", "eu-west-1"), near("back", "us-east-1")], &[]).await;
+        assert!(told.contains("exclude each other until all of them are routed anew"), "{told}");
     }
 }

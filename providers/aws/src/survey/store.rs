@@ -40,10 +40,8 @@ pub(super) async fn survey(site: &Site, vpc: &str, text: &mut Text) -> Result<()
         let engine = group.engine().or(server.engine()).unwrap_or("redis");
         if tags.tag_list().iter().any(|tag| tag.key() == Some(marks::STACK)) {
             text.leave_out(format!("the session store {own} is a stack's already"));
-        } else if group.node_groups().len() > 1 {
-            text.leave_out(format!("the session store {own} is spread over shards, which no blueprint says"));
-        } else if !ENGINES.contains(&engine) {
-            text.leave_out(format!("the session store {own} is of the engine {engine}"));
+        } else if let Some(why) = unsaid(&group, engine) {
+            text.leave_out(format!("the session store {own} {why}"));
         } else {
             if std::mem::take(&mut is_first) {
                 text.line("session_stores:");
@@ -52,6 +50,18 @@ pub(super) async fn survey(site: &Site, vpc: &str, text: &mut Text) -> Result<()
         }
     }
     Ok(())
+}
+
+/// What no blueprint says of a group. In cluster mode it has no primary endpoint, also where it has one shard only.
+/// <https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Endpoints.html>
+fn unsaid(group: &ReplicationGroup, engine: &str) -> Option<String> {
+    if group.node_groups().len() > 1 {
+        Some("is spread over shards, which no blueprint says".to_owned())
+    } else if group.cluster_enabled() == Some(true) {
+        Some("is in cluster mode, which no blueprint says".to_owned())
+    } else {
+        (!ENGINES.contains(&engine)).then(|| format!("is of the engine {engine}"))
+    }
 }
 
 /// Those in the VPC.
@@ -106,4 +116,17 @@ fn write(text: &mut Text, group: &ReplicationGroup, server: &CacheCluster, engin
     }
     text.keep(&kept);
     text.import(&format!("session_stores.{name}"), "replication_group", "main", group.arn());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_in_cluster_mode_is_left_out_also_with_one_shard() {
+        let group = |is_cluster: bool| ReplicationGroup::builder().cluster_enabled(is_cluster).build();
+        assert_eq!(unsaid(&group(false), "valkey"), None);
+        assert!(unsaid(&group(true), "valkey").unwrap().contains("cluster mode"));
+        assert_eq!(unsaid(&group(false), "memcached").unwrap(), "is of the engine memcached");
+    }
 }

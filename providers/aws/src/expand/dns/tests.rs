@@ -128,3 +128,28 @@ fn names_that_contradict_each_other_are_refused() {
         .join("\n")
     );
 }
+
+#[test]
+fn more_tags_than_route_53_takes_are_refused_where_a_zone_or_a_check_is_made() {
+    let tagged = |count: usize, existing: Option<&str>, checks: bool| {
+        let mut region = region();
+        region.tags = (0..count).map(|at| (format!("tag{at}"), "x".into())).collect();
+        let plain = record("www", "front", DnsRouting::Simple);
+        let records = vec![if checks { checked(plain, 30, None) } else { plain }];
+        let [Component::Dns(dns), front, back] = components(records) else { unreachable!() };
+        let dns = Dns { existing: existing.map(str::to_owned), ..dns };
+        let found = standfast_contract::Value::from(standfast_contract::Map::from([
+            ("name".to_owned(), "example.net".into()),
+            ("private".to_owned(), false.into()),
+        ]));
+        let mut answers = Answers::default();
+        if let Some(zone) = existing {
+            answers.0.insert(crate::expand::ask(&region, crate::look_up::ZONE, zone), found);
+        }
+        expanded(&region, &[Component::Dns(dns), front, back], 0, &answers).err().map(|told| told.len())
+    };
+    assert_eq!(tagged(5, None, true), None);
+    assert_eq!(tagged(6, None, false), Some(1));
+    assert_eq!(tagged(6, Some("Z1"), true), Some(1));
+    assert_eq!(tagged(6, Some("Z1"), false), None, "records have no tags");
+}

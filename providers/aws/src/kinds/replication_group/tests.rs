@@ -1,7 +1,7 @@
 //! Replication groups as ElastiCache tells of them: answers in the shapes of its API reference.
 
 use super::*;
-use crate::recorded::{site, with_job};
+use crate::recorded::{Answer, scripted, site, with_job};
 
 const ARN: &str = "arn:aws:elasticache:eu-west-1:123456789012:replicationgroup:shop-sessions-1f9a0c3b";
 const TAGGED: &str = "<ListTagsForResourceResponse xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\"><ListTagsForResourceResult><TagList><Tag><Key>standfast:stack</Key><Value>shop</Value></Tag></TagList></ListTagsForResourceResult></ListTagsForResourceResponse>";
@@ -174,4 +174,101 @@ fn a_password_that_elasticache_would_refuse_is_refused_before() {
     assert_eq!(wrong_token("correct-horse-battery"), None);
     assert!(wrong_token("too-short").unwrap().contains("16 to 128"));
     assert!(wrong_token("correct horse battery").unwrap().contains("letters, digits"));
+}
+
+fn modified(answer: Answer) -> (&'static str, Answer) {
+    ("ModifyReplicationGroup", answer)
+}
+
+fn available() -> (&'static str, Answer) {
+    ("DescribeReplicationGroups", Answer::ok(described("available", 2, "enabled")))
+}
+
+/// By which strategies a password is changed, where ElastiCache answers so.
+async fn rotated(answers: Vec<(&'static str, Answer)>) -> (Vec<String>, Result<(), Failure>) {
+    let (look, _) = site(&[(200, &described("available", 2, "enabled")), (200, TAGGED)]);
+    let seen = ReplicationGroup.look(&look, Select::Ids(&[ARN])).await.unwrap().remove(0);
+    let (site, endpoint) = scripted(answers);
+    let with = |password: &str| {
+        let mut inputs = wanted(1);
+        inputs.insert("password".into(), password.into());
+        inputs
+    };
+    let (inputs, prior) = (with("correct-horse-battery"), with("another-horse-battery"));
+    let done = with_job(&site, "replication_group", inputs, prior, async |job| {
+        ReplicationGroup.fit(job, &seen).await
+    });
+    let done = done.await;
+    let strategy = |asked: String| {
+        let (_, rest) = asked.split_once("AuthTokenUpdateStrategy=")?;
+        rest.split('&').next().map(str::to_owned)
+    };
+    (endpoint.asked().into_iter().filter_map(strategy).collect(), done)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_is_rotated_and_then_set_also_by_the_run_after_one_that_was_cut_off() {
+    let ok = || modified(Answer::ok(answered("ModifyReplicationGroup")));
+    let not_yet =
+        || modified(Answer::error(400, "InvalidParameterCombination", "SET is allowed only after ROTATE"));
+    let rotating = described("available", 2, "enabled").replace(
+        "<NodeGroups>",
+        "<PendingModifiedValues><AuthTokenStatus>ROTATING</AuthTokenStatus></PendingModifiedValues><NodeGroups>",
+    );
+    let rotating = ("DescribeReplicationGroups", Answer::ok(rotating));
+    let (strategies, done) = rotated(vec![available(), not_yet(), ok(), rotating, available(), ok()]).await;
+    assert_eq!((strategies, done.is_ok()), (vec!["SET".into(), "ROTATE".into(), "SET".into()], true));
+    // Cut off between the two.
+    let (strategies, done) = rotated(vec![available(), ok()]).await;
+    assert_eq!((strategies, done.is_ok()), (vec!["SET".into()], true));
+    let (_, done) = rotated(vec![available(), not_yet(), ok(), available(), not_yet()]).await;
+    assert_eq!(done.unwrap_err().trouble, Trouble::Busy, "for the next try, which begins with SET");
+}
+
+#[tokio::test]
+async fn a_password_is_never_taken_away() {
+    let (site, _) = site(&[]);
+    let with = || Map::from([("password".to_owned(), "correct-horse-battery".into())]);
+    for (inputs, prior, refused) in
+        [(Map::new(), with(), true), (with(), with(), false), (with(), Map::new(), false)]
+    {
+        let foreseen = with_job(&site, "replication_group", inputs, prior, async |job| {
+            ReplicationGroup.foresee(job.call).map_err(|failure| failure.message)
+        });
+        let told = foreseen.await;
+        assert_eq!(told.is_err(), refused, "{told:?}");
+    }
+}
+
+/// What a create that finds its name taken comes to, where these are the tags in the end.
+async fn made_again(token: &str) -> Result<String, Failure> {
+    let tag = |key: &str, value: &str| format!("<Tag><Key>standfast:{key}</Key><Value>{value}</Value></Tag>");
+    let tags = format!(
+        "<ListTagsForResourceResponse><ListTagsForResourceResult><TagList>{}{}{}</TagList></ListTagsForResourceResult>\
+         </ListTagsForResourceResponse>",
+        tag("stack", "shop"),
+        tag("environment", "default"),
+        tag("token", token)
+    );
+    let creating = || ("DescribeReplicationGroups", Answer::ok(described("creating", 0, "disabled")));
+    let busy = Answer::error(400, "InvalidReplicationGroupState", "it is not available");
+    let (site, _) = scripted([
+        ("CreateReplicationGroup", Answer::error(400, "ReplicationGroupAlreadyExists", "it exists")),
+        creating(),
+        ("ListTagsForResource", busy),
+        creating(),
+        ("ListTagsForResource", Answer::ok(tags)),
+    ]);
+    let mut inputs = wanted(1);
+    inputs.extend(map([("name", "shop-sessions-1f9a0c3b".into()), ("subnet_group", "shop".into())]));
+    let made = with_job(&site, "replication_group", inputs, Map::new(), async |job| {
+        ReplicationGroup.make(job).await
+    });
+    made.await
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_try_is_still_making_is_waited_for_until_its_tags_are_told() {
+    assert_eq!(made_again("token").await.unwrap(), ARN);
+    assert!(made_again("another").await.unwrap_err().message.contains("ReplicationGroupAlreadyExists"));
 }

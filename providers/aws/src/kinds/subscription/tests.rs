@@ -87,7 +87,7 @@ async fn without_a_state_it_is_found_by_its_topic_unless_it_is_pending() {
         tag("standfast:address", "refuge/monitoring.main/topic.page"),
     );
     let stack = stack();
-    for (arn, found) in [(ARN, 1), (PENDING, 0)] {
+    for (arn, found) in [(ARN, 1), (PENDING, 0), (DELETED, 0)] {
         let listed = member(arn);
         let (site, _) = site(&[(200, &topics), (200, &tags), (200, &listed)]);
         let seen = super::super::look(&Subscription, &site, Select::Stack(&stack)).await.unwrap();
