@@ -17,7 +17,7 @@ use standfast_contract::{Attribute, Call, Kind, LEFT, Map, Value, Way};
 use tokio::time::{Instant, sleep};
 
 use super::{
-    ID, Job, Parts, Phase, Seen, Select, TAGS, Works,
+    ID, Job, Phase, Seen, Select, TAGS, Works,
     db_instance::plain,
     elasticache, fixed, map, may, must, out,
     rds::{self, name_of},
@@ -68,6 +68,10 @@ static KIND: Kind = Kind {
 const FAILS_OVER: &str = "takes no writes for some seconds";
 
 const MODIFY: &str = "elasticache:ModifyReplicationGroup";
+/// Among the parts.
+const PENDING_PASSWORD: &str = "pending password";
+/// A group that calls itself available may be at work on its password for so long.
+const ROTATE_MAX: Duration = Duration::from_secs(5 * 60);
 /// One that is made or changed may take so long.
 const CHANGE_MAX: Duration = Duration::from_secs(60 * 60);
 
@@ -137,6 +141,10 @@ impl Works for ReplicationGroup {
         if is_new(job.call, "password") { job.context.wait(set_password(job, seen)).await } else { Ok(()) }
     }
 
+    fn unfinished(&self, job: &Job<'_>, _: &Seen, after: &Seen) -> Option<String> {
+        after.parts.get(PENDING_PASSWORD).filter(|_| is_new(job.call, "password")).cloned()
+    }
+
     async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
         let found = groups(site, Select::Ids(&[id])).await?;
         let Some(found) = found.first().filter(|found| found.status() != Some("deleting")) else {
@@ -199,7 +207,7 @@ fn seen_as(found: &Found, tags: Tags) -> Seen {
         && found.multi_az().is_none_or(|is| *is == MultiAzStatus::Enabled);
     Seen {
         id: found.arn().unwrap_or_default().to_owned(),
-        phase: phase(found),
+        phase: phase(found.status().unwrap_or_default()),
         tags,
         attributes: map([
             ("name", text(found.replication_group_id())),
@@ -218,23 +226,25 @@ fn seen_as(found: &Found, tags: Tags) -> Seen {
             ("port", port.map_or(Value::Null, |port| Value::Int(port.into()))),
             (LEFT, text(final_snapshot(found).as_deref())),
         ]),
-        parts: Parts::new(),
+        parts: pending_password(found).map(|word| (PENDING_PASSWORD.to_owned(), word)).into_iter().collect(),
     }
 }
 
 /// <https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_ReplicationGroup.html>
-fn phase(found: &Found) -> Phase {
-    let pending = found.pending_modified_values().and_then(|pending| pending.auth_token_status());
-    match (found.status().unwrap_or_default(), pending) {
-        ("available" | "", Some(word)) => {
-            Phase::Pending(format!("{} the password", word.as_str().to_lowercase()))
-        }
-        ("available" | "", None) => Phase::Ready,
-        ("create-failed", _) => {
+fn phase(status: &str) -> Phase {
+    match status {
+        "available" | "" => Phase::Ready,
+        "create-failed" => {
             Phase::Failed("AWS says `create-failed`; `aws elasticache describe-events` says why".into())
         }
-        (word, _) => Phase::Pending(word.to_owned()),
+        word => Phase::Pending(word.to_owned()),
     }
+}
+
+/// What becomes of the password in a group that calls itself available.
+fn pending_password(found: &Found) -> Option<String> {
+    let status = found.pending_modified_values()?.auth_token_status()?;
+    Some(format!("{} the password", status.as_str().to_lowercase()))
 }
 
 /// The same for the same group, and another one for a later group of the same name. None where there is nothing to keep,
@@ -321,18 +331,24 @@ async fn set_password(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
 
 async fn until_available(job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
     let began = Instant::now();
+    let mut quiet = began;
     loop {
         let found = groups(job.site, Select::Ids(&[&seen.id])).await?;
         let gone = || Failure::new(Trouble::NotFound, MODIFY, format!("{} is gone", seen.id));
-        match phase(found.first().ok_or_else(gone)?) {
-            Phase::Pending(word) if began.elapsed() < CHANGE_MAX => {
-                (job.context.progress)(&format!("AWS says: {word}"));
+        let found = found.first().ok_or_else(gone)?;
+        let word = match (phase(found.status().unwrap_or_default()), pending_password(found)) {
+            (Phase::Pending(word), _) if began.elapsed() < CHANGE_MAX => {
+                quiet = Instant::now();
+                word
             }
-            Phase::Pending(word) => {
+            (Phase::Pending(word), _) => {
                 return Err(Failure::new(Trouble::Busy, MODIFY, format!("AWS says: {word}")));
             }
+            // It may say so until the password is set, which is what comes next.
+            (_, Some(word)) if quiet.elapsed() < ROTATE_MAX => word,
             _ => return Ok(()),
-        }
+        };
+        (job.context.progress)(&format!("AWS says: {word}"));
         sleep(job.site.poll).await;
     }
 }
