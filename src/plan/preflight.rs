@@ -50,7 +50,13 @@ pub fn calls(
                 inputs,
                 prior: prior.map(|prior| prior.inputs.clone()).unwrap_or_default(),
                 prior_outputs: prior.map(|prior| prior.outputs.clone()).unwrap_or_default(),
-                changed: step.changes.iter().map(|change| change.attribute.clone()).collect(),
+                // What somebody has done by hand already is only written down.
+                changed: step
+                    .changes
+                    .iter()
+                    .filter(|change| change.before != change.after)
+                    .map(|change| change.attribute.clone())
+                    .collect(),
             })
         };
         let ahead = calls.entry(step.provider.clone()).or_default();

@@ -38,6 +38,8 @@ pub(crate) enum Trouble {
     Held,
     /// It is being changed, and takes no other call meanwhile.
     Busy,
+    /// The same for so long that it may not end by itself.
+    Stuck,
     /// One service of AWS has not heard yet of what another has just made.
     NotYet,
     NoCredentials,
@@ -105,7 +107,9 @@ impl Failure {
             Trouble::Quota => {
                 Some("Ask for a higher quota (AWS console, Service Quotas), or remove what is not needed.".to_owned())
             }
-            Trouble::Busy => Some("AWS is changing it: run the same command again when that is done.".to_owned()),
+            Trouble::Busy | Trouble::Stuck => {
+                Some("AWS is changing it: run the same command again when that is done.".to_owned())
+            }
             Trouble::InUse | Trouble::Held => Some(
                 "See what still uses it: what standfast made is removed in order, what others made is theirs to \
                  remove. Then run the same command again."

@@ -112,22 +112,33 @@ pub(crate) async fn settle(works: &dyn Works, job: &Job<'_>, mut seen: Seen) -> 
 /// Fits it, as soon as AWS takes a change of it: what it is changing by itself, or on an earlier word, takes the rest when
 /// that is done. Gives what was seen before the last change.
 async fn fit(works: &dyn Works, job: &Job<'_>, mut seen: Seen) -> Result<Seen, Failure> {
-    let began = Instant::now();
+    // Without what `ready` waits for, which has a limit of its own.
+    let mut waited = Duration::ZERO;
     loop {
+        let began = Instant::now();
         match works.fit(job, &seen).await {
-            Err(failure) if failure.trouble == Trouble::Busy && began.elapsed() < RELEASE_MAX => {
+            Err(failure) if failure.trouble == Trouble::Busy && waited < RELEASE_MAX => {
                 (job.context.progress)(&format!("AWS is changing it: {}", failure.message));
                 job.context.wait(sleep(job.site.poll * 5)).await;
+                waited += began.elapsed();
                 seen = ready(works, job, &seen.id).await?;
             }
-            fitted => return fitted.map(|()| seen),
+            fitted => return fitted.map(|()| seen).map_err(given_up),
         }
+    }
+}
+
+/// What AWS still does not take would only be waited for as long again by the engine's tries.
+fn given_up(failure: Failure) -> Failure {
+    match failure.trouble {
+        Trouble::Busy => Failure { trouble: Trouble::Stuck, ..failure },
+        _ => failure,
     }
 }
 
 /// Makes it, as soon as what it needs is free, and gives its id.
 pub(crate) async fn make(works: &dyn Works, job: &Job<'_>) -> Result<String, Failure> {
-    when_free(job.context, job.site, || works.make(job)).await
+    when_free(job.context, job.site, || works.make(job)).await.map_err(given_up)
 }
 
 /// The id of a recorded thing, or of what carries its address.

@@ -177,6 +177,13 @@ fn check(build: &mut Build<'_>, balancer: &LoadBalancer, within: &Within) {
             format!("Say `zones: 2` or more under `regions.{}`.", build.region.name),
         );
     }
+    if balancer.layer == 7 && !balancer.internal && !within.is_balanced && !build.keeps("subnets") {
+        build.problem(
+            "region",
+            "the public subnets of its network are too small for a load balancer: AWS asks for a /27, and the cut leaves less",
+            "Give the network a /21 or more.",
+        );
+    }
     match (balancer.layer, balancer.algorithm) {
         (7, Algorithm::SourceIp) => build.problem(
             "algorithm",

@@ -16,10 +16,12 @@ const SERVICE: &str = "ec2";
 /// Where neither the component nor its region says.
 const CIDR_DEFAULT: &str = "10.0.0.0/16";
 const ZONES_MAX: usize = 6;
-/// AWS's own limit of a VPC, and of the smallest subnet that a load balancer may be in (/27), which the cut must leave.
-/// <https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html>,
+/// AWS's own limits of a VPC, and of the smallest subnet (/28) that the cut leaves.
+/// <https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html>
+const PREFIXES: std::ops::RangeInclusive<u8> = 16..=22;
+/// The smallest network in whose public subnets (/27) a load balancer may be.
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html>
-const PREFIXES: std::ops::RangeInclusive<u8> = 16..=21;
+const PREFIX_BALANCED: u8 = 21;
 const ANYWHERE: &str = "0.0.0.0/0";
 /// The names of the table of the public subnets, and of the endpoint.
 const PUBLIC: &str = "public";
@@ -77,6 +79,8 @@ pub(super) struct Within {
     pub vpc: Value,
     /// Its addresses.
     pub cidrs: Vec<Value>,
+    /// Whether its public subnets are large enough for load balancers, as far as that is known.
+    pub is_balanced: bool,
     /// What must be there before anybody outside can reach what is in it, and before what is in it can reach anybody. Of a
     /// network that is there already, nothing.
     pub way_in: Option<Address>,
@@ -109,6 +113,7 @@ pub(super) fn within(build: &mut Build<'_>) -> Option<Within> {
         return Some(Within {
             vpc: existing.as_str().into(),
             cidrs: found.get("cidrs").and_then(Value::as_list).map(<[Value]>::to_vec).unwrap_or_default(),
+            is_balanced: true,
             way_in: None,
             way_out: None,
             public: ids(found, Tier::Public),
@@ -122,13 +127,12 @@ pub(super) fn within(build: &mut Build<'_>) -> Option<Within> {
     let subnets = |tier: Tier| {
         build.zones.iter().map(|zone| output("subnet", &format!("{}.{zone}", tier.word()))).collect()
     };
-    let cidr = network
-        .cidr
-        .or(build.region.network)
-        .map_or(CIDR_DEFAULT.to_owned(), |cidr| cidr.trunc().to_string());
+    let given = network.cidr.or(build.region.network);
+    let cidr = given.map_or(CIDR_DEFAULT.to_owned(), |cidr| cidr.trunc().to_string());
     Some(Within {
         vpc: output("vpc", "main"),
         cidrs: vec![cidr.into()],
+        is_balanced: given.is_none_or(|cidr| cidr.prefix_len() <= PREFIX_BALANCED),
         way_in: Some(address("route_table", PUBLIC)),
         // It is in every route table, and those lead to the NAT gateways.
         way_out: Some(address("vpc_endpoint", S3)),
@@ -228,7 +232,7 @@ fn cidr(build: &mut Build<'_>, network: &Network) -> Option<Ipv4Net> {
                 format!(
                     "{cidr} is too {size} for a VPC with public, private and database subnets in each zone"
                 ),
-                "Give it from a /16 to a /21: `cidr: 10.20.0.0/16`.",
+                "Give it from a /16 to a /22: `cidr: 10.20.0.0/16`.",
             );
             None
         }

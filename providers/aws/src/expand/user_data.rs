@@ -151,9 +151,14 @@ fn fetch(build: &Build<'_>, fetched: &[Fetched]) -> String {
         return String::new();
     }
     let mut script = format!(
-        // Ubuntu has it as a snap only.
+        // Ubuntu has it as a snap only, and other programs' folder is not on the path of a script like this.
         "if ! command -v aws >/dev/null; then\n\
-         \x20   add_package awscli awscli || snap install aws-cli --classic\n\
+         \x20   if command -v snap >/dev/null; then\n\
+         \x20       snap install aws-cli --classic\n\
+         \x20       PATH=\"$PATH:/snap/bin\"\n\
+         \x20   else\n\
+         \x20       add_package awscli awscli\n\
+         \x20   fi\n\
          fi\n\
          fetch() {{\n\
          \x20   tries=0\n\
@@ -340,6 +345,33 @@ mod tests {
     fn a_name_from_the_blueprint_stays_one_word() {
         let script = install("nginx'; reboot; '", Some("1.0"));
         assert!(script.contains(r"'nginx'\''; reboot; '\''=1.0'"), "{script}");
+    }
+
+    /// At the first boot something holds apt's lists, and the way out is not there yet.
+    #[test]
+    fn a_package_is_tried_for_until_it_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = |name: &str, script: &str| {
+            use std::os::unix::fs::PermissionsExt;
+            let path = folder.path().join(name);
+            std::fs::write(&path, format!("#!/bin/sh\n{script}")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        program("apt-get", "echo \"$*\" >>log\n[ $(wc -l <log) -gt 2 ]\n");
+        program("sleep", "");
+        let run = |script: &str| {
+            let path = format!("{}:/usr/bin:/bin", folder.path().display());
+            let script = format!("{SETTINGS}{script}");
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", &script]).env("PATH", path).current_dir(folder.path()).status().unwrap()
+        };
+        assert!(run(&install("nginx", Some("1.2"))).success());
+        let asked = std::fs::read_to_string(folder.path().join("log")).unwrap();
+        let asked: Vec<&str> = asked.lines().collect();
+        assert_eq!(asked[..3], ["-q update"; 3]);
+        assert!(asked[3].ends_with(" install --no-install-recommends nginx=1.2"), "{asked:?}");
+        program("apt-get", "exit 100\n");
+        assert!(!run(&install("nginx", None)).success(), "and not for ever");
     }
 
     /// A shell runs what a machine would.

@@ -100,8 +100,11 @@ impl Works for DnsRecord {
         };
         match records.into_iter().find(|record| *record.r#type() == RrType::A && id_of(record, zone) == id) {
             Some(record) if site.is_displaced(id) => {
-                let message =
-                    format!("{} leads there until its new record takes its place", plain(record.name()));
+                let name = plain(record.name());
+                let message = format!(
+                    "{name} leads there until its new record takes its place; where that comes later, the same command \
+                     again goes on"
+                );
                 Err(Failure::new(Trouble::InUse, CHANGE, message))
             }
             Some(record) => change_all(site, zone, vec![written(ChangeAction::Delete, record)?]).await,

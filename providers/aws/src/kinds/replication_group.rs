@@ -120,21 +120,17 @@ impl Works for ReplicationGroup {
         made.replication_group.and_then(|made| made.arn).ok_or_else(|| Failure::lost(action))
     }
 
-    /// Replicas before the failover that needs them, and after it where they go.
+    /// Replicas before all else, but after a failover that goes with them.
     async fn fit(&self, job: &Job<'_>, seen: &Seen) -> Result<(), Failure> {
         let has = seen.attributes.get("replicas").and_then(Value::as_int).unwrap_or(0);
         let wanted = i64::from(job.int("replicas")?);
-        let (mut counts, modifies) = (wanted != has, modifies(job, seen));
-        if wanted > has {
+        let (counts, modifies) = (wanted != has, modifies(job, seen));
+        if counts && (wanted > has || !job.differs("failover", seen)) {
             set_replicas(job, seen, has).await?;
-            counts = false;
         } else if modifies {
             modify(job, seen).await?;
-        } else if counts {
-            set_replicas(job, seen, has).await?;
-            counts = false;
         }
-        if (wanted > has && modifies) || (wanted < has && counts) {
+        if counts && modifies {
             let message = "the next change waits until this one is done";
             return Err(Failure::new(Trouble::Busy, MODIFY, message));
         }
@@ -162,7 +158,9 @@ impl Works for ReplicationGroup {
 
     fn foresee(&self, call: &Call) -> Result<(), Failure> {
         let had = call.prior.get("password").is_some_and(|password| *password != Value::Null);
-        let loses = had && call.inputs.get("password").is_none_or(|password| *password == Value::Null);
+        let is_changed = call.changed.iter().any(|key| key == "password");
+        let loses =
+            had && is_changed && call.inputs.get("password").is_none_or(|password| *password == Value::Null);
         if loses {
             return Err(Failure::refused(
                 MODIFY,

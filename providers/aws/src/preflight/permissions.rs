@@ -119,18 +119,23 @@ fn of_kind(call: &Call) -> Option<&'static Needs> {
 /// Of what there is already its own, of what is to be made such as it will have.
 fn arns(needs: &Needs, call: &Call, location: &str, partition: &str, account: &str) -> Vec<String> {
     let id = call.id.as_deref().unwrap_or("new");
-    if id.starts_with("arn:") {
-        return vec![id.to_owned()];
-    }
-    let filled = needs
-        .arn
-        .replace("new", id)
+    let own = id.starts_with("arn:").then(|| id.to_owned());
+    let service = own.as_deref().and_then(|arn| arn.split(':').nth(2));
+    // Its own takes the place of those of its service.
+    let patterns = needs.arn.split_whitespace();
+    let patterns =
+        patterns.filter(|arn| service.is_none_or(|service| arn.split(':').next() != Some(service)));
+    let filled = patterns
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace("new", if own.is_some() { "new" } else { id })
         .replace("REGION", location)
         .replace("ACCOUNT", account)
         .replace("TYPE", if text(call, "type") == Some("network") { "net" } else { "app" })
         .replace("ZONE", text(call, "zone").unwrap_or("new"))
         .replace("NAME", text(call, "name").unwrap_or("new"));
-    filled.split(' ').map(|arn| format!("arn:{partition}:{arn}")).collect()
+    let filled = filled.split_whitespace().map(|arn| format!("arn:{partition}:{arn}"));
+    own.into_iter().chain(filled).collect()
 }
 
 /// Whose policies hold: of a session the role, with its path, which the session does not tell. `None` for whom IAM

@@ -86,9 +86,10 @@ async fn records(ahead: &Ahead<'_>) -> Vec<Obstacle> {
             }
         };
         for &(at, call) in calls.iter().filter(|(_, call)| text(call, "zone") == Some(zone)) {
-            let in_the_way = found.iter().filter(|record| is_in_the_way(record, call));
-            let (going, others): (Vec<_>, Vec<_>) =
-                in_the_way.partition(|record| is_deleted(ahead, &record_id(record, zone)));
+            let in_the_way =
+                found.iter().filter(|record| is_in_the_way(record, call, is_deleted(ahead, zone, record)));
+            let (going, others): (Vec<_>, Vec<_>) = in_the_way
+                .partition(|record| is_deleted(ahead, zone, record) && record_excludes(record, &call.inputs));
             displaced.extend(going.into_iter().map(|record| record_id(record, zone)));
             let stays = others.into_iter().find(|record| !changes_places(ahead, zone, &found, record, call));
             obstacles.extend(stays.map(|taken| taken_by(ahead, at, call, zone, taken)));
@@ -100,8 +101,14 @@ async fn records(ahead: &Ahead<'_>) -> Vec<Obstacle> {
 
 const RECORD: &str = "dns_record";
 
-fn is_deleted(ahead: &Ahead<'_>, id: &str) -> bool {
-    ahead.deletes.iter().any(|call| call.kind == RECORD && call.id.as_deref() == Some(id))
+/// Whether the plan deletes a record as the stack's own.
+fn is_deleted(ahead: &Ahead<'_>, zone: &str, record: &ResourceRecordSet) -> bool {
+    deletion_of(ahead, zone, record).is_some()
+}
+
+fn deletion_of<'a>(ahead: &Ahead<'a>, zone: &str, record: &ResourceRecordSet) -> Option<&'a Call> {
+    let id = record_id(record, zone);
+    ahead.deletes.iter().copied().find(|call| call.kind == RECORD && call.id.as_deref() == Some(&id))
 }
 
 /// The change of a record that is the stack's already.
@@ -134,19 +141,25 @@ fn taken_by(ahead: &Ahead<'_>, at: usize, call: &Call, zone: &str, taken: &Resou
         );
         return ahead.obstacle(at, call, reason, hint);
     }
+    if let Some(old) = deletion_of(ahead, zone, taken) {
+        let reason = format!("the record of `{name}` would be made and then deleted, as {}", old.address);
+        let hint = "Where its component only has another name now, say so under `moved`; else delete the old one in a plan \
+                    of its own.";
+        return ahead.obstacle(at, call, reason, hint);
+    }
     let reason = format!("the zone {zone} has a record of `{name}` already: {}", shown(taken));
     ahead.obstacle(at, call, reason, "Remove it there, or give ours another name; nothing was touched.")
 }
 
-/// One that leads where ours shall, with the same set, is an earlier try's.
-fn is_in_the_way(record: &ResourceRecordSet, call: &Call) -> bool {
+/// One that leads where ours shall, with the same set, is an earlier try's, unless the plan deletes it.
+fn is_in_the_way(record: &ResourceRecordSet, call: &Call, is_deleted: bool) -> bool {
     let is_of_name = Some(record_name(record.name()).as_str()) == text(call, "name");
     let is_taken = call.id.is_none() && is_of_name && record.set_identifier() == text(call, "set");
     let leads_there = record.alias_target().is_some_and(|alias| {
         text(call, "target").is_some_and(|target| record_name(alias.dns_name()).eq_ignore_ascii_case(target))
     });
     match record.r#type() {
-        RrType::A => record_excludes(record, &call.inputs) || (is_taken && !leads_there),
+        RrType::A => record_excludes(record, &call.inputs) || (is_taken && (is_deleted || !leads_there)),
         RrType::Cname => is_of_name && call.id.is_none(),
         _ => false,
     }
@@ -285,6 +298,14 @@ mod tests {
         assert_eq!(
             of_name(&routed(), &[wanted("", &[], false)], &gone).await,
             (free(), vec!["front", "back"])
+        );
+
+        // The same record under another address would be put and then deleted.
+        let renamed = [wanted("", &[], false)];
+        let (told, _) = of_name(&simple(), &renamed, &[of_old("")]).await;
+        assert!(
+            told.starts_with("the record of `www.example.net` would be made and then deleted, as "),
+            "{told}"
         );
 
         let swapped = [failover("front", "SECONDARY", true), failover("back", "PRIMARY", true)];

@@ -58,6 +58,23 @@ fn a_host_of_a_route_is_one_that_an_alb_takes() {
     }
 }
 
+/// AWS puts some into a /28 and refuses the next.
+#[test]
+fn a_network_that_is_too_small_for_load_balancers_is_said_at_the_first_of_them() {
+    let with = |cidr: &str, internal: bool| {
+        let Component::Network(main) = network() else { panic!() };
+        let components = [
+            Component::Network(Network { cidr: cidr.parse().ok(), ..main }),
+            Component::LoadBalancer(LoadBalancer { internal, ..balancer(7) }),
+            Component::AutoscalingGroup(group("web", 80)),
+            Component::AutoscalingGroup(group("api", 8080)),
+        ];
+        expanded(&region(), &components, 1, &Answers::default())
+    };
+    assert!(with("10.0.0.0/21", false).is_ok() && with("10.0.0.0/22", true).is_ok());
+    assert!(problems(with("10.0.0.0/22", false)).contains("too small for a load balancer"));
+}
+
 #[test]
 fn a_check_by_another_name_is_refused() {
     let mut named = group("web", 80);

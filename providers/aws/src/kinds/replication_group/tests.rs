@@ -1,7 +1,7 @@
 //! Replication groups as ElastiCache tells of them: answers in the shapes of its API reference.
 
 use super::*;
-use crate::recorded::{Answer, scripted, site, with_job};
+use crate::recorded::{Answer, scripted, site, site_that, with_job};
 
 const ARN: &str = "arn:aws:elasticache:eu-west-1:123456789012:replicationgroup:shop-sessions-1f9a0c3b";
 const TAGGED: &str = "<ListTagsForResourceResponse xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\"><ListTagsForResourceResult><TagList><Tag><Key>standfast:stack</Key><Value>shop</Value></Tag></TagList></ListTagsForResourceResult></ListTagsForResourceResponse>";
@@ -85,35 +85,40 @@ async fn refusals_are_told_apart() {
     }
 }
 
-/// What is asked of a group with so many replicas to make it one with others, and whether more is to come.
-async fn fitted(has: usize, replicas: i64) -> (Vec<String>, bool) {
-    let failover = if has > 0 { "enabled" } else { "disabled" };
-    let answer = match (replicas > has as i64, (replicas > 0) == (has > 0)) {
-        (true, _) => answered("IncreaseReplicaCount"),
-        (false, true) => answered("DecreaseReplicaCount"),
-        (false, false) => answered("ModifyReplicationGroup"),
-    };
-    let (site, endpoint) =
-        site(&[(200, &described("available", has + 1, failover)), (200, TAGGED), (200, &answer)]);
+/// What is asked of a group with so many replicas to make it one with others, and maybe of a newer version, and whether
+/// more is to come.
+async fn fitted(has: usize, replicas: i64, newer: bool) -> (Vec<String>, bool) {
+    let described = described("available", has + 1, if has > 0 { "enabled" } else { "disabled" });
+    let (site, endpoint) = site_that(move |asked| {
+        Some(Answer::ok(match asked.action.as_str() {
+            "DescribeReplicationGroups" => described.clone(),
+            "ListTagsForResource" => TAGGED.to_owned(),
+            action => answered(action),
+        }))
+    });
     let seen = ReplicationGroup.look(&site, Select::Ids(&[ARN])).await.unwrap().remove(0);
     endpoint.asked();
-    let prior = wanted(has as i64);
-    let done = with_job(&site, "replication_group", wanted(replicas), prior, async |job| {
+    let (mut inputs, mut prior) = (wanted(replicas), wanted(has as i64));
+    inputs.insert("version".into(), if newer { "7.1" } else { "7.0" }.into());
+    prior.insert("version".into(), "7.0".into());
+    let done = with_job(&site, "replication_group", inputs, prior, async |job| {
         ReplicationGroup.fit(job, &seen).await
     });
     let more = done.await.is_err_and(|failure| failure.trouble == Trouble::Busy);
-    let action = |asked: String| asked.split("Action=").nth(1).unwrap().split('&').next().unwrap().to_owned();
-    (endpoint.asked().into_iter().map(action).collect(), more)
+    (endpoint.actions(), more)
 }
 
 #[tokio::test]
 async fn one_change_at_a_time_and_failover_never_without_a_replica() {
     let of = |action: &str, more: bool| (vec![action.to_owned()], more);
-    assert_eq!(fitted(1, 1).await, (vec![], false));
-    assert_eq!(fitted(1, 2).await, of("IncreaseReplicaCount", false));
-    assert_eq!(fitted(2, 1).await, of("DecreaseReplicaCount", false));
-    assert_eq!(fitted(0, 1).await, of("IncreaseReplicaCount", true));
-    assert_eq!(fitted(1, 0).await, of("ModifyReplicationGroup", true));
+    assert_eq!(fitted(1, 1, false).await, (vec![], false));
+    assert_eq!(fitted(1, 2, false).await, of("IncreaseReplicaCount", false));
+    assert_eq!(fitted(2, 1, false).await, of("DecreaseReplicaCount", false));
+    assert_eq!(fitted(0, 1, false).await, of("IncreaseReplicaCount", true));
+    assert_eq!(fitted(1, 0, false).await, of("ModifyReplicationGroup", true));
+    // The number first: of the version nobody can tell whether it is there.
+    assert_eq!(fitted(2, 1, true).await, of("DecreaseReplicaCount", true));
+    assert_eq!(fitted(1, 1, true).await, of("ModifyReplicationGroup", false));
 }
 
 /// What is asked of an available group whose engine and version were these, to make it one of Valkey.

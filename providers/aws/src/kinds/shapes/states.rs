@@ -255,6 +255,28 @@ async fn what_aws_is_changing_is_changed_when_that_is_over() {
     );
 }
 
+/// The engine's tries would only wait as long again.
+#[tokio::test(start_paused = true)]
+async fn what_aws_never_lets_be_changed_is_given_up() {
+    let mut world = World::new("replication_group");
+    world.is_there = true;
+    let busy = Answer::error(400, "InvalidReplicationGroupState", "it has no backups");
+    world.next.extend((0..200).map(|_| ("ModifyReplicationGroup", busy.clone())));
+    let world = Mutex::new(world);
+    let (mut site, _) = site_that(move |asked| Some(world.lock().unwrap().answer(asked)));
+    site.poll = Duration::from_secs(2);
+    let began = Instant::now();
+    let call = call("replication_group");
+    let (mut inputs, prior) = (call.inputs.clone(), call.inputs.clone());
+    inputs.insert("class".into(), "cache.r7g.large".into());
+    let arn = format!("arn:aws:elasticache:eu-west-1:123456789012:replicationgroup:{}", inputs["name"]);
+    let call = Call { id: Some(arn), inputs, prior, ..call };
+    let refused = AwsProvider::with(site).update(&context().0, &call).await.unwrap_err();
+    assert_eq!(refused.class, ErrorClass::Permanent, "{refused}");
+    assert!(refused.reason.contains("it has no backups"), "{refused}");
+    assert_eq!(began.elapsed().as_secs() / 60, 10);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_never_ready_is_said_after_an_hour() {
     let mut world = World::new("db_instance");

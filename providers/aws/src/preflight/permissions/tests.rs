@@ -206,8 +206,8 @@ fn a_thing_that_is_there_is_asked_about_by_its_own_arn() {
     };
     assert_eq!(of("vpc", Some("vpc-7"), &[]), ["arn:aws:ec2:eu-west-1:123456789012:vpc/vpc-7"]);
     let arn = "arn:aws:rds:eu-west-1:123456789012:db:shop-orders-1";
-    assert_eq!(of("db_instance", Some(arn), &[("name", "shop-orders-1")]), [arn]);
     let secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-new";
+    assert_eq!(of("db_instance", Some(arn), &[("name", "shop-orders-1")]), [arn, secret]);
     assert_eq!(of("db_instance", None, &[("name", "shop-orders-1")]), [arn, secret]);
     assert_eq!(
         of("load_balancer", None, &[("name", "shop-raw-1"), ("type", "network")]),
