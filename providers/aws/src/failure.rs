@@ -126,6 +126,14 @@ impl Failure {
     }
 }
 
+/// Nothing, of what is not there or has been removed since it was listed.
+pub(crate) fn unless_gone<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match answer {
+        Err(failure) if failure.trouble == Trouble::NotFound => Ok(None),
+        answer => answer.map(Some),
+    }
+}
+
 /// For `map_err`: what a failed call of this action means.
 pub(crate) fn failed<E>(action: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> Failure
 where

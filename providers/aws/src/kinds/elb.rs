@@ -8,7 +8,7 @@ use aws_sdk_elasticloadbalancingv2::types::{LoadBalancer, Tag};
 use super::Select;
 use crate::{
     clients::Site,
-    failure::{Failure, Trouble, failed},
+    failure::{Failure, Trouble, failed, unless_gone},
     marks::Tags,
 };
 
@@ -64,14 +64,6 @@ async fn tags_of_page(site: &Site, arns: &[String]) -> Result<Vec<(String, Tags)
         (described.resource_arn().unwrap_or_default().to_owned(), tags.collect())
     });
     Ok(tags.collect())
-}
-
-/// Nothing, of what has been removed since it was listed.
-pub(super) fn unless_gone<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
-    match answer {
-        Err(failure) if failure.trouble == Trouble::NotFound => Ok(None),
-        answer => answer.map(Some),
-    }
 }
 
 /// Those that were asked for, each with its tags. `arn` names one.

@@ -13,7 +13,7 @@ use standfast_contract::{Kind, Map, Value};
 use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, fixed, map, may, must, out, text, texts};
 use crate::{
     clients::Site,
-    failure::{Failure, Trouble, failed},
+    failure::{Failure, Trouble, failed, unless_gone},
     marks::Tags,
     names,
 };
@@ -224,13 +224,6 @@ fn unless(done: Result<(), Failure>, code: &str) -> Result<(), Failure> {
 
 fn gone(done: Result<(), Failure>) -> Result<(), Failure> {
     unless_gone(done).map(drop)
-}
-
-fn unless_gone<T>(answer: Result<T, Failure>) -> Result<Option<T>, Failure> {
-    match answer {
-        Err(failure) if failure.trouble == Trouble::NotFound => Ok(None),
-        answer => answer.map(Some),
-    }
 }
 
 /// IAM's builder asks for both parts of a tag.

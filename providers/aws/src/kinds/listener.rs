@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clients::Site,
-    failure::{Failure, Trouble, failed},
+    failure::{Failure, Trouble, failed, unless_gone},
     marks::Tags,
 };
 
@@ -51,7 +51,7 @@ impl Works for Listener {
         for (found, tags) in
             elb::selected(site, select, list(site, select).await?, |one| one.listener_arn()).await?
         {
-            let rules = elb::unless_gone(rules(site, &found).await)?;
+            let rules = unless_gone(rules(site, &found).await)?;
             seen.extend(rules.map(|rules| seen_as(&found, &rules, tags)));
         }
         Ok(seen)

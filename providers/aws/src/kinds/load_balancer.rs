@@ -10,7 +10,7 @@ use standfast_contract::{Kind, Map, Value};
 use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, elb, fixed, list, map, may, must, out, text};
 use crate::{
     clients::Site,
-    failure::{Failure, failed},
+    failure::{Failure, failed, unless_gone},
     marks::Tags,
 };
 
@@ -50,7 +50,7 @@ impl Works for LoadBalancer {
         let all = elb::load_balancers(site, select).await?;
         let mut seen = Vec::new();
         for (found, tags) in elb::selected(site, select, all, |one| one.load_balancer_arn()).await? {
-            seen.extend(elb::unless_gone(look_at(site, &found, tags).await)?);
+            seen.extend(unless_gone(look_at(site, &found, tags).await)?);
         }
         Ok(seen)
     }

@@ -1,8 +1,9 @@
 //! The kinds of resource, one a file, each with the same few verbs; and what the verbs speak of.
 //!
-//! A kind does no retrying, no looking for what a lost answer made and, but for an instance refresh, a certificate that is
-//! being issued and read replicas that get a version before their source, no waiting: [`crate::settle`] does that, alike
-//! for all of them.
+//! A kind does no retrying, no looking for what a lost answer made and no waiting: [`crate::settle`] does that, alike for
+//! all of them. But an instance refresh, a certificate that is being issued, read replicas that get a version before their
+//! source and a session store's password have steps between which a kind itself waits, and whose a store is that is being
+//! made ElastiCache tells only later.
 
 pub(crate) mod base64;
 mod ec2;

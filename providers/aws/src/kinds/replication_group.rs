@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     ID, Job, Phase, Seen, Select, TAGS, Works,
-    db_instance::plain,
+    db_instance::{has_new_password, plain},
     elasticache, fixed, map, may, must, out,
     rds::{self, name_of},
     text,
@@ -134,11 +134,11 @@ impl Works for ReplicationGroup {
             let message = "the next change waits until this one is done";
             return Err(Failure::new(Trouble::Busy, MODIFY, message));
         }
-        if is_new(job.call, "password") { job.context.wait(set_password(job, seen)).await } else { Ok(()) }
+        if has_new_password(job.call) { job.context.wait(set_password(job, seen)).await } else { Ok(()) }
     }
 
     fn unfinished(&self, job: &Job<'_>, _: &Seen, after: &Seen) -> Option<String> {
-        after.parts.get(PENDING_PASSWORD).filter(|_| is_new(job.call, "password")).cloned()
+        after.parts.get(PENDING_PASSWORD).filter(|_| has_new_password(job.call)).cloned()
     }
 
     async fn remove(&self, site: &Site, id: &str, _: &Map) -> Result<(), Failure> {
@@ -157,11 +157,8 @@ impl Works for ReplicationGroup {
     }
 
     fn foresee(&self, call: &Call) -> Result<(), Failure> {
-        let had = call.prior.get("password").is_some_and(|password| *password != Value::Null);
-        let is_changed = call.changed.iter().any(|key| key == "password");
-        let loses =
-            had && is_changed && call.inputs.get("password").is_none_or(|password| *password == Value::Null);
-        if loses {
+        let has_one = call.inputs.get("password").is_some_and(|password| *password != Value::Null);
+        if has_new_password(call) && !has_one {
             return Err(Failure::refused(
                 MODIFY,
                 "ElastiCache takes a password away only where users of its own (RBAC) come in its place, which no blueprint \

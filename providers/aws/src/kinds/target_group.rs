@@ -9,7 +9,7 @@ use standfast_contract::{Attribute, Kind, Map, Value};
 use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, elb, fixed, map, may, must, out, text};
 use crate::{
     clients::Site,
-    failure::{Failure, Trouble, failed},
+    failure::{Failure, Trouble, failed, unless_gone},
     marks::Tags,
 };
 
@@ -52,7 +52,7 @@ impl Works for TargetGroup {
         for (found, tags) in
             elb::selected(site, select, list(site, select).await?, |one| one.target_group_arn()).await?
         {
-            seen.extend(elb::unless_gone(look_at(site, &found, tags).await)?);
+            seen.extend(unless_gone(look_at(site, &found, tags).await)?);
         }
         Ok(seen)
     }

@@ -7,7 +7,7 @@ use standfast_contract::{Kind, Map};
 use super::{ID, Job, Parts, Phase, Seen, Select, TAGS, Works, ec2, fixed, map, may, out, text};
 use crate::{
     clients::Site,
-    failure::{Failure, Trouble, failed},
+    failure::{Failure, failed, unless_gone},
 };
 
 pub(super) struct Vpc;
@@ -35,12 +35,7 @@ impl Works for Vpc {
                 .send()
                 .await
                 .map_err(failed("ec2:DescribeVpcAttribute"));
-            let names = match names {
-                Ok(names) => names,
-                // Deleted meanwhile.
-                Err(failure) if failure.trouble == Trouble::NotFound => continue,
-                Err(failure) => return Err(failure),
-            };
+            let Some(names) = unless_gone(names)? else { continue };
             let has_names =
                 names.enable_dns_hostnames().and_then(AttributeBooleanValue::value).unwrap_or(false);
             seen.push(Seen {

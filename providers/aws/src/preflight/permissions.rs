@@ -125,10 +125,11 @@ fn arns(needs: &Needs, call: &Call, location: &str, partition: &str, account: &s
     let patterns = needs.arn.split_whitespace();
     let patterns =
         patterns.filter(|arn| service.is_none_or(|service| arn.split(':').next() != Some(service)));
+    let id = if own.is_some() { "new" } else { id };
     let filled = patterns
         .collect::<Vec<_>>()
         .join(" ")
-        .replace("new", if own.is_some() { "new" } else { id })
+        .replace("new", id)
         .replace("REGION", location)
         .replace("ACCOUNT", account)
         .replace("TYPE", if text(call, "type") == Some("network") { "net" } else { "app" })
