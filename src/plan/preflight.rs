@@ -6,7 +6,7 @@ use standfast_contract::{
     Address, Call, Map, OutputRef, Target, Vault, secret::SecretError, value::resolve_map,
 };
 
-use super::{Action, Plan, recorded::Recorded, token};
+use super::{Action, Change, Plan, recorded::Recorded, token};
 
 /// The calls ahead in one provider.
 #[derive(Default)]
@@ -50,13 +50,7 @@ pub fn calls(
                 inputs,
                 prior: prior.map(|prior| prior.inputs.clone()).unwrap_or_default(),
                 prior_outputs: prior.map(|prior| prior.outputs.clone()).unwrap_or_default(),
-                // What somebody has done by hand already is only written down.
-                changed: step
-                    .changes
-                    .iter()
-                    .filter(|change| change.before != change.after)
-                    .map(|change| change.attribute.clone())
-                    .collect(),
+                changed: changed(&step.changes),
             })
         };
         let ahead = calls.entry(step.provider.clone()).or_default();
@@ -71,4 +65,29 @@ pub fn calls(
         }
     }
     Ok(calls)
+}
+
+/// The attributes that the provider is to change. What somebody has done by hand already is only written down.
+fn changed(changes: &[Change]) -> Vec<String> {
+    let open = changes.iter().filter(|change| change.before != change.after);
+    open.map(|change| change.attribute.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Because, *};
+
+    #[test]
+    fn what_was_done_by_hand_already_is_not_asked_about() {
+        let change = |attribute: &str, before: &str, after: &str| Change {
+            attribute: attribute.into(),
+            before: before.into(),
+            after: after.into(),
+            because: Because::Blueprint,
+            forces_replacement: false,
+            effect: None,
+        };
+        let changes = [change("version", "16.4", "16.4"), change("class", "small", "large")];
+        assert_eq!(changed(&changes), ["class"]);
+    }
 }
